@@ -1,0 +1,35 @@
+# Two commands do everything: `make run` and `make test`. Both install on first use.
+PYTHON ?= python3
+PY := .venv/bin/python
+
+.PHONY: run test install check format clean-install
+
+run: install
+	$(PY) cosim/run.py --scenario mesh80211
+
+test: install
+	$(PY) -m pytest -q -m "not ns3 and not e2e"
+	$(PY) -m pytest -q -m "ns3 or e2e"
+
+# The environment is complete when its stamp is newer than what it was made from.
+install: .venv/.installed
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "error: expected Python 3.11 to 3.13, got $$($(PYTHON) -V); name one: make PYTHON=python3.11 ..." >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+check: install
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: install
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+clean-install:
+	rm -rf .venv

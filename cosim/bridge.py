@@ -1,0 +1,261 @@
+"""The only translator between the two sides.
+
+payloads -> RoundTraffic; RoundReport -> Delivery, TransmissionCost, Feedback, and what each device
+believes about its neighbours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.config import RunConfig
+from cosim.seeds import NS3_RNG_SEED, stream
+from learning.learner import Delivery, Payload
+from ns3_scenarios.reports import OUTCOMES, RoundReport
+from ns3_scenarios.scenario import (
+    RADIO_STATES,
+    NetworkScenario,
+    RadioCurrents,
+    grid_positions_m,
+    log_normal_shadowing_db,
+)
+from ns3_scenarios.traffic import RoundTraffic
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+# Rounds without a sign of life after which a device takes a neighbour for gone.
+SILENT_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class TransmissionCost:
+    """What a byte costs on each link, (n, n): row sends, column receives.
+
+    time_s_per_byte: airtime over MAC bytes received; energy_j_per_byte: the same times the power
+    of a sender and a receiver. Of the last round in which the link carried data, age_rounds ago;
+    samples: frames of that round, 0 and nan where it never did (unmeasured).
+    reachable: the link carried data in this round, or its sender's peering holds it.
+    """
+
+    time_s_per_byte: FloatArray
+    energy_j_per_byte: FloatArray
+    samples: IntArray
+    age_rounds: IntArray
+    reachable: BoolArray
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """The planned neighbours, and what each device has heard of them.
+
+    planned (n, n): who exchanges with whom by deployment; silent_rounds (n, n) [device, other]:
+    rounds since the device last had a sign of life from the other. A sign is a packet: data that
+    arrived, or an acknowledgement of own data.
+    """
+
+    planned: BoolArray
+    silent_rounds: IntArray
+
+    @property
+    def believed(self) -> BoolArray:
+        """Neighbours that a device takes for alive, (n, n) [device, other]."""
+        return self.planned & (self.silent_rounds < SILENT_ROUNDS)
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """The one backward arrow: what the next plan may know.
+
+    communication_j (n): forecast of the coming round's radio joules, idle ones included.
+    """
+
+    cost: TransmissionCost
+    remaining_energy_j: FloatArray
+    communication_j: FloatArray
+    alive: BoolArray
+    neighbourhood: Neighbourhood
+
+
+def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScenario:
+    """Turn the configuration into a network's plain description."""
+    net, energy = config.network, config.energy
+    n = net.num_devices
+    return NetworkScenario(
+        name=config.scenario,
+        position_m=grid_positions_m(n, net.grid_spacing_m),
+        channel_number=net.channel_number,
+        tx_power_dbm=net.tx_power_dbm,
+        path_loss_exponent=net.path_loss_exponent,
+        reference_loss_db=net.reference_loss_db,
+        shadowing_db=log_normal_shadowing_db(
+            n, net.shadowing_sigma_db, stream(config.seed, "shadowing")
+        ),
+        noise_figure_db=net.noise_figure_db,
+        preamble_detection_dbm=net.preamble_detection_dbm,
+        rate_manager=net.rate_manager,
+        rts_threshold_bytes=net.rts_threshold_bytes,
+        segment_bytes=net.segment_bytes,
+        max_window_segments=net.max_window_segments,
+        mesh_max_packet_failure=net.mesh_max_packet_failure,
+        mesh_max_beacon_loss=net.mesh_max_beacon_loss,
+        mesh_path_lifetime_s=net.mesh_path_lifetime_s,
+        initial_energy_j=np.full(n, energy.battery_j),
+        battery_capacity_j=np.full(n, energy.battery_j),
+        harvest_power_w=np.full(n, energy.harvest_power_w),
+        supply_voltage_v=energy.supply_voltage_v,
+        currents=RadioCurrents(
+            tx_a=energy.tx_current_a,
+            rx_a=energy.rx_current_a,
+            idle_a=energy.idle_current_a,
+            cca_busy_a=energy.cca_busy_current_a,
+            switching_a=energy.switching_current_a,
+        ),
+        rng_seed=NS3_RNG_SEED,
+        rng_run=config.seed,
+        energy_audit=energy_audit,
+    )
+
+
+def initial_feedback(config: RunConfig, scenario: NetworkScenario) -> Feedback:
+    """Say what is known before the first round: the batteries, and the plan of the deployment.
+
+    The forecast of an unmeasured round is an idle radio for the whole period.
+    """
+    n = scenario.num_devices
+    distance_m = np.linalg.norm(scenario.position_m[:, None] - scenario.position_m, axis=-1)
+    planned = (distance_m <= config.network.neighbour_distance_m) & ~np.eye(n, dtype=np.bool_)
+    idle_w = scenario.currents.power_w(scenario.supply_voltage_v)[RADIO_STATES.index("idle")]
+    if config.network.kind == "ideal":
+        idle_w = 0.0
+    return Feedback(
+        cost=TransmissionCost(
+            time_s_per_byte=np.full((n, n), np.nan),
+            energy_j_per_byte=np.full((n, n), np.nan),
+            samples=np.zeros((n, n), dtype=np.int64),
+            age_rounds=np.zeros((n, n), dtype=np.int64),
+            reachable=np.zeros((n, n), dtype=np.bool_),
+        ),
+        remaining_energy_j=scenario.initial_energy_j.copy(),
+        communication_j=np.full(n, idle_w * config.network.round_period_s),
+        alive=np.ones(n, dtype=np.bool_),
+        neighbourhood=Neighbourhood(planned, np.zeros((n, n), dtype=np.int64)),
+    )
+
+
+def advertised_degree(payload: Payload, neighbourhood: Neighbourhood) -> IntArray:
+    """Count the believed neighbours that a device shares each part with, (n, p).
+
+    Which modalities a neighbour has is known from the deployment, as its address is.
+    """
+    has_part = payload.part_bytes > 0
+    shared = neighbourhood.believed.astype(np.int64) @ has_part.astype(np.int64)
+    return np.where(has_part, shared, 0)
+
+
+def to_traffic(
+    round_index: int,
+    payload: Payload,
+    feedback: Feedback,
+    compute_s: FloatArray,
+    compute_j: FloatArray,
+    config: RunConfig,
+) -> RoundTraffic:
+    """Put every part of every device on offer to the neighbours that have use for it.
+
+    Small parts go first, since they are whole soonest; parts of one size take turns from round to
+    round, so that a round that is cut short does not always miss the same modality. A neighbour
+    taken for gone gets the smallest part only: enough to notice when it is back.
+    """
+    n, num_parts = payload.part_bytes.shape
+    has_part = payload.part_bytes > 0
+    part = np.arange(num_parts)
+    turn = (part + round_index) % max(num_parts, 1)
+    order = np.lexsort((turn, payload.part_bytes.max(axis=0, initial=0)))
+    neighbours = feedback.neighbourhood
+    messages = [
+        (src, dst, int(p), int(payload.part_bytes[src, p]))
+        for src in range(n)
+        if feedback.alive[src]
+        for rank, p in enumerate(order)
+        for dst in np.flatnonzero(neighbours.planned[src])
+        if has_part[src, p] and has_part[dst, p] and (neighbours.believed[src, dst] or rank == 0)
+    ]
+    src, dst, parts, size = np.array(messages, dtype=np.int64).reshape(-1, 4).T
+    return RoundTraffic(
+        round_index=round_index,
+        src=src,
+        dst=dst,
+        part=parts,
+        payload_bytes=size,
+        compute_s=compute_s,
+        compute_j=compute_j,
+        period_s=config.network.round_period_s,
+        stop_when_settled=config.network.sync == "oracle",
+    )
+
+
+def to_delivery(
+    traffic: RoundTraffic, report: RoundReport, payload: Payload, degree: IntArray
+) -> Delivery:
+    """Say which parts arrived whole and in time; nothing else may be mixed."""
+    n, num_parts = payload.part_bytes.shape
+    arrived = np.zeros((n, n, num_parts), dtype=np.bool_)
+    whole = report.flows.outcome == OUTCOMES.index("delivered")
+    arrived[traffic.src[whole], traffic.dst[whole], traffic.part[whole]] = True
+    return Delivery(arrived=arrived, advertised_degree=degree)
+
+
+def to_feedback(
+    before: Feedback, traffic: RoundTraffic, report: RoundReport, scenario: NetworkScenario
+) -> Feedback:
+    """Carry over costs, batteries and beliefs to the next plan.
+
+    The communication forecast is what the radio drew in the round that has just ended.
+    """
+    energy = report.energy
+    return Feedback(
+        cost=_measure_cost(before.cost, report, scenario),
+        remaining_energy_j=np.maximum(energy.remaining_energy_j, 0.0),
+        communication_j=energy.state_j.sum(axis=1),
+        alive=np.isnan(energy.died_at_s),
+        neighbourhood=_listen(before.neighbourhood, traffic, report),
+    )
+
+
+def _measure_cost(
+    before: TransmissionCost, report: RoundReport, scenario: NetworkScenario
+) -> TransmissionCost:
+    links = report.links
+    power_w = scenario.currents.power_w(scenario.supply_voltage_v)
+    pair_w = power_w[RADIO_STATES.index("tx")] + power_w[RADIO_STATES.index("rx")]
+    measured = links.received_bytes > 0
+    time_s = np.divide(
+        links.airtime_s, links.received_bytes, out=before.time_s_per_byte.copy(), where=measured
+    )
+    known = measured | (before.samples > 0)
+    return TransmissionCost(
+        time_s_per_byte=time_s,
+        energy_j_per_byte=np.where(measured, time_s * pair_w, before.energy_j_per_byte),
+        samples=np.where(measured, links.frames, before.samples),
+        age_rounds=np.where(measured, 0, before.age_rounds + known),
+        reachable=measured | links.is_peer,
+    )
+
+
+def _listen(before: Neighbourhood, traffic: RoundTraffic, report: RoundReport) -> Neighbourhood:
+    """Count rounds of silence, each device by the packets that reached it."""
+    heard = np.zeros_like(before.planned)
+    acked = report.flows.acked_bytes > 0
+    heard[traffic.src[acked], traffic.dst[acked]] = True
+    got = report.flows.delivered_bytes > 0
+    heard[traffic.dst[got], traffic.src[got]] = True
+    talked = np.zeros_like(before.planned)
+    talked[traffic.src, traffic.dst] = True
+    # Who neither sent nor was sent to (nothing to exchange) has learnt nothing.
+    silent_rounds = np.where(heard, 0, before.silent_rounds + talked)
+    return replace(before, silent_rounds=silent_rounds)

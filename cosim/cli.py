@@ -1,0 +1,199 @@
+"""The command line: read the configuration, run, report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from cosim import bridge, figures, record, report, summary
+from cosim.config import RunConfig, load, preset_names, to_toml
+from cosim.errors import ConfigError, OutputError
+from cosim.loop import RoundRecord, run_rounds
+from cosim.record import RunFolder
+from learning.data.dataset import load as load_data
+from learning.errors import LearningError
+from learning.learner import Learner
+from learning.setup import LearningSetup
+from ns3_scenarios.errors import NetworkFailedError, NetworkUnavailableError, ScenarioError
+from ns3_scenarios.ideal import IdealNetwork
+from ns3_scenarios.network import Network
+from ns3_scenarios.scenario import NetworkScenario
+from ns3_scenarios.session import check_installation
+from ns3_scenarios.worker import Ns3Network
+
+EXIT_BAD_INPUT = 2
+EXIT_NETWORK_FAILED = 3
+EXIT_INTERRUPTED = 130
+
+log = logging.getLogger("cosim")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    try:
+        return _main(list(sys.argv[1:] if arguments is None else arguments))
+    except (ConfigError, OutputError, LearningError, ScenarioError, NetworkUnavailableError) as err:
+        print(f"error: {err}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except NetworkFailedError as err:
+        print(f"error: {err}", file=sys.stderr)
+        return EXIT_NETWORK_FAILED
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def _main(arguments: list[str]) -> int:
+    options, flags = own_options().parse_known_args(arguments)
+    if options.scenario:
+        flags += ["--scenario", options.scenario]
+    config = load(flags, options.config, options.scenario, own_options())
+    if options.print_config:
+        print(to_toml(config), end="")
+        return 0
+    folder = options.output or record.default_folder(config)
+    if options.output is None and record.is_complete(folder):
+        print(f"This run is finished already; delete {folder} to run it again.\n")
+        print(_closing_words(folder))
+        return 0
+    run(config, folder)
+    return 0
+
+
+def own_options() -> argparse.ArgumentParser:
+    """Return the options that are not part of a run's configuration."""
+    parser = argparse.ArgumentParser(
+        add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="read fields from a file")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="folder of the results, new or empty"
+    )
+    parser.add_argument("--print-config", action="store_true", help="print the resolved TOML")
+    parser.add_argument("--scenario", metavar="NAME", help=f"one of: {', '.join(preset_names())}")
+    parser.set_defaults(config=None, output=None, print_config=False, scenario=None)
+    return parser
+
+
+def run(config: RunConfig, destination: Path) -> None:
+    """Run a configuration into a folder, with progress, summary, figures and report."""
+    started = time.perf_counter()
+    torch.set_num_threads(1)  # the same sums in the same order on every machine
+    scenario = bridge.make_scenario(config)
+    if config.network.kind == "ns3":
+        check_installation()
+    folder = RunFolder(destination, config)
+    _log_to(folder.log)
+    timings = {"ns3_s": 0.0, "learning_s": 0.0}
+    network: Network | None = None
+    try:
+        network = open_network(config, scenario, folder)
+        learner = Learner(learning_setup(config), load_data(learning_setup(config)))
+        waiting = time.perf_counter()
+        network.wait_ready()
+        timings["ns3_s"] += time.perf_counter() - waiting
+        for each in _with_progress(run_rounds(config, scenario, learner, network), config):
+            folder.add(record.to_tables(each, scenario, learner), learner)
+            timings["ns3_s"] += each.ns3_s
+            timings["learning_s"] += each.learning_s
+        network.close()
+    except BaseException as error:
+        if network is not None:
+            network.kill()
+        _keep_finished_rounds(folder, config, timings, error)
+        raise
+    _finish(folder, config, timings, started)
+
+
+def learning_setup(config: RunConfig) -> LearningSetup:
+    """Turn the configuration into the learning side's own."""
+    fields = config.learning.model_dump(exclude={"rounds"})
+    return LearningSetup(num_devices=config.network.num_devices, seed=config.seed, **fields)
+
+
+def open_network(config: RunConfig, scenario: NetworkScenario, folder: RunFolder) -> Network:
+    """Start the network that the configuration names; it gets ready while the caller goes on."""
+    if config.network.kind == "ideal":
+        return IdealNetwork(scenario)
+    return Ns3Network(scenario, folder.ns3_log, config.network.wall_limit_s)
+
+
+def _with_progress(rounds: Iterator[RoundRecord], config: RunConfig) -> Iterator[RoundRecord]:
+    """Show a bar where a person looks on, and write one line a round into the log."""
+    with tqdm(total=config.learning.rounds, unit="round", disable=None) as bar:
+        for each in rounds:
+            yield each
+            flows, energy = each.report.flows, each.report.energy
+            offered = int(each.traffic.payload_bytes.sum())
+            share = float(flows.delivered_bytes.sum()) / offered if offered else 1.0
+            accuracy = float(each.evaluation.accuracy[each.alive_at_start].mean())
+            line = (
+                f"accuracy {accuracy:.3f}, delivered {share:.3f},"
+                f" left {energy.remaining_energy_j.sum():.0f} J"
+            )
+            bar.set_postfix_str(line)
+            bar.update()
+            log.info(
+                "round %d of %d: %s, ns-3 %.2f s, learning %.2f s",
+                each.round_index + 1,
+                config.learning.rounds,
+                line,
+                each.ns3_s,
+                each.learning_s,
+            )
+
+
+def _log_to(path: Path) -> None:
+    """Write the log into the run folder, and to the terminal where no bar is shown."""
+    handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
+    if not sys.stderr.isatty():
+        handlers.append(logging.StreamHandler())
+    log.setLevel(logging.INFO)
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        log.addHandler(handler)
+
+
+def _keep_finished_rounds(
+    folder: RunFolder, config: RunConfig, timings: dict[str, float], error: BaseException
+) -> None:
+    """Leave what was finished readable; a run that never got going leaves nothing."""
+    if folder.num_rounds == 0:
+        shutil.rmtree(folder.path)
+        return
+    status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    reason = " ".join(str(error).split()) or type(error).__name__
+    folder.finish(record.make_manifest(config, status, folder.num_rounds, timings, reason))
+    log.error("%s: %s; %d finished rounds in %s", status, reason, folder.num_rounds, folder.path)
+
+
+def _finish(
+    folder: RunFolder, config: RunConfig, timings: dict[str, float], started: float
+) -> None:
+    """Draw, report and publish a complete run, and say what it came to."""
+    figures.draw_all(folder.tables(), folder.path / "figures")
+    timings["total_s"] = time.perf_counter() - started
+    timings["rest_s"] = timings["total_s"] - timings["ns3_s"] - timings["learning_s"]
+    folder.finish(record.make_manifest(config, "complete", folder.num_rounds, timings))
+    report.write_report(folder.path)
+    folder.publish()
+    print(_closing_words(folder.path))
+
+
+def _closing_words(folder: Path) -> str:
+    tables = {
+        name: pd.read_parquet(folder / f"{name}.parquet") for name in ("rounds", "devices", "flows")
+    }
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    words = summary.render_summary(summary.summarise(**tables, manifest=manifest))
+    return f"{words}\nReport     {folder / 'report.html'}"

@@ -1,0 +1,398 @@
+"""The configuration of a run: preset < --config file < flags, every field checked.
+
+Each field carries its unit in its name and its unit, range and default in its help text. Unknown
+keys are refused with the nearest known one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeGuard
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    CliSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from cosim.compute import PROFILES
+from cosim.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+def quantity(default: Any, text: str, unit: str = "", low: Any = None, high: Any = None) -> Any:
+    """Return a field whose help text says unit and range, which are also checked."""
+    if low is not None and high is not None:
+        limits = f", {low} to {high}"
+    elif low is not None:
+        limits = f", at least {low}"
+    else:
+        limits = ""
+    bracket = f" [{unit}]" if unit else ""
+    return Field(default=default, ge=low, le=high, description=f"{text}{bracket}{limits}")
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys refused, immutable, finite numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class NetworkConfig(Section):
+    """The radio network: topology, channel, MAC, rounds on the simulated clock."""
+
+    kind: Literal["ns3", "ideal"] = Field(
+        "ns3", description="ns3: every packet simulated; ideal: lossless, instant, free (a control)"
+    )
+    num_devices: int = quantity(9, "Devices, placed row by row on a square grid", "", 2, 100)
+    grid_spacing_m: float = quantity(30.0, "Distance between grid neighbours", "m", 1.0, 1000.0)
+    neighbour_distance_m: float = quantity(
+        35.0, "Devices up to this far apart exchange what they learn", "m", 1.0, 10000.0
+    )
+    channel_number: Literal[36, 40, 44, 48, 52, 56, 60, 64, 100, 149, 153, 157, 161, 165] = Field(
+        36, description="IEEE 802.11ax channel, 5 GHz, 20 MHz wide: 36 to 64, 100, 149 to 165"
+    )
+    tx_power_dbm: float = quantity(16.0, "Transmit power", "dBm", -20.0, 30.0)
+    noise_figure_db: float = quantity(7.0, "Receiver noise figure", "dB", 0.0, 20.0)
+    preamble_detection_dbm: float = quantity(
+        -82.0, "Weakest preamble that a receiver detects", "dBm", -110.0, -50.0
+    )
+    path_loss_exponent: float = quantity(3.0, "Exponent of log-distance path loss", "", 1.5, 6.0)
+    reference_loss_db: float = quantity(46.7, "Path loss at 1 m (5.18 GHz)", "dB", 0.0, 100.0)
+    shadowing_sigma_db: float = quantity(
+        4.0, "Standard deviation of log-normal shadowing, one value a link", "dB", 0.0, 20.0
+    )
+    rate_manager: Literal["ideal", "minstrel_ht"] = Field(
+        "ideal", description="ideal: rate from the last SNR; minstrel_ht: sampled, as deployed"
+    )
+    rts_threshold_bytes: int = quantity(
+        500, "Frames longer than this are protected by RTS/CTS", "bytes", 0, 4692480
+    )
+    segment_bytes: int = quantity(1400, "Payload bytes of one UDP datagram", "bytes", 100, 1430)
+    max_window_segments: int = quantity(
+        32, "Most unacknowledged datagrams from one device to another", "", 1, 250
+    )
+    mesh_max_packet_failure: int = quantity(
+        1000, "Frames in a row that fail before a mesh peer link closes", "", 1, 65535
+    )
+    mesh_max_beacon_loss: int = quantity(
+        4, "Beacons (0.5 s) missed before a mesh peer link closes", "", 1, 65535
+    )
+    mesh_path_lifetime_s: float = quantity(
+        100.0, "Lifetime of a reactive HWMP path", "s", 0.1, 3600.0
+    )
+    sync: Literal["fixed_period", "oracle"] = Field(
+        "fixed_period",
+        description="fixed_period: a round lasts round_period_s, late messages are late;"
+        " oracle: it ends when all is settled, which no device could know",
+    )
+    round_period_s: float = quantity(3.0, "Length of a round (oracle: at most)", "s", 0.1, 3600.0)
+    wall_limit_s: float = quantity(
+        3600.0, "A round of ns-3 that takes longer on the wall clock counts as hung", "s", 0.01, 1e6
+    )
+
+
+class EnergyConfig(Section):
+    """Batteries, radio currents and the computing device."""
+
+    battery_j: float = quantity(120.0, "Full battery of each device at the start", "J", 1e-3, 1e9)
+    reserve_j: float = quantity(0.0, "Energy that plans leave in the battery", "J", 0.0, 1e9)
+    harvest_power_w: float = quantity(0.0, "Harvested power, constant", "W", 0.0, 1e3)
+    device_profile: Literal[tuple(PROFILES)] = Field(  # type: ignore[valid-type]
+        "raspberry_pi_4", description=f"Computing device: {', '.join(PROFILES)}"
+    )
+    supply_voltage_v: float = quantity(3.0, "Supply voltage of the radio", "V", 0.1, 50.0)
+    tx_current_a: float = quantity(0.380, "Radio current when transmitting", "A", 0.0, 10.0)
+    rx_current_a: float = quantity(0.313, "Radio current when receiving", "A", 0.0, 10.0)
+    idle_current_a: float = quantity(0.273, "Radio current when idle", "A", 0.0, 10.0)
+    cca_busy_current_a: float = quantity(0.273, "Radio current when CCA is busy", "A", 0.0, 10.0)
+    switching_current_a: float = quantity(
+        0.273, "Radio current when switching channel", "A", 0.0, 10.0
+    )
+
+    @model_validator(mode="after")
+    def _reserve_fits(self) -> EnergyConfig:
+        if self.reserve_j >= self.battery_j:
+            raise ValueError(
+                f"energy.reserve_j: expected less than energy.battery_j ({self.battery_j:g} J), "
+                f"got {self.reserve_j:g}; lower the reserve or use a larger battery"
+            )
+        return self
+
+
+class LearningConfig(Section):
+    """Data, method and training."""
+
+    rounds: int = quantity(40, "Rounds to run", "", 1, 100000)
+    dataset: Literal["watch", "uci_har", "made"] = Field(
+        "watch",
+        description="watch: embedded recordings of a smartwatch; uci_har: needs data_path;"
+        " made: synthetic, for tests",
+    )
+    data_path: str | None = Field(None, description="Folder, zip or npz of the data set")
+    method: Literal["dmml_kd", "dmml_strong", "dmml", "local"] = Field(
+        "dmml_kd",
+        description="dmml_kd; dmml: decentralised SGD (D-PSGD); dmml_strong: with unimodal losses"
+        " and logit adjustment; local: no exchange",
+    )
+    partition: Literal["dirichlet", "iid", "subject"] = Field(
+        "dirichlet", description="How recordings are dealt to devices"
+    )
+    dirichlet_alpha: float = quantity(
+        0.5, "Concentration of the label mix per device; small is heterogeneous", "", 1e-3, 1e6
+    )
+    modality_pattern: Literal["all", "thirds"] = Field(
+        "all",
+        description="all: every device has both modalities; thirds: first, second or both,"
+        " a third of the devices each",
+    )
+    batch_size: int = quantity(16, "Windows in one local step", "", 1, 4096)
+    learning_rate: float = quantity(0.1, "Step size of SGD", "", 1e-6, 10.0)
+    clip_norm: float = quantity(5.0, "Largest gradient norm of a device's step", "", 1e-6, 1e6)
+    feature_dim: int = quantity(32, "Width of the common and of the specific features", "", 1, 1024)
+    unimodal_weight: float = quantity(1.0, "Loss weight of each modality alone", "", 0.0, 100.0)
+    orthogonality_weight: float = quantity(
+        0.1, "Loss weight of common against specific features", "", 0.0, 100.0
+    )
+    distillation_weight: float = quantity(
+        1.0, "Loss weight of generated common features", "", 0.0, 100.0
+    )
+    alignment_weight: float = quantity(
+        0.1, "Loss weight of common features to the global class means", "", 0.0, 100.0
+    )
+    logit_adjustment: bool = Field(True, description="Correct logits by the local label prior")
+    generator_samples: int = quantity(16, "Generated features per local step", "", 1, 4096)
+    generator_decay: float = quantity(
+        0.9, "What is left of the generator's old statistics after a round", "", 0.0, 1.0
+    )
+    warmup_rounds: int = quantity(5, "Rounds without generator terms", "", 0, 100000)
+    ramp_rounds: int = quantity(10, "Rounds over which they grow to full weight", "", 0, 100000)
+
+    @model_validator(mode="after")
+    def _data_path_fits(self) -> LearningConfig:
+        if self.dataset == "uci_har" and self.data_path is None:
+            raise ValueError(
+                "learning.data_path: expected the path of the UCI HAR archive, got none;"
+                " add --learning.data_path PATH"
+            )
+        if self.dataset != "uci_har" and self.data_path is not None:
+            raise ValueError(
+                f"learning.data_path: expected none with dataset {self.dataset},"
+                f" got {self.data_path}; remove it or use --learning.dataset uci_har"
+            )
+        return self
+
+
+class IterationConfig(Section):
+    """The iteration optimizer."""
+
+    rule: Literal["balance", "uniform", "random", "inverse"] = Field(
+        "balance",
+        description="balance: modalities that train fast get fewer iterations;"
+        " uniform, random, inverse: controls with the same budget",
+    )
+    max_iterations: int = quantity(30, "Most local iterations a round of one modality", "", 1, 1000)
+    short_rule: Literal["best_modality", "idle"] = Field(
+        "best_modality",
+        description="When not even one iteration of each modality fits the budget",
+    )
+    compute_share: float = quantity(
+        0.4,
+        "Share of the round in which computing must end, so that messages are in time",
+        "",
+        0.01,
+        0.99,
+    )
+
+
+class RunConfig(BaseSettings):
+    """Co-simulate decentralised multi-modal learning over a radio network of ns-3."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        cli_implicit_flags=True,
+        cli_avoid_json=True,
+        cli_hide_none_type=True,
+    )
+
+    scenario: str = Field("mesh80211", description="Name of a preset")
+    seed: int = quantity(1, "Seed of everything random in the run", "", 0, 2**31 - 1)
+    network: NetworkConfig = Field(NetworkConfig(), description=NetworkConfig.__doc__)
+    energy: EnergyConfig = Field(EnergyConfig(), description=EnergyConfig.__doc__)
+    learning: LearningConfig = Field(LearningConfig(), description=LearningConfig.__doc__)
+    iteration: IterationConfig = Field(IterationConfig(), description=IterationConfig.__doc__)
+
+
+def preset_names() -> list[str]:
+    """Return the names that --scenario takes."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def preset_path(scenario: str) -> Path:
+    """Return the preset of a scenario; raise ConfigError with the nearest name."""
+    names = preset_names()
+    if scenario not in names:
+        raise ConfigError(
+            f"scenario: expected one of {', '.join(names)}, got {scenario!r}"
+            f"{_did_you_mean(scenario, names)}"
+        )
+    return PRESETS / f"{scenario}.toml"
+
+
+def load(
+    flags: list[str],
+    config_file: Path | None,
+    scenario: str | None,
+    also_in_help: argparse.ArgumentParser | None = None,
+) -> RunConfig:
+    """Merge preset, file and dotted flags key by key; raise ConfigError on the first trouble.
+
+    flags: command-line arguments of the form --section.field VALUE (and --scenario, --seed).
+    also_in_help: options that the caller has taken out of the flags, for --help. The scenario names the preset: the flag's, else the file's, else mesh80211.
+    """
+    from_file = read_toml(config_file) if config_file else {}
+    _check_types(from_file, str(config_file))
+    named = scenario or from_file.get("scenario", "mesh80211")
+    preset = preset_path(str(named))
+
+    parser = _Parser(
+        prog="run.py",
+        description=RunConfig.__doc__,
+        allow_abbrev=False,
+        parents=[also_in_help] if also_in_help else [],
+        conflict_handler="resolve",
+    )
+
+    class Loaded(RunConfig):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            flags_source: Any = CliSettingsSource(
+                settings_cls, cli_parse_args=flags, root_parser=parser
+            )
+            files = [path for path in (config_file, preset) if path]
+            return (flags_source, *(TomlConfigSettingsSource(settings_cls, f) for f in files))
+
+    origin = str(config_file) if config_file else "flags"
+    try:
+        loaded = Loaded()
+    except ValidationError as error:
+        raise ConfigError(_explain(error.errors(), origin)) from None
+    except SettingsError as error:
+        raise ConfigError(f"flags: {error}".replace("\n", " ")) from None
+    return RunConfig.model_construct(
+        **{name: getattr(loaded, name) for name in RunConfig.model_fields}
+    )
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file; raise ConfigError where it is missing or no TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"--config: expected a readable TOML file, got {path} ({error.strerror});"
+            " check the path"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: expected TOML, got an error: {error}; mend the file") from None
+
+
+def _check_types(table: Mapping[str, Any], origin: str) -> None:
+    """Refuse text for a number and the like: flags are text, a file has types of its own."""
+    errors: list[ErrorDetails] = []
+    for name, field in RunConfig.model_fields.items():
+        section = field.annotation
+        if name not in table or not _is_section(section):
+            continue
+        try:
+            section.model_validate(table[name], strict=True)
+        except ValidationError as error:
+            # Limits between fields are checked once all sources are merged.
+            errors += [
+                {**each, "loc": (name, *each["loc"])}
+                for each in error.errors()
+                if each["type"] != "value_error"
+            ]
+    if errors:
+        raise ConfigError(_explain(errors, origin))
+
+
+def _is_section(annotation: Any) -> TypeGuard[type[Section]]:
+    return isinstance(annotation, type) and issubclass(annotation, Section)
+
+
+def to_toml(config: RunConfig) -> str:
+    """Write the resolved configuration; `load` reads it back to an equal one."""
+    return tomli_w.dumps(_without_none(config.model_dump(mode="json")))
+
+
+def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop what TOML cannot say; a missing key means the default, which is None for these."""
+    return {
+        key: _without_none(value) if isinstance(value, Mapping) else value
+        for key, value in table.items()
+        if value is not None
+    }
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        known = list(dotted_fields())
+        name = message.rsplit("--", 1)[-1].split("=", maxsplit=1)[0].split(" ", maxsplit=1)[0]
+        raise ConfigError(f"flags: {message}{_did_you_mean(name, known)}; see --help")
+
+
+def dotted_fields() -> Iterator[str]:
+    """Yield every field as section.field."""
+    for name, field in RunConfig.model_fields.items():
+        section = field.annotation
+        if _is_section(section):
+            yield from (f"{name}.{inner}" for inner in section.model_fields)
+        else:
+            yield name
+
+
+def _explain(errors: list[ErrorDetails], origin: str) -> str:
+    """Say all that pydantic found in one line."""
+    said = []
+    for each in errors:
+        key = ".".join(str(part) for part in each["loc"])
+        if each["type"] == "extra_forbidden":
+            hint = _did_you_mean(key, list(dotted_fields())) or "; see --help for the known ones"
+            said.append(f"{key}: unknown key in {origin}{hint}")
+        elif each["type"] == "value_error":
+            said.append(str(each["ctx"]["error"]))
+        else:
+            expected = each["msg"].removeprefix("Input should be ")
+            said.append(f"{key}: expected {expected}, got {each['input']!r}; see --help")
+    return "; ".join(said)
+
+
+def _did_you_mean(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -1,0 +1,309 @@
+"""One function per figure: tables in, Axes out. Only draw_all writes files."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import matplotlib.style
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+STYLE = Path(__file__).with_name("paper.mplstyle")
+WIDTH_IN = 3.5
+
+BLUE, VERMILION, DARK, LIGHT = "#0072B2", "#D55E00", "0.25", "0.80"
+
+# Compute lies at the bottom: it is what a plan controls, and reads off the axis there.
+STATE_COLOURS = {
+    "compute": VERMILION,
+    "tx": "#CC79A7",
+    "rx": "#009E73",
+    "cca_busy": "#E69F00",
+    "switching": "#F0E442",
+    "idle": "#56B4E9",
+    "sleep": "0.60",
+    "off": "0.85",
+}
+
+# Upper end of a link's mean frame loss -> line style, label.
+LOSS_STYLES: tuple[tuple[float, Literal["-", "--", ":"], str], ...] = (
+    (0.1, "-", "loss < 10 %"),
+    (0.3, "--", "10-30 %"),
+    (np.inf, ":", "> 30 %"),
+)
+
+AGAINST = {
+    "round": "Round",
+    "time_s": "Simulated time (s)",
+    "energy_j": "Energy of all devices (J)",
+}
+
+
+def draw_topology(devices: pd.DataFrame, links: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the devices where they were last, and each pair that peered in any round.
+
+    Colour: mean PHY rate over rounds and both directions [Mbit/s]; line style: mean frame loss,
+    solid also where only the rate was measured; thin grey: peers without a finite measured rate.
+    A cross is a dead device.
+
+    Leaves out: movement, links that were overheard but never peered, and asymmetry.
+    """
+    last = devices.sort_values("round").groupby("device").last()
+    position_m = last[["x_m", "y_m"]].astype(float)
+    pairs = _mean_links(links)
+    measured = pairs[pairs["rate_mbps"].notna()]
+    top = float(measured["rate_mbps"].max()) if len(measured) else 1.0
+    scale = Normalize(0.0, top)
+
+    def segments(part: pd.DataFrame) -> list[NDArray[np.float64]]:
+        return [position_m.loc[list(pair)].to_numpy() for pair in part.index]
+
+    unknown = pairs[pairs["rate_mbps"].isna()]
+    ax.add_collection(LineCollection(segments(unknown), colors=LIGHT, linewidths=0.8, zorder=1))
+    loss = measured["loss_ratio"].fillna(0.0)
+    low = -np.inf
+    for high, style, _ in LOSS_STYLES:
+        part = measured[(loss >= low) & (loss < high)]
+        lines = LineCollection(segments(part), linestyles=style, norm=scale, linewidths=1.6)
+        lines.set_array(part["rate_mbps"].to_numpy())
+        ax.add_collection(lines)
+        low = high
+    label = "Mean PHY rate (Mbit/s)"
+    ax.figure.colorbar(lines, ax=ax, label=label, location="bottom", aspect=35, pad=0.02)
+    _draw_devices(position_m, last["died_at_s"].notna(), ax)
+    return ax
+
+
+def draw_accuracy(rounds: pd.DataFrame, ax: Axes, against: str = "round") -> Axes:
+    """Draw the mean accuracy [%] over devices, with the band from the worst to the best.
+
+    Args:
+        rounds: the rounds table.
+        ax: where to draw.
+        against: "round", "time_s" (end of the round) or "energy_j" (radio and compute of all
+            devices until then).
+
+    Raises:
+        KeyError: another ``against``.
+
+    Leaves out: rounds without an accuracy (nobody alive, or none measured).
+    """
+    rounds = rounds.sort_values("round")
+    x = {
+        "round": rounds["round"],
+        "time_s": rounds["start_s"] + rounds["duration_s"],
+        "energy_j": (rounds["radio_j"] + rounds["compute_j"]).cumsum(),
+    }[against].to_numpy(dtype=float)
+    low, mean, high = (
+        100.0 * _floats(rounds[f"accuracy_{name}"]) for name in ("min", "mean", "max")
+    )
+    band = ax.fill_between(x, low, high, alpha=0.2, color=BLUE, linewidth=0.0)
+    (line,) = ax.plot(x, mean, color=BLUE, marker="o" if len(x) < 30 else "")
+    if len(x) == 1:  # a band over one point has no area
+        ax.vlines(x, low, high, color=BLUE, alpha=0.4)
+    ax.set_xlabel(AGAINST[against])
+    if against == "round":
+        _count_rounds(ax, x)
+    ax.set_ylabel("Accuracy (%)")
+    ax.legend([line, band], ["mean of devices", "worst to best"], loc="lower right")
+    return ax
+
+
+def draw_remaining_energy(rounds: pd.DataFrame, devices: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw each battery [J] over simulated time, the median of all, and when devices died."""
+    by_round = rounds.set_index("round")
+    left_j = devices.pivot(index="round", columns="device", values="remaining_energy_j")
+    first = devices[devices["round"] == left_j.index[0]].set_index("device")
+    end_s = (by_round["start_s"] + by_round["duration_s"]).loc[left_j.index].to_numpy(dtype=float)
+    time_s = np.concatenate([[by_round["start_s"].min()], end_s])
+    joules = np.vstack([first["start_energy_j"].loc[left_j.columns], left_j.to_numpy(dtype=float)])
+    died_at_s = devices.groupby("device")["died_at_s"].min().loc[left_j.columns]
+    # A battery is empty from its death on, not from the end of that round.
+    own_time_s = np.minimum(time_s[:, np.newaxis], died_at_s.fillna(np.inf).to_numpy())
+    lines = ax.plot(own_time_s, joules, color=BLUE, linewidth=0.7, alpha=0.45)
+    (median,) = ax.plot(time_s, np.median(joules, axis=1), color="black")
+    handles, labels = [lines[0], median], ["a device", "median"]
+    when_s = died_at_s.dropna().to_numpy(dtype=float)
+    if len(when_s):
+        on_axis = np.zeros(len(when_s))
+        (cross,) = ax.plot(when_s, on_axis, "x", color=VERMILION, zorder=3, clip_on=False)
+        handles, labels = [*handles, cross], [*labels, "death"]
+    finite = joules[np.isfinite(joules) & (joules > 0.0)]  # mains power is an infinite battery
+    ax.set_ylim(0.0, 1.05 * float(finite.max()) if len(finite) else 1.0)
+    ax.set_xlabel(AGAINST["time_s"])
+    ax.set_ylabel("Energy left (J)")
+    _legend_above(ax, handles, labels)
+    return ax
+
+
+def draw_energy_by_state(devices: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the joules of all devices in each round, stacked by what they were spent on.
+
+    States that never took any energy are left out of the legend.
+    """
+    columns = [f"{name}_j" for name in STATE_COLOURS]
+    by_round = devices.groupby("round")[columns].sum()
+    bottom = np.zeros(len(by_round))
+    width = 0.9 if len(by_round) < 30 else 1.0  # thin gaps would shimmer
+    for name, colour in STATE_COLOURS.items():
+        joules = by_round[f"{name}_j"].to_numpy(dtype=float)
+        if joules.any():
+            label = name.replace("_", " ").replace("cca", "CCA")
+            ax.bar(by_round.index, joules, width, bottom, color=colour, label=label, linewidth=0)
+            bottom += joules
+    ax.grid(visible=False, axis="x")
+    ax.set_xlabel(AGAINST["round"])
+    _count_rounds(ax, by_round.index.to_numpy(dtype=float))
+    ax.set_ylabel("Energy of all devices (J)")
+    handles, labels = ax.get_legend_handles_labels()
+    _legend_above(ax, handles, labels)
+    return ax
+
+
+def draw_iterations(
+    devices: pd.DataFrame, modality: str, ax: Axes, most: int | None = None
+) -> Axes:
+    """Draw the local iterations of one modality, devices by rounds; grey where there were none.
+
+    Args:
+        devices: the devices table, with ``iterations_<modality>``.
+        modality: which one.
+        ax: where to draw.
+        most: upper end of the colours, to share them among panels; None: the largest count.
+    """
+    counts = devices.pivot(index="device", columns="round", values=f"iterations_{modality}")
+    values = counts.to_numpy(dtype=float)
+    shown = np.ma.masked_invalid(np.where(values > 0, values, np.nan))
+    top = max(1, int(np.nanmax(values)) if most is None else most)
+    x, y = counts.columns.to_numpy(dtype=float), counts.index.to_numpy(dtype=float)
+    extent = (x.min() - 0.5, x.max() + 0.5, y.max() + 0.5, y.min() - 0.5)
+    ax.set_facecolor(LIGHT)
+    ax.imshow(shown, aspect="auto", vmin=0, vmax=top, extent=extent, interpolation="nearest")
+    ax.grid(visible=False)
+    _count_rounds(ax, x)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.set_title(modality)
+    ax.set_xlabel(AGAINST["round"])
+    ax.set_ylabel("Device")
+    return ax
+
+
+def modalities_of(devices: pd.DataFrame) -> list[str]:
+    """Names of the modalities in a devices table, in its column order."""
+    prefix = "iterations_"
+    return [name.removeprefix(prefix) for name in map(str, devices) if name.startswith(prefix)]
+
+
+def draw_all(tables: Mapping[str, pd.DataFrame], out_dir: Path) -> list[Path]:
+    """Write every figure of a run as PNG (200 dpi) and PDF; the same tables give the same bytes.
+
+    Args:
+        tables: "rounds", "devices" and "links" of a run with at least one round.
+        out_dir: made if missing; files of the same names are replaced.
+
+    Returns:
+        The paths written, PNG before PDF, in the order of the report.
+
+    Raises:
+        KeyError: a table or a column is missing.
+    """
+    rounds, devices, links = tables["rounds"], tables["devices"], tables["links"]
+    single: dict[str, Callable[[Axes], Axes]] = {
+        "topology": lambda ax: draw_topology(devices, links, ax),
+        "accuracy_rounds": lambda ax: draw_accuracy(rounds, ax, "round"),
+        "accuracy_time": lambda ax: draw_accuracy(rounds, ax, "time_s"),
+        "accuracy_energy": lambda ax: draw_accuracy(rounds, ax, "energy_j"),
+        "remaining_energy": lambda ax: draw_remaining_energy(rounds, devices, ax),
+        "energy_by_state": lambda ax: draw_energy_by_state(devices, ax),
+    }
+    out_dir.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+    with matplotlib.style.context(STYLE):
+        for name, draw in single.items():
+            figure = Figure(figsize=(WIDTH_IN, 3.2 if name == "topology" else 2.4))
+            draw(figure.subplots())
+            written += _save(figure, out_dir / name)
+        written += _save(_iterations_figure(devices), out_dir / "iterations")
+    return written
+
+
+def _iterations_figure(devices: pd.DataFrame) -> Figure:
+    names = modalities_of(devices)
+    most = int(devices[[f"iterations_{name}" for name in names]].max().max())
+    figure = Figure(figsize=(WIDTH_IN, 0.6 + 1.5 * len(names)))
+    panels = figure.subplots(len(names), sharex=True, squeeze=False)[:, 0]
+    for name, ax in zip(names, panels, strict=True):
+        draw_iterations(devices, name, ax, most).label_outer()
+    label = "Local iterations (grey: none)"
+    whole = MaxNLocator(integer=True, min_n_ticks=1)
+    figure.colorbar(panels[0].images[0], ax=panels, label=label, ticks=whole)
+    return figure
+
+
+def _save(figure: Figure, stem: Path) -> list[Path]:
+    """Save without dates and program names, which would change the bytes from run to run."""
+    png, pdf = stem.with_suffix(".png"), stem.with_suffix(".pdf")
+    figure.savefig(png, dpi=200, metadata={"Software": None})
+    figure.set_layout_engine("none")  # laid out once: both files hold the same picture
+    figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    return [png, pdf]
+
+
+def _mean_links(links: pd.DataFrame) -> pd.DataFrame:
+    """Mean rate [Mbit/s] and loss of each unordered pair that peered; index (low, high)."""
+    rate_mbps = _floats(links["rate_bps"]) / 1e6
+    table = pd.DataFrame(
+        {
+            "low": links[["src", "dst"]].min(axis=1),
+            "high": links[["src", "dst"]].max(axis=1),
+            "peer": links["is_peer"].astype(bool),
+            "rate_mbps": np.where(np.isfinite(rate_mbps), rate_mbps, np.nan),
+            "loss_ratio": _floats(links["loss_ratio"]),
+        }
+    )
+    pairs = table.groupby(["low", "high"]).agg(
+        {"peer": "any", "rate_mbps": "mean", "loss_ratio": "mean"}
+    )
+    return pairs[pairs["peer"]]
+
+
+def _draw_devices(position_m: pd.DataFrame, dead: pd.Series, ax: Axes) -> None:
+    x, y = position_m["x_m"], position_m["y_m"]
+    few = len(position_m) <= 25
+    ax.scatter(x, y, s=90 if few else 30, color="white", edgecolors=DARK, linewidths=0.8, zorder=3)
+    size = 6 if few else 4
+    for device, at in zip(position_m.index, zip(x, y, strict=True), strict=True):
+        ax.annotate(str(device), at, ha="center", va="center_baseline", fontsize=size, zorder=4)
+    cross = 70 if few else 25
+    ax.scatter(x[dead], y[dead], marker="x", s=cross, color=VERMILION, linewidths=1.4, zorder=5)
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.margins(0.12)
+    ax.set_xlabel("x (m)")
+    ax.set_ylabel("y (m)")
+    handles = [Line2D([], [], color=DARK, linestyle=style) for _, style, _ in LOSS_STYLES]
+    labels = [label for _, _, label in LOSS_STYLES]
+    handles.append(Line2D([], [], color=VERMILION, marker="x", linestyle=""))
+    _legend_above(ax, handles, [*labels, "dead"])
+
+
+def _count_rounds(ax: Axes, rounds: NDArray[np.float64]) -> None:
+    ax.set_xlim(rounds.min() - 0.5, rounds.max() + 0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def _legend_above(ax: Axes, handles: Sequence[Artist], labels: Sequence[str]) -> None:
+    ax.legend(handles, labels, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, borderpad=0.2)
+
+
+def _floats(column: pd.Series) -> NDArray[np.float64]:
+    """Numbers with nan for unmeasured, whichever null the file had."""
+    numbers = column.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(numbers, dtype=np.float64)

@@ -1,0 +1,123 @@
+"""The whole method on one screen: plan, train, traffic, ns-3, mix, record; feedback goes back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim import bridge, iteration
+from cosim.bridge import Feedback, TransmissionCost
+from cosim.compute import PROFILES, DeviceProfile, compute_j, compute_s
+from cosim.config import RunConfig
+from cosim.iteration import IterationPlan
+from cosim.seeds import stream
+from learning.learner import Evaluation, Learner, Payload, TrainResult, WorkCost
+from ns3_scenarios.network import Network
+from ns3_scenarios.reports import RoundReport
+from ns3_scenarios.scenario import NetworkScenario
+from ns3_scenarios.traffic import RoundTraffic
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """All that a round came to; the recorder makes rows of it.
+
+    alive_at_start (n): devices that could act in it; ns3_s, learning_s: wall seconds.
+    """
+
+    round_index: int
+    alive_at_start: NDArray[np.bool_]
+    communication_forecast_j: NDArray[np.float64]
+    payload: Payload
+    plan: IterationPlan
+    trained: TrainResult
+    traffic: RoundTraffic
+    report: RoundReport
+    cost: TransmissionCost
+    evaluation: Evaluation
+    ns3_s: float
+    learning_s: float
+
+
+def run_rounds(
+    config: RunConfig, scenario: NetworkScenario, learner: Learner, network: Network
+) -> Iterator[RoundRecord]:
+    """Run the co-simulation and yield each round when it has ended."""
+    profile = PROFILES[config.energy.device_profile]
+    work = learner.work_cost()
+    plan_rng = stream(config.seed, "iteration")
+    feedback = bridge.initial_feedback(config, scenario)
+    for round_index in range(config.learning.rounds):
+        clock = time.perf_counter()
+        plan = make_plan(config, learner, work, profile, feedback, round_index, plan_rng)
+        trained = learner.train(round_index, plan.iterations, plan.active)
+        payload = learner.payload()
+        degree = bridge.advertised_degree(payload, feedback.neighbourhood)
+        traffic = bridge.to_traffic(
+            round_index,
+            payload,
+            feedback,
+            compute_s(trained.flop, profile),
+            compute_j(trained.flop, profile),
+            config,
+        )
+        trained_s = time.perf_counter()
+        report = network.run_round(traffic)
+        simulated_s = time.perf_counter()
+        after = bridge.to_feedback(feedback, traffic, report, scenario)
+        delivery = bridge.to_delivery(traffic, report, payload, degree)
+        learner.mix(delivery, after.alive)
+        evaluation = learner.evaluate()
+        yield RoundRecord(
+            round_index=round_index,
+            alive_at_start=feedback.alive,
+            communication_forecast_j=feedback.communication_j,
+            payload=payload,
+            plan=plan,
+            trained=trained,
+            traffic=traffic,
+            report=report,
+            cost=after.cost,
+            evaluation=evaluation,
+            ns3_s=simulated_s - trained_s,
+            learning_s=trained_s - clock + time.perf_counter() - simulated_s,
+        )
+        feedback = after
+
+
+def make_plan(
+    config: RunConfig,
+    learner: Learner,
+    work: WorkCost,
+    profile: DeviceProfile,
+    feedback: Feedback,
+    round_index: int,
+    rng: np.random.Generator,
+) -> IterationPlan:
+    """Ask the iteration optimizer, in joules and seconds of the device profile."""
+    work_flop = {
+        "iteration": work.per_iteration_flop,
+        "head": work.head_flop,
+        "kd": work.kd_flop,
+    }
+    return iteration.plan(
+        learner.speed(),
+        learner.available,
+        feedback.alive,
+        **{f"{name}_j": compute_j(flop, profile) for name, flop in work_flop.items()},
+        **{f"{name}_s": compute_s(flop, profile) for name, flop in work_flop.items()},
+        communication_j=feedback.communication_j,
+        idle_j=np.zeros(len(feedback.alive)),
+        remaining_energy_j=feedback.remaining_energy_j,
+        reserve_j=config.energy.reserve_j,
+        rounds_left=config.learning.rounds - round_index,
+        compute_limit_s=config.iteration.compute_share * config.network.round_period_s,
+        max_iterations=config.iteration.max_iterations,
+        rule=config.iteration.rule,
+        short_rule=config.iteration.short_rule,
+        rng=rng,
+    )

@@ -1,0 +1,357 @@
+"""The one place that knows file names: a run's folder, its tables and its manifest.
+
+A run under way lives in DIR.partial, one small Parquet file a round and table, so that each
+finished round can be read whatever happens next. At the end the tables are joined, the manifest
+is written last, and the folder gets its name: a folder with its final name is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from cosim.config import RunConfig, to_toml
+from cosim.errors import OutputError
+from cosim.loop import RoundRecord
+from learning.learner import Learner
+from ns3_scenarios.reports import OUTCOMES
+from ns3_scenarios.scenario import RADIO_STATES, FloatArray, NetworkScenario
+
+TABLES = ("rounds", "devices", "links", "flows")
+PACKAGES = ("ns3", "cppyy", "torch", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "seglearn")
+# Tables, figures and report of a default run take about 3 MB.
+LEAST_FREE_BYTES = 50_000_000
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "runs"
+
+
+def code_version() -> str:
+    """Return a hash of all source files of the three packages, which names what produced a run."""
+    digest = hashlib.sha256()
+    root = Path(__file__).resolve().parents[1]
+    for package in ("cosim", "learning", "ns3_scenarios"):
+        for path in sorted((root / package).rglob("*")):
+            if path.suffix in {".py", ".h", ".toml"}:
+                digest.update(str(path.relative_to(root)).encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def run_id(config: RunConfig) -> str:
+    """Return the id of a run: a hash of its resolved configuration and the code."""
+    return hashlib.sha256((to_toml(config) + code_version()).encode()).hexdigest()[:10]
+
+
+def default_folder(config: RunConfig) -> Path:
+    """Return where a run goes that names no output."""
+    return RESULTS / f"{config.scenario}-{run_id(config)}"
+
+
+def is_complete(folder: Path) -> bool:
+    """Tell whether a folder holds a finished run."""
+    return (folder / "manifest.json").exists()
+
+
+class RunFolder:
+    """Owns the files of a run; made before the run starts, so that a bad folder stops it first."""
+
+    def __init__(self, folder: Path, config: RunConfig) -> None:
+        """Check the place and make DIR.partial; raise OutputError where it does not work."""
+        self.final = folder.absolute()
+        self.path = self.final.with_name(self.final.name + ".partial")
+        self._config = config
+        self._num_rounds = 0
+        _check_place(self.final, self.path)
+        try:
+            self.path.mkdir(parents=True)
+            (self.path / "rounds.parts").mkdir()
+            (self.path / "checkpoint").mkdir()
+            (self.path / "config.toml").write_text(to_toml(config), encoding="utf-8")
+        except OSError as error:
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise OutputError(
+                f"--output: expected a folder that can be written, got {self.final}"
+                f" ({error.strerror}); choose another with --output DIR"
+            ) from None
+
+    @property
+    def ns3_log(self) -> Path:
+        """Where the ns-3 child prints."""
+        return self.path / "ns3.log"
+
+    @property
+    def log(self) -> Path:
+        """The run's own log."""
+        return self.path / "log.txt"
+
+    def add(self, tables: dict[str, pd.DataFrame], learner: Learner) -> None:
+        """Store a finished round and the learner's state behind it."""
+        try:
+            for name, table in tables.items():
+                _write(table, self.path / "rounds.parts" / f"{name}-{self._num_rounds:06d}.parquet")
+            state = self.path / "checkpoint" / "learner.pt"
+            torch.save(learner.state(), state.with_suffix(".new"))
+            os.replace(state.with_suffix(".new"), state)
+        except OSError as error:
+            raise OutputError(
+                f"--output: could not write round {self._num_rounds} to {self.path}"
+                f" ({error.strerror}); finished rounds are kept there; free space and run again"
+            ) from None
+        self._num_rounds += 1
+
+    @property
+    def num_rounds(self) -> int:
+        """Rounds stored so far."""
+        return self._num_rounds
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Join the rounds stored so far, one table a name."""
+        parts = self.path / "rounds.parts"
+        return {
+            name: pd.concat(
+                [pd.read_parquet(path) for path in sorted(parts.glob(f"{name}-*.parquet"))],
+                ignore_index=True,
+            )
+            for name in TABLES
+        }
+
+    def finish(self, manifest: dict[str, Any]) -> None:
+        """Join the tables and write the manifest; a complete run also gets its final name."""
+        hashes = {}
+        if self._num_rounds:
+            for name, table in self.tables().items():
+                _write(table, self.path / f"{name}.parquet")
+                hashes[name] = file_hash(self.path / f"{name}.parquet")
+            shutil.rmtree(self.path / "rounds.parts")
+        text = json.dumps(manifest | {"table_sha256": hashes}, indent=2, allow_nan=False)
+        (self.path / "manifest.json").write_text(text + "\n", encoding="utf-8")
+
+    def publish(self) -> None:
+        """Give the finished folder its final name."""
+        if self.final.exists():  # an empty folder that the user made
+            self.final.rmdir()
+        self.path.rename(self.final)
+        self.path = self.final
+
+
+def _check_place(final: Path, partial: Path) -> None:
+    if partial.exists():
+        raise OutputError(
+            f"--output: expected a new folder, got the remains of an unfinished run in {partial};"
+            " look at it, then delete it or choose another with --output DIR"
+        )
+    if final.exists() and (not final.is_dir() or any(final.iterdir())):
+        what = "a finished run" if is_complete(final) else "other files"
+        raise OutputError(
+            f"--output: expected a new or empty folder, got {final}, which holds {what};"
+            " choose another with --output DIR"
+        )
+    above = next(parent for parent in final.parents if parent.exists())
+    if not above.is_dir():
+        raise OutputError(
+            f"--output: expected a folder that can be made, got {final}, but {above} is a file;"
+            " choose another with --output DIR"
+        )
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"--output: expected a folder that can be written, got {final} ({above} is read-only);"
+            " choose another with --output DIR"
+        )
+    free_bytes = shutil.disk_usage(above).free
+    if free_bytes < LEAST_FREE_BYTES:
+        raise OutputError(
+            f"--output: expected {LEAST_FREE_BYTES / 1e6:.0f} MB of free space, got"
+            f" {free_bytes / 1e6:.0f} MB at {above}; free space or choose another with --output DIR"
+        )
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    table.to_parquet(path, engine="pyarrow", compression="zstd", index=False)
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def make_manifest(
+    config: RunConfig, status: str, num_rounds: int, timings: dict[str, float], reason: str = ""
+) -> dict[str, Any]:
+    """Say what made a run: versions, seeds, network kind, host, and how it ended."""
+    return {
+        "status": status,
+        "reason": reason,
+        "rounds": num_rounds,
+        "scenario": config.scenario,
+        "network_kind": config.network.kind,
+        "sync": config.network.sync,
+        "seed": config.seed,
+        "RngSeed": 1,
+        "RngRun": config.seed,
+        "config_sha256": hashlib.sha256(to_toml(config).encode()).hexdigest(),
+        "code_version": code_version(),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "host": {"system": platform.platform(), "machine": platform.machine()},
+        "timings": timings,
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+def to_tables(
+    record: RoundRecord, scenario: NetworkScenario, learner: Learner
+) -> dict[str, pd.DataFrame]:
+    """Turn a round into rows of the four tables; wall times stay out, so that runs can be equal."""
+    devices = _devices_table(record, scenario, learner)
+    flows = _flows_table(record)
+    return {
+        "rounds": _rounds_table(record, devices, flows),
+        "devices": devices,
+        "links": _links_table(record),
+        "flows": flows,
+    }
+
+
+def _devices_table(
+    record: RoundRecord, scenario: NetworkScenario, learner: Learner
+) -> pd.DataFrame:
+    n, energy, flows = scenario.num_devices, record.report.energy, record.report.flows
+    plan, trained, evaluation = record.plan, record.trained, record.evaluation
+    columns: dict[str, Any] = {
+        "round": np.full(n, record.round_index),
+        "device": np.arange(n),
+        "x_m": scenario.position_m[:, 0],
+        "y_m": scenario.position_m[:, 1],
+        "alive": np.isnan(energy.died_at_s),
+        "accuracy": evaluation.accuracy,
+        "macro_f1": evaluation.macro_f1,
+        "train_loss": trained.loss,
+        "samples": learner.samples_per_device,
+    }
+    for index, name in enumerate(learner.modality_names):
+        columns |= {
+            f"accuracy_{name}": evaluation.modality_accuracy[:, index],
+            f"iterations_{name}": trained.iterations[:, index],
+            f"parameter_variation_{name}": trained.parameter_variation[:, index],
+        }
+    columns |= {
+        "budget_j": plan.budget_j,
+        "predicted_j": plan.predicted_j,
+        "communication_forecast_j": record.communication_forecast_j,
+        "objective": plan.objective,
+        "optimality_gap": plan.optimality_gap,
+        "binding": list(plan.binding),
+        "compute_s": record.traffic.compute_s,
+        "flop": trained.flop,
+        "start_energy_j": energy.start_energy_j,
+        **{f"{state}_j": energy.state_j[:, i] for i, state in enumerate(RADIO_STATES)},
+        "radio_j": energy.state_j.sum(axis=1),
+        "compute_j": energy.compute_j,
+        "harvested_j": energy.harvested_j,
+        "overflow_j": energy.overflow_j,
+        "remaining_energy_j": energy.remaining_energy_j,
+        "died_at_s": energy.died_at_s,
+        "sent_bytes": _per_device(n, record.traffic.src, flows.handed_bytes),
+        "received_bytes": _per_device(n, record.traffic.dst, flows.delivered_bytes),
+        "stale_datagrams": record.report.stale_datagrams,
+    }
+    return pd.DataFrame(columns)
+
+
+def _per_device(n: int, device: FloatArray | Any, values: Any) -> Any:
+    return np.bincount(device, weights=values, minlength=n).astype(np.int64)
+
+
+def _flows_table(record: RoundRecord) -> pd.DataFrame:
+    traffic, flows = record.traffic, record.report.flows
+    return pd.DataFrame(
+        {
+            "round": np.full(len(traffic.src), record.round_index),
+            "src": traffic.src,
+            "dst": traffic.dst,
+            "part": _names(record.payload.parts, traffic.part),
+            "payload_bytes": traffic.payload_bytes,
+            "handed_bytes": flows.handed_bytes,
+            "unsent_bytes": flows.unsent_bytes,
+            "delivered_bytes": flows.delivered_bytes,
+            "acked_bytes": flows.acked_bytes,
+            "outcome": _names(OUTCOMES, flows.outcome),
+            "ready_s": flows.ready_s,
+            "finish_s": flows.finish_s,
+            "delay_s": flows.delay_s,
+            "retransmissions": flows.retransmissions,
+        }
+    )
+
+
+def _names(names: Iterable[str], index: Any) -> pd.Series:
+    table = list(names)
+    return pd.Series([table[i] for i in index], dtype="str")
+
+
+def _links_table(record: RoundRecord) -> pd.DataFrame:
+    links, cost = record.report.links, record.cost
+    src, dst = np.nonzero(~np.eye(len(links.frames), dtype=np.bool_))
+    measured = {
+        "rate_bps": links.rate_bps,
+        "snr_db": links.snr_db,
+        "loss_ratio": links.loss_ratio,
+        "frames": links.frames,
+        "airtime_s": links.airtime_s,
+        "received_bytes": links.received_bytes,
+        "is_peer": links.is_peer,
+        "time_s_per_byte": cost.time_s_per_byte,
+        "energy_j_per_byte": cost.energy_j_per_byte,
+        "samples": cost.samples,
+        "age_rounds": cost.age_rounds,
+        "reachable": cost.reachable,
+    }
+    return pd.DataFrame(
+        {"round": np.full(len(src), record.round_index), "src": src, "dst": dst}
+        | {name: matrix[src, dst] for name, matrix in measured.items()}
+    )
+
+
+def _rounds_table(record: RoundRecord, devices: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
+    """Condense a round; accuracy is over devices that were alive when it began."""
+    acted = devices[record.alive_at_start]
+    outcome = flows["outcome"]
+    return pd.DataFrame(
+        {
+            "round": [record.round_index],
+            "start_s": record.report.start_s,
+            "duration_s": record.report.duration_s,
+            "accuracy_mean": acted["accuracy"].mean(),
+            "accuracy_min": acted["accuracy"].min(),
+            "accuracy_max": acted["accuracy"].max(),
+            "macro_f1_mean": acted["macro_f1"].mean(),
+            "train_loss_mean": acted["train_loss"].mean(),
+            "offered_bytes": flows["payload_bytes"].sum(),
+            "handed_bytes": flows["handed_bytes"].sum(),
+            "delivered_bytes": flows["delivered_bytes"].sum(),
+            "offered_messages": len(flows),
+            **{f"{name}_messages": (outcome == name).sum() for name in OUTCOMES},
+            "radio_j": devices["radio_j"].sum(),
+            "compute_j": devices["compute_j"].sum(),
+            "alive_devices": devices["alive"].sum(),
+            "events": record.report.num_events,
+        }
+    )
+
+
+def python_executable() -> str:
+    """Return the interpreter, for remedies that name it."""
+    return sys.executable

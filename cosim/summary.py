@@ -1,0 +1,144 @@
+"""What a run came to, as numbers (for a report or a test) and as the closing text for a person."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+# Column <state>_j of the devices table; together they are radio_j.
+RADIO_STATES = ("tx", "rx", "idle", "cca_busy", "switching", "sleep", "off")
+OUTCOMES = ("delivered", "partial", "lost", "late", "dead")
+
+DEATHS_SHOWN = 6
+
+
+def summarise(
+    rounds: pd.DataFrame, devices: pd.DataFrame, flows: pd.DataFrame, manifest: dict[str, Any]
+) -> dict[str, Any]:
+    """Condense a run's tables into its headline numbers.
+
+    plan_share = compute / (compute + radio): the joules that iteration plans can move.
+    A delivered share is the sum of delivered over the sum of offered, bytes or whole messages.
+
+    Args:
+        rounds: one row a round, at least one.
+        devices: one row per round and device.
+        flows: one row a message; may be empty.
+        manifest: with ``timings``: ns3_s, learning_s, rest_s, total_s (wall seconds).
+
+    Returns:
+        Plain numbers that JSON can hold; None where a number does not exist (a share of nothing).
+        Accuracy is that of the last round in which any device was measured. Delivered shares
+        leave out the first round, in which the mesh still forms; it stands apart as first_*.
+
+    Raises:
+        ValueError: the rounds table is empty.
+
+    Leaves out: spread over seeds (one run has none), and costs per link.
+    """
+    if rounds.empty:
+        raise ValueError("rounds: expected at least one finished round; got none")
+    rounds = rounds.sort_values("round")
+    last = rounds.iloc[-1]
+    measured = rounds[rounds["accuracy_mean"].notna()]
+    best_known = measured.iloc[-1] if len(measured) else last
+    by_state = {name: float(devices[f"{name}_j"].sum()) for name in RADIO_STATES}
+    radio_j, compute_j = float(devices["radio_j"].sum()), float(devices["compute_j"].sum())
+    first = flows["round"] == rounds["round"].iloc[0]
+    return {
+        "rounds": len(rounds),
+        "devices": int(devices["device"].nunique()),
+        "alive_devices": int(last["alive_devices"]),
+        "simulated_s": float(last["start_s"] + last["duration_s"]),
+        "accuracy_round": int(best_known["round"]),
+        **{
+            name: _number(best_known[name])
+            for name in ("accuracy_mean", "accuracy_min", "accuracy_max", "macro_f1_mean")
+        },
+        "radio_j": radio_j,
+        "compute_j": compute_j,
+        "radio_j_by_state": by_state,
+        "plan_share": _share(compute_j, compute_j + radio_j),
+        "harvested_j": float(devices["harvested_j"].sum() - devices["overflow_j"].sum()),
+        "delivered_bytes_share": _bytes_share(flows[~first]),
+        "delivered_messages_share": _messages_share(flows[~first]),
+        "first_bytes_share": _bytes_share(flows[first]),
+        "first_messages_share": _messages_share(flows[first]),
+        "messages": {name: int((flows["outcome"] == name).sum()) for name in OUTCOMES},
+        "deaths": _deaths(devices),
+        "timings": dict(manifest["timings"]),
+    }
+
+
+def render_summary(summary: dict[str, Any]) -> str:
+    """Write the summary as a few aligned lines, without a line break at the end."""
+    return "\n".join(f"{label:<11}{text}" for label, text in summary_lines(summary).items())
+
+
+def summary_lines(summary: dict[str, Any]) -> dict[str, str]:
+    """Say the summary in words, one labelled line each."""
+    total_j = summary["radio_j"] + summary["compute_j"]
+    joules = summary["radio_j_by_state"] | {"compute": summary["compute_j"]}
+    largest_first = sorted(joules.items(), key=lambda item: -item[1])
+    split = [
+        f"{name.replace('_', ' ')} {value:,.1f} J ({percent(_share(value, total_j))})"
+        for name, value in largest_first
+        if value > 0.0
+    ]
+    deaths = [
+        f"device {each['device']} at {each['died_at_s']:,.1f} s" for each in summary["deaths"]
+    ]
+    if len(deaths) > DEATHS_SHOWN:
+        hidden = len(deaths) - DEATHS_SHOWN
+        deaths = [*deaths[: DEATHS_SHOWN - 1], f"{hidden} more", deaths[-1]]
+    undelivered = [f"{summary['messages'][name]:,} {name}" for name in OUTCOMES[1:]]
+    wall = summary["timings"]
+    parts = [
+        f"{label} {wall[key]:,.1f} s ({percent(_share(wall[key], wall['total_s']))})"
+        for label, key in (("ns-3", "ns3_s"), ("learning", "learning_s"), ("rest", "rest_s"))
+    ]
+    return {
+        "Accuracy": f"{percent(summary['accuracy_mean'])} mean over devices, "
+        f"{percent(summary['accuracy_min'])} to {percent(summary['accuracy_max'])}, "
+        f"in round {summary['accuracy_round']}",
+        "Simulated": f"{summary['simulated_s']:,.1f} s in {summary['rounds']} rounds, "
+        f"{summary['alive_devices']} of {summary['devices']} devices alive at the end",
+        "Energy": f"{total_j:,.1f} J: " + (", ".join(split) or "nothing was spent"),
+        "Plan": f"controls {percent(summary['plan_share'])} of these joules (compute)",
+        "Delivered": f"{percent(summary['delivered_bytes_share'])} of bytes, "
+        f"{percent(summary['delivered_messages_share'])} of messages; first round apart: "
+        f"{percent(summary['first_bytes_share'])}, {percent(summary['first_messages_share'])}",
+        "Not whole": ", ".join(undelivered) + " messages",
+        "Deaths": "; ".join(deaths) or "none",
+        "Wall time": f"{wall['total_s']:,.1f} s: " + ", ".join(parts),
+    }
+
+
+def _deaths(devices: pd.DataFrame) -> list[dict[str, float | int]]:
+    """First recorded death of each device, earliest first [simulated s]."""
+    died_at_s = devices.groupby("device")["died_at_s"].min().dropna().sort_values(kind="stable")
+    return [
+        {"device": int(device), "died_at_s": float(when)}
+        for device, when in zip(died_at_s.index, died_at_s, strict=True)
+    ]
+
+
+def _bytes_share(flows: pd.DataFrame) -> float | None:
+    return _share(float(flows["delivered_bytes"].sum()), float(flows["payload_bytes"].sum()))
+
+
+def _messages_share(flows: pd.DataFrame) -> float | None:
+    return _share(float((flows["outcome"] == "delivered").sum()), float(len(flows)))
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole > 0.0 else None
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def percent(share: float | None) -> str:
+    """Write a share of one as per cent, or n/a where there is none."""
+    return "n/a" if share is None else f"{100.0 * share:.1f} %"

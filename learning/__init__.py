@@ -1,0 +1,1 @@
+"""Decentralised multi-modal learning: data, models, the method, and the mixing of models."""

@@ -1,0 +1,33 @@
+"""The data sets by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from learning.data.made import make_data
+from learning.data.uci_har import load_uci_har
+from learning.data.watch import load_watch
+from learning.data.windows import MultiModalData
+from learning.errors import LearningError
+
+if TYPE_CHECKING:
+    from learning.setup import LearningSetup
+
+__all__ = ["MultiModalData", "load"]
+
+
+def load(setup: LearningSetup) -> MultiModalData:
+    """Load the data set that the setup names; nothing is downloaded, nothing is replaced.
+
+    Raises LearningError when data are missing or altered.
+    """
+    if setup.dataset == "watch":
+        return load_watch()
+    if setup.dataset == "made":
+        return make_data()
+    if setup.data_path is None:
+        raise LearningError(
+            "data_path of uci_har", "a file or folder", "none", "name the archive, folder or npz"
+        )
+    return load_uci_har(Path(setup.data_path))

@@ -1,0 +1,157 @@
+"""UCI HAR: everyday activities seen by a smartphone at the waist, read from a path."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.data.windows import MultiModalData
+from learning.errors import LearningError
+
+_ROOT = "UCI HAR Dataset"
+_ACTIVITIES = (
+    "WALKING",
+    "WALKING_UPSTAIRS",
+    "WALKING_DOWNSTAIRS",
+    "SITTING",
+    "STANDING",
+    "LAYING",
+)
+_SIGNALS = {"acc": "body_acc", "gyro": "body_gyro"}
+_REMEDY = "give the official archive (zip or unpacked folder) or the compact npz"
+
+
+def load_uci_har(path: Path) -> MultiModalData:
+    """Load 10299 windows of 128 samples at 50 Hz, of 30 people and 6 activities.
+
+    Modalities: acc (N, 3, 128), body acceleration [g]; gyro (N, 3, 128) [rad/s]. The split is the
+    official one, by subject. The archive names no recordings: they are recovered by
+    `link_overlapping_windows`. Left out: total acceleration, the 561 hand-made features.
+    The path is the official zip (also nested in the UCI page's outer zip), its unpacked folder, or
+    an npz with arrays acc, gyro, label, subject, is_train, class_names.
+    Source: Anguita et al., ESANN 2013.
+    Raises LearningError when the path or a part of it is missing or misshapen.
+    """
+    if not path.exists():
+        raise LearningError(
+            "data_path of uci_har", "a file or folder", f"nothing at {path}", _REMEDY
+        )
+    if path.suffix == ".npz":
+        return _load_npz(path)
+    return _load_archive(_Archive(path))
+
+
+def link_overlapping_windows(windows: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Find the recordings: window j continues i when the halves that they share are equal.
+
+    windows (N, channels, length), cut with half-window steps; returns (N,) the recording's number.
+    Works in any order of the windows. On UCI HAR it finds 9442 links, each within one person and
+    one activity, so 857 recordings, and no two windows with the same first half. A window that
+    links to nothing is a recording of its own.
+    """
+    half = windows.shape[-1] // 2
+    starts = {window[:, :half].tobytes(): i for i, window in enumerate(windows)}
+    following = [starts.get(window[:, half:].tobytes(), -1) for window in windows]
+    has_predecessor = set(following)
+    recording = np.full(len(windows), -1, dtype=np.int64)
+    number = 0
+    # First the true beginnings, then (only for periodic signals) whatever is left in a loop.
+    beginnings = [i for i in range(len(windows)) if i not in has_predecessor]
+    for beginning in (*beginnings, *range(len(windows))):
+        here = beginning
+        if recording[here] >= 0:
+            continue
+        while here >= 0 and recording[here] < 0:
+            recording[here] = number
+            here = following[here]
+        number += 1
+    return recording
+
+
+def _build(
+    modalities: dict[str, NDArray[np.float32]],
+    label: NDArray[np.int64],
+    subject: NDArray[np.int64],
+    is_train: NDArray[np.bool_],
+    class_names: tuple[str, ...],
+) -> MultiModalData:
+    recording = link_overlapping_windows(np.concatenate(list(modalities.values()), axis=1))
+    return MultiModalData("uci_har", modalities, label, subject, recording, is_train, class_names)
+
+
+def _load_npz(path: Path) -> MultiModalData:
+    needed = ("acc", "gyro", "label", "subject", "is_train", "class_names")
+    with np.load(path, allow_pickle=False) as arrays:
+        missing = [name for name in needed if name not in arrays]
+        if missing:
+            raise LearningError(
+                f"data file {path.name}", ", ".join(needed), f"no {missing}", _REMEDY
+            )
+        return _build(
+            {name: arrays[name].astype(np.float32) for name in _SIGNALS},
+            arrays["label"].astype(np.int64),
+            arrays["subject"].astype(np.int64),
+            arrays["is_train"].astype(np.bool_),
+            tuple(str(name) for name in arrays["class_names"]),
+        )
+
+
+def _load_archive(archive: _Archive) -> MultiModalData:
+    parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in _SIGNALS}
+    label, subject, is_train = [], [], []
+    for split in ("train", "test"):
+        for name, signal in _SIGNALS.items():
+            axes = [
+                archive.table(f"{split}/Inertial Signals/{signal}_{axis}_{split}.txt")
+                for axis in "xyz"
+            ]
+            parts[name].append(np.stack(axes, axis=1))
+        label.append(archive.table(f"{split}/y_{split}.txt")[:, 0].astype(np.int64) - 1)
+        subject.append(archive.table(f"{split}/subject_{split}.txt")[:, 0].astype(np.int64))
+        is_train.append(np.full(len(label[-1]), split == "train"))
+    return _build(
+        {name: np.concatenate(pieces) for name, pieces in parts.items()},
+        np.concatenate(label),
+        np.concatenate(subject),
+        np.concatenate(is_train),
+        _ACTIVITIES,
+    )
+
+
+class _Archive:
+    """The official archive, as a folder or a zip: owns where its tables are read from."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._zip = None if path.is_dir() else _open_zip(path)
+
+    def table(self, name: str) -> NDArray[np.float32]:
+        """Read a whitespace table (rows, columns) by its name below the archive's root."""
+        try:
+            if self._zip is not None:
+                text = self._zip.read(f"{_ROOT}/{name}").decode("ascii")
+            else:
+                inside = self._path / _ROOT
+                text = ((inside if inside.is_dir() else self._path) / name).read_text("ascii")
+        except (KeyError, FileNotFoundError) as missing:
+            what = f"data {self._path.name}"
+            raise LearningError(what, f"{_ROOT}/{name}", "no such table", _REMEDY) from missing
+        rows = [line.split() for line in text.splitlines()]
+        if len({len(row) for row in rows}) != 1:
+            raise LearningError(f"data {name}", "rows of one length", "ragged or empty", _REMEDY)
+        return np.array(rows, dtype=np.float64).astype(np.float32)
+
+
+def _open_zip(path: Path) -> zipfile.ZipFile:
+    if not zipfile.is_zipfile(path):
+        raise LearningError(f"data file {path.name}", "a zip archive", "another format", _REMEDY)
+    outer = zipfile.ZipFile(path)
+    inner = f"{_ROOT}.zip"
+    # The UCI page wraps the archive in a second zip.
+    if inner in outer.namelist():
+        return zipfile.ZipFile(io.BytesIO(outer.read(inner)))
+    return outer

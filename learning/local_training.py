@@ -1,0 +1,104 @@
+"""Local SGD of all devices of a run as one batch: no loop over devices anywhere in a step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from learning.data.batches import DeviceData
+from learning.models import Forward, Stack, encoder_part, forward, take
+
+# (forward pass, label (a, B), step) -> loss (a,)
+Objective = Callable[[Forward, Tensor, int], Tensor]
+# step -> rows of the training windows (n, B)
+Batches = Callable[[int], Tensor]
+# (forward pass, label (a, B)), after the gradient is taken
+Observer = Callable[[Forward, Tensor], None]
+
+_NORM_FLOOR = 1e-12
+
+
+@dataclass(frozen=True)
+class LocalResult:
+    """loss (n, steps), NaN where a device idled; gradient_norm (n, steps), before clipping."""
+
+    loss: Tensor
+    gradient_norm: Tensor
+
+
+def train_locally(
+    parameters: Stack,
+    data: DeviceData,
+    iterations: Tensor,
+    batches: Batches,
+    objective: Objective,
+    *,
+    observe: Observer | None,
+    learning_rate: float,
+    clip_norm: float,
+) -> LocalResult:
+    """Train in place: theta_k <- theta_k - lr min(1, clip / ||g_k||) g_k, step by step.
+
+    iterations (n, m) int: in step i (from 1) the modalities with tau_km >= i are used, in the
+    order of data.inputs; the rest is neither forwarded nor counted in the fused mean. ||g_k|| is
+    over all that the device uses in the step. A device's head takes max_m tau_km steps.
+    """
+    num_devices, num_steps = len(iterations), int(iterations.max())
+    loss = torch.full((num_devices, num_steps), torch.nan)
+    gradient_norm = torch.full((num_devices, num_steps), torch.nan)
+    for step in range(1, num_steps + 1):
+        uses = iterations >= step
+        devices = uses.any(1).nonzero().squeeze(1)
+        position = torch.cumsum(uses.any(1), 0) - 1
+        batch = batches(step)
+
+        encoders, users, rows, inputs = {}, {}, {}, {}
+        for column, (m, windows) in enumerate(data.inputs.items()):
+            if not bool(uses[:, column].any()):
+                continue
+            users[m] = uses[:, column].nonzero().squeeze(1)
+            rows[m] = position[users[m]]
+            encoders[m] = _as_leaves(take(parameters, encoder_part(m), users[m]))
+            inputs[m] = windows[batch[users[m]]]
+        head = _as_leaves(take(parameters, "head", devices))
+        label = data.label[batch[devices]]
+
+        passed = forward(encoders, head, inputs, devices, rows)
+        each = objective(passed, label, step)
+        leaves = [(devices, head), *((users[m], encoders[m]) for m in encoders)]
+        # The sum of independent losses has each device's own gradient.
+        norm = _descend(parameters, each.sum(), leaves, learning_rate, clip_norm)
+        loss[devices, step - 1] = each.detach()
+        gradient_norm[devices, step - 1] = norm[devices]
+        if observe is not None:
+            observe(passed, label)
+    return LocalResult(loss, gradient_norm)
+
+
+def _as_leaves(stack: Stack) -> Stack:
+    return {name: value.requires_grad_() for name, value in stack.items()}
+
+
+def _descend(
+    parameters: Stack,
+    loss: Tensor,
+    leaves: list[tuple[Tensor, Stack]],
+    learning_rate: float,
+    clip_norm: float,
+) -> Tensor:
+    """Take one clipped step from the leaves into `parameters`; returns ||g_k|| (n,)."""
+    named = [(who, name, leaf) for who, stack in leaves for name, leaf in stack.items()]
+    gradients = torch.autograd.grad(loss, [leaf for _, _, leaf in named])
+    first = next(iter(parameters.values()))
+    squared = torch.zeros(len(first))
+    for (who, _, _), gradient in zip(named, gradients, strict=True):
+        squared.index_add_(0, who, gradient.square().flatten(1).sum(1))
+    norm = squared.sqrt()
+    rate = learning_rate * (clip_norm / (norm + _NORM_FLOOR)).clamp(max=1)
+    for (who, name, leaf), gradient in zip(named, gradients, strict=True):
+        own_rate = rate[who].view(-1, *[1] * (leaf.dim() - 1))
+        parameters[name].index_copy_(0, who, leaf.detach() - own_rate * gradient)
+    return norm

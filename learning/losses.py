@@ -1,0 +1,52 @@
+"""Loss terms, each for all devices of a step at once: one number per device."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# Keeps the logarithm of a class that the device has never seen finite.
+PRIOR_FLOOR = 1e-3
+_NORM_FLOOR = 1e-6
+
+
+def cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
+    """Mean over the batch of -log softmax(logits)[label]: (a, B, C), (a, B) -> (a,)."""
+    each = functional.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none")
+    return each.view(label.shape).mean(1)
+
+
+def log_prior(class_prior: Tensor) -> Tensor:
+    """Logit adjustment: log(p_k + 1e-3), added to training logits only; (n, C) -> (n, C).
+
+    Source: Menon et al., ICLR 2021, with the local prior of each device.
+    """
+    return torch.log(class_prior + PRIOR_FLOOR)
+
+
+def orthogonality(common: Tensor, specific: Tensor) -> Tensor:
+    """How much common and specific features repeat each other: ||C^T S||_F^2 / d.
+
+    C, S: the features, centred over the batch, each column scaled to unit length, so an entry of
+    C^T S is a correlation. common, specific (a, B, d) -> (a,). A constant column counts as zero.
+    """
+    product = _unit_columns(common).transpose(1, 2) @ _unit_columns(specific)
+    return product.square().sum((1, 2)) / common.shape[-1]
+
+
+def _unit_columns(features: Tensor) -> Tensor:
+    centred = features - features.mean(1, keepdim=True)
+    # Not the root of a clamped sum: its slope at a dead ReLU column would be NaN.
+    return centred / (centred.square().sum(1, keepdim=True) + _NORM_FLOOR).sqrt()
+
+
+def alignment(common: Tensor, label: Tensor, class_mean: Tensor, known: Tensor) -> Tensor:
+    """Squared distance of common features to the global mean of their class, mean over d.
+
+    Mean over the batch of known_y mean_d (c - mu_y)^2; classes without statistics count as zero.
+    common (a, B, d), label (a, B), class_mean (a, C, d), known (a, C) bool -> (a,).
+    """
+    target = class_mean.gather(1, label[..., None].expand_as(common))
+    distance = (common - target).square().mean(-1)
+    return (distance * known.gather(1, label)).mean(1)

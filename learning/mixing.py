@@ -1,0 +1,48 @@
+"""Gossip averaging on what was delivered: weights from advertised degrees, and their use."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from learning.models import Stack, part_of
+
+
+def metropolis_hastings(
+    arrived: NDArray[np.bool_], advertised_degree: NDArray[np.int64], may_mix: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Weights that each receiver can compute from what it holds.
+
+    w_kj = 1 / (1 + max(d_k, d_j)) for what arrived from j, w_kk = 1 - sum_j w_kj: what did not
+    arrive stays with the receiver, so rows sum to one and no weight is negative. d_j is what j
+    wrote in its message, d_k what k itself advertised, but at least the number of messages that k
+    now holds (it may have heard more neighbours than it believed in).
+    arrived (n, n, p) [sender, receiver, part], its diagonal ignored; advertised_degree (n, p);
+    may_mix (n, p): alive and owner of the part; others keep what they have.
+    Returns (n, n, p) [receiver, sender, part].
+    Source: Xiao, Boyd, Lall, IPSN 2005. Left out: correction of the mean after losses (push-sum).
+    """
+    n = len(arrived)
+    # [receiver, sender, part]
+    heard = arrived.transpose(1, 0, 2) & may_mix[:, None, :] & ~np.eye(n, dtype=np.bool_)[..., None]
+    own_degree = np.maximum(advertised_degree, heard.sum(1))
+    degree = np.maximum(own_degree[:, None, :], advertised_degree[None, :, :])
+    weight = np.where(heard, 1.0 / (1.0 + degree), 0.0)
+    itself = np.arange(n)
+    weight[itself, itself] = 1.0 - weight.sum(1)
+    return weight
+
+
+def mix_stack(stack: Stack, parts: tuple[str, ...], weight: NDArray[np.float64]) -> Stack:
+    """Mix each part with its weights: theta_k <- sum_j w_kj theta_j; other parts stay as they are.
+
+    stack: name -> (n, ...); weight (n, n, p) [receiver, sender, part].
+    """
+    as_float = torch.from_numpy(weight.astype(np.float32))
+    mixed = dict(stack)
+    for name, value in stack.items():
+        if part_of(name) in parts:
+            w = as_float[:, :, parts.index(part_of(name))].contiguous()
+            mixed[name] = (w @ value.flatten(1)).view_as(value)
+    return mixed

@@ -1,0 +1,260 @@
+// What the session drives: devices with their radios, batteries and endpoints, and rounds.
+#pragma once
+// Only what is used: every header costs time at each start, since they are compiled at run time.
+#include "ns3/arp-cache.h"
+#include "ns3/config.h"
+#include "ns3/constant-position-mobility-model.h"
+#include "ns3/double.h"
+#include "ns3/he-configuration.h"
+#include "ns3/ht-configuration.h"
+#include "ns3/inet-socket-address.h"
+#include "ns3/internet-stack-helper.h"
+#include "ns3/ipv4-address-helper.h"
+#include "ns3/ipv4-interface.h"
+#include "ns3/ipv4-l3-protocol.h"
+#include "ns3/mesh-helper.h"
+#include "ns3/mesh-point-device.h"
+#include "ns3/mesh-wifi-interface-mac.h"
+#include "ns3/mobility-helper.h"
+#include "ns3/node-container.h"
+#include "ns3/peer-management-protocol.h"
+#include "ns3/position-allocator.h"
+#include "ns3/propagation-delay-model.h"
+#include "ns3/propagation-loss-model.h"
+#include "ns3/rng-seed-manager.h"
+#include "ns3/simulator.h"
+#include "ns3/string.h"
+#include "ns3/udp-socket-factory.h"
+#include "ns3/uinteger.h"
+#include "ns3/vht-configuration.h"
+#include "ns3/wifi-net-device.h"
+#include "ns3/wifi-phy-listener.h"
+#include "ns3/wifi-ppdu.h"
+#include "ns3/wifi-psdu.h"
+#include "ns3/yans-wifi-channel.h"
+#include "ns3/yans-wifi-helper.h"
+
+#include "probes.h"
+#include "radio_battery.h"
+#include "transfers.h"
+
+namespace cosim_native
+{
+using namespace ns3;
+
+inline Ptr<NetDevice>
+RadioOf(Ptr<NetDevice> meshDevice)
+{
+    return DynamicCast<MeshPointDevice>(meshDevice)->GetInterfaces().at(0);
+}
+
+// MeshHelper in ns-3.44 sets neither the device's standard nor its HT, VHT and HE configuration,
+// announces no capabilities, and tunes to a channel of its own. This makes the radios HE stations
+// on the asked channel that know each other's capabilities.
+inline void
+UpgradeMeshToHe(NetDeviceContainer meshDevices, uint16_t channelNumber)
+{
+    std::vector<Ptr<WifiNetDevice>> radios;
+    for (uint32_t i = 0; i < meshDevices.GetN(); ++i)
+    {
+        auto radio = DynamicCast<WifiNetDevice>(RadioOf(meshDevices.Get(i)));
+        radio->SetStandard(WIFI_STANDARD_80211ax);
+        radio->SetHtConfiguration(CreateObject<HtConfiguration>());
+        radio->SetVhtConfiguration(CreateObject<VhtConfiguration>());
+        radio->SetHeConfiguration(CreateObject<HeConfiguration>());
+        DynamicCast<MeshWifiInterfaceMac>(radio->GetMac())->SwitchFrequencyChannel(channelNumber);
+        radios.push_back(radio);
+    }
+    for (const auto& a : radios)
+    {
+        for (const auto& b : radios)
+        {
+            if (a == b)
+            {
+                continue;
+            }
+            auto manager = a->GetRemoteStationManager();
+            auto mac = b->GetMac();
+            const auto address = mac->GetAddress();
+            manager->AddAllSupportedModes(address);
+            manager->AddStationHtCapabilities(address, mac->GetHtCapabilities(0));
+            manager->AddStationVhtCapabilities(address, mac->GetVhtCapabilities(0));
+            manager->AddStationHeCapabilities(address, mac->GetHeCapabilities(0));
+        }
+    }
+}
+
+class Network
+{
+  public:
+    Network(int numDevices, uint32_t segmentBytes, double maxWindow)
+        : n(numDevices),
+          links(numDevices),
+          audit(numDevices),
+          m_segmentBytes(segmentBytes),
+          m_maxWindow(maxWindow)
+    {
+    }
+
+    // Devices are added in order; `radio` is the Wi-Fi interface below the IP device.
+    void AddDevice(Ptr<Node> node,
+                   Ptr<NetDevice> radio,
+                   Ipv4Address address,
+                   double initialJ,
+                   double capacityJ,
+                   double harvestW,
+                   const std::vector<double>& statePowerW,
+                   bool audited)
+    {
+        const int device = static_cast<int>(m_endpoints.size());
+        auto wifi = DynamicCast<WifiNetDevice>(radio);
+        auto phy = wifi->GetPhy();
+        auto battery = std::make_shared<RadioBattery>(phy, initialJ, capacityJ, harvestW);
+        for (size_t state = 0; state < statePowerW.size(); ++state)
+        {
+            battery->SetStatePower(static_cast<int>(state), statePowerW[state]);
+        }
+        auto endpoint =
+            std::make_unique<Endpoint>(device, node, &ledger, m_segmentBytes, m_maxWindow);
+        battery->OnDeath([e = endpoint.get()] { e->Die(); });
+        phy->RegisterListener(battery);
+        links.Attach(device, phy, wifi->GetMac()->GetAddress());
+        if (audited)
+        {
+            audit.Attach(device, phy);
+        }
+        m_radios.push_back(wifi);
+        m_addresses.push_back(address);
+        m_endpoints.push_back(std::move(endpoint));
+        batteries.push_back(battery);
+    }
+
+    // After all devices are in place.
+    void Finish()
+    {
+        for (int i = 0; i < n; ++i)
+        {
+            for (int j = 0; j < n; ++j)
+            {
+                if (i != j)
+                {
+                    m_endpoints[i]->AddPeer(j, m_addresses[j]);
+                }
+            }
+            batteries[i]->CheckEmpty();
+        }
+    }
+
+    void BeginRound(uint32_t round)
+    {
+        m_round = round;
+        links.Reset();
+        ledger.Clear();
+        for (auto& endpoint : m_endpoints)
+        {
+            endpoint->BeginRound(round);
+        }
+    }
+
+    void Compute(int device, double energyJ, double durationS)
+    {
+        if (durationS > 0)
+        {
+            batteries[device]->BeginCompute(energyJ / durationS,
+                                            Seconds(durationS).GetNanoSeconds());
+        }
+    }
+
+    void AddMessage(int src, int dst, int64_t bytes, double readyS)
+    {
+        const int message = ledger.Add(src, dst, bytes);
+        if (batteries[src]->IsDead())
+        {
+            ledger.Settle(message);
+            return;
+        }
+        Simulator::Schedule(Seconds(readyS),
+                            &Endpoint::Submit,
+                            m_endpoints[src].get(),
+                            message,
+                            m_round);
+    }
+
+    // Runs on until the period is over or, with stopWhenSettled, until every message is settled.
+    void Run(double periodS, bool stopWhenSettled)
+    {
+        EventId end = Simulator::Schedule(Seconds(periodS), &Network::EndRound, this);
+        ledger.onAllSettled = nullptr;
+        if (stopWhenSettled)
+        {
+            ledger.onAllSettled = [this, &end] {
+                end.Cancel();
+                Simulator::ScheduleNow(&Network::EndRound, this);
+            };
+        }
+        Simulator::Run();
+        ledger.onAllSettled = nullptr;
+        for (auto& battery : batteries)
+        {
+            battery->Advance();
+        }
+    }
+
+    int64_t StaleDatagrams(int device) const
+    {
+        return m_endpoints[device]->staleDatagrams;
+    }
+
+    // Peers of a mesh device, as its own peering protocol has them.
+    std::vector<int> MeshPeers(int device, Ptr<NetDevice> meshDevice) const
+    {
+        std::vector<int> peers;
+        auto protocol =
+            meshDevice->GetObject<dot11s::PeerManagementProtocol>();
+        for (const auto& address : protocol->GetPeers(m_radios[device]->GetIfIndex()))
+        {
+            for (int j = 0; j < n; ++j)
+            {
+                if (m_radios[j]->GetMac()->GetAddress() == address)
+                {
+                    peers.push_back(j);
+                }
+            }
+        }
+        return peers;
+    }
+
+    // Addresses known by configuration, so that no address resolution is lost in the first round.
+    static void AddPermanentNeighbour(Ptr<Node> node, Ipv4Address address, Address mac)
+    {
+        auto cache = node->GetObject<Ipv4L3Protocol>()->GetInterface(1)->GetArpCache();
+        auto* entry = cache->Add(address);
+        entry->SetMacAddress(mac);
+        entry->MarkPermanent();
+    }
+
+    int n;
+    Ledger ledger;
+    LinkProbe links;
+    StateAudit audit;
+    std::vector<std::shared_ptr<RadioBattery>> batteries;
+
+  private:
+    void EndRound()
+    {
+        for (auto& endpoint : m_endpoints)
+        {
+            endpoint->EndRound();
+        }
+        Simulator::Stop();
+    }
+
+    uint32_t m_round{0};
+    uint32_t m_segmentBytes;
+    double m_maxWindow;
+    std::vector<std::unique_ptr<Endpoint>> m_endpoints;
+    std::vector<Ptr<WifiNetDevice>> m_radios;
+    std::vector<Ipv4Address> m_addresses;
+};
+
+} // namespace cosim_native

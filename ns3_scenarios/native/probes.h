@@ -1,0 +1,181 @@
+// What the frames on the air say about each link, and a second look at the radio states.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <vector>
+
+namespace cosim_native
+{
+using namespace ns3;
+
+// Counts unicast QoS data frames per (transmitter, receiver), as the two PHYs see them.
+class LinkProbe
+{
+  public:
+    explicit LinkProbe(int numDevices)
+        : n(numDevices)
+    {
+        Reset();
+    }
+
+    void Attach(int device, Ptr<WifiPhy> phy, Mac48Address address)
+    {
+        m_deviceOf[address] = device;
+        phy->TraceConnectWithoutContext(
+            "PhyTxPsduBegin",
+            MakeCallback(&LinkProbe::OnTransmit, this).Bind(device, PeekPointer(phy)));
+        phy->GetState()->TraceConnectWithoutContext(
+            "RxOutcome",
+            MakeCallback(&LinkProbe::OnReceive, this).Bind(device));
+    }
+
+    void Reset()
+    {
+        for (auto* counts : {&sentFrames, &receivedFrames, &airtimeS, &receivedBytes, &snrDbSum,
+                             &rateBpsSum, &snrSamples})
+        {
+            counts->assign(static_cast<size_t>(n) * n, 0.0);
+        }
+    }
+
+    int n;
+    std::vector<double> sentFrames;     // MPDUs put on the air, retransmissions included
+    std::vector<double> receivedFrames; // of these, received without error by their addressee
+    std::vector<double> airtimeS;       // duration of the PPDUs
+    std::vector<double> receivedBytes;  // MPDU bytes received without error
+    std::vector<double> snrDbSum;       // over received PPDUs
+    std::vector<double> snrSamples;
+    std::vector<double> rateBpsSum; // PHY rate, over sent MPDUs
+
+  private:
+    void OnTransmit(int device,
+                    WifiPhy* phy,
+                    WifiConstPsduMap psdus,
+                    WifiTxVector txVector,
+                    double)
+    {
+        for (const auto& [staId, psdu] : psdus)
+        {
+            const auto to = m_deviceOf.find(psdu->GetAddr1());
+            if (to == m_deviceOf.end() || !psdu->GetHeader(0).IsQosData())
+            {
+                continue;
+            }
+            const size_t link = static_cast<size_t>(device) * n + to->second;
+            const double frames = psdu->GetNMpdus();
+            sentFrames[link] += frames;
+            rateBpsSum[link] += frames * txVector.GetMode(staId).GetDataRate(txVector, staId);
+            airtimeS[link] +=
+                WifiPhy::CalculateTxDuration(psdus, txVector, phy->GetPhyBand()).GetSeconds();
+        }
+    }
+
+    void OnReceive(int device,
+                   Ptr<const WifiPpdu> ppdu,
+                   RxSignalInfo signal,
+                   const WifiTxVector&,
+                   const std::vector<bool>& outcomes)
+    {
+        const auto psdu = ppdu->GetPsdu();
+        const auto to = m_deviceOf.find(psdu->GetAddr1());
+        if (to == m_deviceOf.end() || to->second != device || !psdu->GetHeader(0).IsQosData())
+        {
+            return;
+        }
+        const auto from = m_deviceOf.find(psdu->GetAddr2());
+        if (from == m_deviceOf.end())
+        {
+            return;
+        }
+        const size_t link = static_cast<size_t>(from->second) * n + device;
+        for (size_t i = 0; i < outcomes.size(); ++i)
+        {
+            if (outcomes[i])
+            {
+                receivedFrames[link] += 1;
+                receivedBytes[link] += (*std::next(psdu->begin(), i))->GetSize();
+            }
+        }
+        if (signal.snr > 0)
+        {
+            snrDbSum[link] += 10 * std::log10(signal.snr);
+            snrSamples[link] += 1;
+        }
+    }
+
+    std::map<Mac48Address, int> m_deviceOf;
+};
+
+// Seconds per radio state and round from the PHY's own State trace: the other side of the energy
+// check. The trace tells of a state when it ends (a transmission when it starts), so intervals are
+// cut at the round boundaries afterwards.
+class StateAudit
+{
+  public:
+    struct Interval
+    {
+        int64_t startNs;
+        int64_t durationNs;
+        int state;
+    };
+
+    // In the order of ns-3's enum WifiPhyState.
+    inline static const std::vector<std::string> NAMES{"idle", "cca_busy", "tx", "rx",
+                                                       "switching", "sleep", "off"};
+
+    explicit StateAudit(int numDevices)
+        : m_intervals(numDevices)
+    {
+    }
+
+    void Attach(int device, Ptr<WifiPhy> phy)
+    {
+        phy->GetState()->TraceConnectWithoutContext(
+            "State",
+            MakeCallback(&StateAudit::OnState, this).Bind(device));
+    }
+
+    size_t NumIntervals(int device) const
+    {
+        return m_intervals[device].size();
+    }
+
+    // Seconds in one state between two instants.
+    double SecondsBetween(int device, int state, int64_t fromNs, int64_t toNs) const
+    {
+        int64_t totalNs = 0;
+        for (const auto& interval : m_intervals[device])
+        {
+            if (interval.state == state)
+            {
+                const int64_t start = std::max(interval.startNs, fromNs);
+                const int64_t end = std::min(interval.startNs + interval.durationNs, toNs);
+                totalNs += std::max<int64_t>(end - start, 0);
+            }
+        }
+        return 1e-9 * totalNs;
+    }
+
+  private:
+    void OnState(int device, Time start, Time duration, WifiPhyState state)
+    {
+        auto& intervals = m_intervals[device];
+        const Interval next{start.GetNanoSeconds(),
+                            duration.GetNanoSeconds(),
+                            static_cast<int>(state)};
+        // A transmission that is cut short (radio switched off) is told twice; the later word holds.
+        if (!intervals.empty() && intervals.back().startNs == next.startNs &&
+            intervals.back().state == next.state)
+        {
+            intervals.back() = next;
+            return;
+        }
+        intervals.push_back(next);
+    }
+
+    std::vector<std::vector<Interval>> m_intervals;
+};
+
+} // namespace cosim_native

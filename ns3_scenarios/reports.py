@@ -1,0 +1,81 @@
+"""What a round came to, as the network measured it."""
+
+from dataclasses import dataclass
+
+from ns3_scenarios.scenario import BoolArray, FloatArray, IntArray
+
+OUTCOMES = ("delivered", "partial", "lost", "late", "dead")
+
+
+@dataclass(frozen=True)
+class FlowReport:
+    """The fate of each message, (f) in the order of the traffic.
+
+    outcome: index into OUTCOMES. delivered: all bytes came in time. late: the round ended first.
+    lost, partial: the transport gave up, with nothing or with some of it at the receiver. dead:
+    sender or receiver ran empty first. offered = handed + unsent; handed_bytes went to the socket
+    (first transmissions), acked_bytes is what the sender knows. finish_s counts from the start of
+    the round, inf if not delivered; delay_s = finish_s - ready_s.
+    """
+
+    outcome: IntArray
+    handed_bytes: IntArray
+    unsent_bytes: IntArray
+    delivered_bytes: IntArray
+    acked_bytes: IntArray
+    ready_s: FloatArray
+    finish_s: FloatArray
+    delay_s: FloatArray
+    retransmissions: IntArray
+
+
+@dataclass(frozen=True)
+class LinkReport:
+    """Unicast data frames per link, (n, n): row sends, column receives.
+
+    rate_bps: mean PHY rate of sent frames; snr_db: mean over received PPDUs; both nan where none.
+    loss_ratio: share of frames on the air that their addressee did not receive, nan where none.
+    frames counts retransmissions; airtime_s is that of the PPDUs; received_bytes are MAC bytes.
+    is_peer: the row device's own peering protocol counts the column device as a peer.
+    """
+
+    rate_bps: FloatArray
+    snr_db: FloatArray
+    loss_ratio: FloatArray
+    frames: IntArray
+    airtime_s: FloatArray
+    received_bytes: IntArray
+    is_peer: BoolArray
+
+
+@dataclass(frozen=True)
+class EnergyReport:
+    """Joules of one round and the batteries at its end.
+
+    state_s, state_j (n, states) in the order of RADIO_STATES; compute_j, harvested_j, overflow_j,
+    remaining_energy_j (n); died_at_s (n) on the simulation's clock, nan while alive.
+    start + harvested - overflow - sum(state_j) - compute = remaining.
+    """
+
+    state_s: FloatArray
+    state_j: FloatArray
+    compute_j: FloatArray
+    harvested_j: FloatArray
+    overflow_j: FloatArray
+    start_energy_j: FloatArray
+    remaining_energy_j: FloatArray
+    died_at_s: FloatArray
+
+
+@dataclass(frozen=True)
+class RoundReport:
+    """One round on the simulated clock; stale_datagrams (n): of earlier rounds, arrived in it."""
+
+    round_index: int
+    start_s: float
+    duration_s: float
+    flows: FlowReport
+    links: LinkReport
+    energy: EnergyReport
+    stale_datagrams: IntArray
+    num_events: int

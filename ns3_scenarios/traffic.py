@@ -1,0 +1,44 @@
+"""What the devices want of the network in one round."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ns3_scenarios.errors import ScenarioError
+from ns3_scenarios.scenario import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class RoundTraffic:
+    """Messages and computing of one round.
+
+    src, dst, part, payload_bytes (f): a message is one part of one device's payload to one
+    neighbour; messages of a pair go on the air in this order. compute_s, compute_j (n): each
+    device computes from the round's start on, and its messages are ready when it has finished.
+    period_s: the round lasts so long; with stop_when_settled it ends as soon as every message is
+    whole, given up or cut off by a death (a named oracle: no device could know).
+    """
+
+    round_index: int
+    src: IntArray
+    dst: IntArray
+    part: IntArray
+    payload_bytes: IntArray
+    compute_s: FloatArray
+    compute_j: FloatArray
+    period_s: float
+    stop_when_settled: bool
+
+    def __post_init__(self) -> None:
+        """Check once, where the traffic is made."""
+        n = len(self.compute_s)
+        for name in ("src", "dst"):
+            device = getattr(self, name)
+            if device.size and (device.min() < 0 or device.max() >= n):
+                raise ScenarioError(f"{name}: expected devices 0..{n - 1}, got {device.max()}")
+        if np.any(self.src == self.dst):
+            raise ScenarioError("dst: expected another device than src")
+        if np.any(self.payload_bytes <= 0):
+            raise ScenarioError("payload_bytes: expected more than 0 bytes in every message")
+        if np.any((self.compute_s == 0) & (self.compute_j > 0)) or np.any(self.compute_s < 0):
+            raise ScenarioError("compute_s: expected a positive time wherever compute_j is spent")

@@ -1,0 +1,178 @@
+"""What the figures show, read back from their artists and derived again from the tables."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from made_tables import RADIO_STATES, Run, made_run
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+from cosim.figures import (
+    draw_accuracy,
+    draw_all,
+    draw_energy_by_state,
+    draw_iterations,
+    draw_remaining_energy,
+    draw_topology,
+    modalities_of,
+)
+
+
+def empty_axes() -> Axes:
+    return Figure().subplots()
+
+
+def tables_of(run: Run) -> dict[str, pd.DataFrame]:
+    return {"rounds": run.rounds, "devices": run.devices, "links": run.links}
+
+
+def test_topology_colours_each_measured_pair_by_the_mean_rate_of_both_directions() -> None:
+    run = made_run(deaths={4: 6})
+    rates: dict[tuple[int, int], list[float]] = {}
+    for row in run.links.to_dict("records"):
+        if row["is_peer"] and pd.notna(row["rate_bps"]):
+            pair = (min(row["src"], row["dst"]), max(row["src"], row["dst"]))
+            rates.setdefault(pair, []).append(row["rate_bps"] / 1e6)
+    expected = sorted(float(np.mean(each)) for each in rates.values())
+    ax = draw_topology(run.devices, run.links, empty_axes())
+    shown = [c.get_array() for c in ax.collections if isinstance(c, LineCollection)]
+    drawn = np.concatenate([array for array in shown if array is not None])
+    assert len(expected) == 12  # a 3x3 grid
+    np.testing.assert_allclose(np.sort(drawn), expected)
+
+
+def test_topology_keeps_peers_that_were_never_measured_without_a_colour() -> None:
+    run = made_run(rounds=1)
+    run.links["rate_bps"] = pd.array([pd.NA] * len(run.links), dtype="Float64")
+    ax = draw_topology(run.devices, run.links, empty_axes())
+    plain, *coloured = [c for c in ax.collections if isinstance(c, LineCollection)]
+    assert len(plain.get_segments()) == 12
+    assert not any(len(each.get_segments()) for each in coloured)
+
+
+def test_topology_dashes_links_by_their_mean_loss() -> None:
+    run = made_run(rounds=2)
+    run.links["loss_ratio"] = 0.2
+    ax = draw_topology(run.devices, run.links, empty_axes())
+    counts = [len(c.get_segments()) for c in ax.collections if isinstance(c, LineCollection)]
+    assert counts == [0, 0, 12, 0]  # unmeasured, below 10 %, 10-30 %, above
+
+
+def test_topology_crosses_out_the_dead_where_they_stand() -> None:
+    run = made_run(deaths={4: 6, 2: 9})
+    ax = draw_topology(run.devices, run.links, empty_axes())
+    crosses = np.asarray(ax.collections[-1].get_offsets())
+    np.testing.assert_array_equal(crosses, [[60.0, 0.0], [30.0, 30.0]])  # devices 2 and 4
+
+
+@pytest.mark.parametrize("against", ["round", "time_s", "energy_j"])
+def test_accuracy_is_in_per_cent_against_the_chosen_axis(against: str) -> None:
+    run = made_run()
+    ax = draw_accuracy(run.rounds, empty_axes(), against)
+    x, y = ax.lines[0].get_data()
+    spent_j = [
+        sum(run.devices[run.devices["round"] <= r][["radio_j", "compute_j"]].sum())
+        for r in range(12)
+    ]
+    expected = {"round": range(12), "time_s": np.arange(10.0, 121.0, 10.0), "energy_j": spent_j}
+    np.testing.assert_allclose(x, expected[against])
+    by_round = run.devices.groupby("round")["accuracy"]
+    np.testing.assert_allclose(y, 100.0 * by_round.mean())
+    band = ax.collections[0].get_paths()[0].get_extents()
+    assert band.ymin == pytest.approx(100.0 * by_round.min().min())
+    assert band.ymax == pytest.approx(100.0 * by_round.max().max())
+
+
+def test_accuracy_against_something_unknown_is_refused() -> None:
+    with pytest.raises(KeyError, match="price"):
+        draw_accuracy(made_run(rounds=1).rounds, empty_axes(), "price")
+
+
+def test_a_battery_line_reaches_zero_at_the_recorded_death() -> None:
+    run = made_run(deaths={4: 6})
+    ax = draw_remaining_energy(run.rounds, run.devices, empty_axes())
+    time_s, joules = ax.lines[4].get_data()
+    assert joules[0] == 120.0  # the start of the run, not the end of its first round
+    assert np.asarray(time_s)[np.asarray(joules) == 0.0].min() == 67.5
+    cross_s, cross_j = ax.lines[-1].get_data()
+    np.testing.assert_array_equal([cross_s, cross_j], [[67.5], [0.0]])
+
+
+def test_a_run_without_deaths_promises_no_crosses() -> None:
+    run = made_run()
+    legend = draw_remaining_energy(run.rounds, run.devices, empty_axes()).get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["a device", "median"]
+
+
+def test_an_infinite_battery_leaves_the_axis_finite() -> None:
+    run = made_run(rounds=2)
+    run.devices[["start_energy_j", "remaining_energy_j"]] = np.inf
+    ax = draw_remaining_energy(run.rounds, run.devices, empty_axes())
+    assert ax.get_ylim() == (0.0, 1.0)
+
+
+def test_stacked_bars_reach_the_joules_that_all_devices_spent() -> None:
+    run = made_run(deaths={4: 6})
+    ax = draw_energy_by_state(run.devices, empty_axes())
+    for r in range(12):
+        tops = [bars[r].get_y() + bars[r].get_height() for bars in ax.containers]
+        part = run.devices[run.devices["round"] == r]
+        spent_j = sum(part[f"{state}_j"].sum() for state in (*RADIO_STATES, "compute"))
+        assert max(tops) == pytest.approx(spent_j)
+    legend = ax.get_legend()
+    assert legend is not None
+    labels = {text.get_text() for text in legend.get_texts()}
+    assert labels == {"compute", "tx", "rx", "CCA busy", "switching", "idle"}  # no sleep, no off
+
+
+def test_the_heat_map_holds_the_counts_and_masks_the_zeros() -> None:
+    run = made_run(deaths={4: 6})
+    image = draw_iterations(run.devices, "gyro", empty_axes(), most=50).images[0]
+    shown = np.ma.asarray(image.get_array())
+    for row in run.devices.to_dict("records"):
+        cell = shown[row["device"], row["round"]]
+        if row["iterations_gyro"] == 0:
+            assert cell is np.ma.masked
+        else:
+            assert cell == row["iterations_gyro"]
+    assert shown.mask[4, 7:].all()
+    assert image.get_clim() == (0, 50)
+
+
+def test_modalities_are_read_from_the_column_names() -> None:
+    assert modalities_of(made_run(rounds=1, modalities=("b", "a_c")).devices) == ["b", "a_c"]
+
+
+def test_all_figures_are_written_twice_with_the_same_bytes_at_700_pixels(tmp_path: Path) -> None:
+    run = made_run(devices=4, rounds=3, deaths={1: 1})
+    before = dict(matplotlib.rcParams)
+    first = draw_all(tables_of(run), tmp_path / "first")
+    second = draw_all(tables_of(run), tmp_path / "second")
+    assert [path.name for path in first] == [path.name for path in second]
+    assert {path.suffix for path in first} == {".png", ".pdf"}
+    assert len(first) == 14
+    for one, two in zip(first, second, strict=True):
+        assert one.read_bytes() == two.read_bytes()
+        if one.suffix == ".png":  # 3.5 in at 200 dpi; the width stands in the IHDR chunk
+            assert int.from_bytes(one.read_bytes()[16:20], "big") == 700
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_a_run_of_one_round_with_nothing_measured_draws(tmp_path: Path) -> None:
+    run = made_run(devices=1, rounds=1, modalities=("acc",))
+    run.rounds[["accuracy_mean", "accuracy_min", "accuracy_max"]] = np.nan
+    assert run.links.empty
+    assert all(path.stat().st_size > 2000 for path in draw_all(tables_of(run), tmp_path))
+
+
+def test_a_run_in_which_everyone_dies_at_once_draws(tmp_path: Path) -> None:
+    run = made_run(devices=3, rounds=3, deaths={0: 0, 1: 0, 2: 0})
+    run.links["rate_bps"] = np.inf  # an ideal network is not a measurement
+    iterations = [name for name in run.devices if name.startswith("iterations_")]
+    run.devices[iterations] = 0
+    assert all(path.stat().st_size > 2000 for path in draw_all(tables_of(run), tmp_path))

@@ -1,0 +1,328 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from learning_reference import Device, make_setup
+from torch.utils.flop_counter import FlopCounterMode
+
+from learning.balance import parameter_variation, update_speed
+from learning.data.windows import MultiModalData
+from learning.errors import LearningError
+from learning.evaluate import macro_f1
+from learning.learner import Delivery, Learner
+from learning.payload import decode
+
+N = 4
+EVERYBODY = np.ones(N, dtype=bool)
+UNEQUAL = np.array([[2, 1], [1, 3], [0, 0], [1, 1]])
+
+
+def everything_arrives(learner):
+    """A full mesh without loss, with the degrees that devices then advertise."""
+    has = learner.payload().part_bytes > 0
+    arrived = has[:, None, :] & has[None, :, :] & ~np.eye(len(has), dtype=bool)[..., None]
+    return Delivery(arrived, arrived.sum(1))
+
+
+def go(learner, rounds, tau=2):
+    for r in rounds:
+        learner.train(r, tau * learner.available, EVERYBODY)
+        learner.mix(everything_arrives(learner), EVERYBODY)
+
+
+@pytest.mark.parametrize("method", ["local", "dmml", "dmml_strong", "dmml_kd"])
+def test_the_work_done_is_what_the_layer_formulas_predict(made, method):
+    setup = make_setup(method=method)
+    learner = Learner(setup, made)
+    cost = learner.work_cost()
+    with FlopCounterMode(display=False) as counter:
+        result = learner.train(0, UNEQUAL, EVERYBODY)
+    by_hand = np.zeros(N)
+    for k in range(N):
+        for m in range(2):
+            by_hand[k] += cost.per_iteration_flop[k, m] * UNEQUAL[k, m]
+        if UNEQUAL[k].any():
+            by_hand[k] += cost.head_flop[k] * UNEQUAL[k].max() + cost.kd_flop[k]
+    np.testing.assert_array_equal(result.flop, by_hand)
+    # torch counts products only: take the elementwise work out, by its own formula.
+    steps, C, d = UNEQUAL.max(1).sum(), 5, setup.feature_dim
+    elementwise = 8 * setup.batch_size * C * steps
+    if method == "dmml_kd":
+        elementwise += 3 * (2 * C * (1 + 2 * d) + 5 * C * d)
+    assert counter.get_total_flops() == result.flop.sum() - elementwise
+
+
+def test_the_generators_work_is_charged_to_the_method_that_has_one(made):
+    for method, charged in (("dmml_kd", True), ("dmml", False), ("local", False)):
+        cost = Learner(make_setup(method=method), made).work_cost()
+        assert (cost.kd_flop > 0).all() == charged
+    kd, plain = (Learner(make_setup(method=m), made).work_cost() for m in ("dmml_kd", "dmml"))
+    assert (kd.head_flop > plain.head_flop).all()
+    assert (kd.per_iteration_flop > plain.per_iteration_flop).all()
+
+
+def test_work_of_a_missing_modality_is_zero(made):
+    learner = Learner(make_setup(modality_pattern="thirds"), made)
+    cost = learner.work_cost().per_iteration_flop
+    assert not learner.available.all()
+    np.testing.assert_array_equal(cost > 0, learner.available)
+
+
+def test_training_from_a_loaded_state_is_bit_identical(made):
+    setup = make_setup(modality_pattern="thirds")
+    straight, resumed = Learner(setup, made), Learner(setup, made)
+    go(straight, range(5))
+    first = Learner(setup, made)
+    go(first, range(3))
+    resumed.load(first.state())
+    assert resumed.parameters_digest() == first.parameters_digest()
+    go(resumed, range(3, 5))
+    assert resumed.parameters_digest() == straight.parameters_digest()
+    np.testing.assert_array_equal(resumed.speed(), straight.speed())
+    assert straight.parameters_digest() != first.parameters_digest()
+
+
+def test_a_state_is_a_copy_that_later_training_leaves_alone(made):
+    learner = Learner(make_setup(), made)
+    state = learner.state()
+    kept = {name: value.clone() for name, value in state.items()}
+    go(learner, range(2))
+    assert all(torch.equal(state[name], kept[name]) for name in kept)
+
+
+def test_a_state_of_another_setup_is_refused(made):
+    learner = Learner(make_setup(), made)
+    with pytest.raises(LearningError, match="checkpoint of the same setup"):
+        learner.load(Learner(make_setup(feature_dim=4), made).state())
+    with pytest.raises(LearningError, match="generator"):
+        learner.load(Learner(make_setup(method="dmml"), made).state())
+
+
+def test_inactive_and_idle_devices_stay_as_they_are(made):
+    learner = Learner(make_setup(), made)
+    before = learner.state()
+    active = np.array([True, False, True, True])
+    result = learner.train(0, UNEQUAL, active)
+    assert result.iterations.tolist() == [[2, 1], [0, 0], [0, 0], [1, 1]]
+    assert np.isnan(result.loss).tolist() == [False, True, True, False]
+    assert (result.flop == 0).tolist() == [False, True, True, False]
+    assert np.isnan(result.parameter_variation[1:3]).all()
+    for name, value in learner.state().items():
+        if not name.startswith("speed"):
+            assert torch.equal(value[1:3], before[name][1:3]), name
+            assert not torch.equal(value[0], before[name][0]), name
+    assert learner.speed()[1:3].tolist() == [[1.0, 1.0], [1.0, 1.0]]
+
+
+def test_a_device_of_dead_neighbours_and_the_dead_keep_every_bit(made):
+    learner = Learner(make_setup(), made)
+    learner.train(0, UNEQUAL + 1, EVERYBODY)
+    before = learner.state()
+    weight = learner.mix(everything_arrives(learner), np.array([True, False, True, True]))
+    after = learner.state()
+    for name in before:
+        assert torch.equal(after[name][1], before[name][1])
+    assert (weight[1, 1] == 1).all()
+    assert (weight[[0, 2, 3], 1] == 0).all()
+    assert not torch.equal(after["head/bias"][0], before["head/bias"][0])
+
+
+def test_encoders_mix_only_among_devices_that_have_the_modality(made):
+    learner = Learner(make_setup(modality_pattern="thirds"), made)
+    learner.train(0, 2 * learner.available, EVERYBODY)
+    before = learner.state()
+    weight = learner.mix(everything_arrives(learner), EVERYBODY)
+    for column, m in enumerate(learner.modality_names):
+        has = learner.available[:, column]
+        assert has.any()
+        assert (~has).any()
+        name = f"encoder_{m}/linear_weight"
+        after = learner.state()[name]
+        # A full mesh of those that have it: everybody ends at their mean.
+        expected = before[name][torch.from_numpy(has)].mean(0)
+        for k in range(N):
+            target = expected if has[k] else before[name][k]
+            torch.testing.assert_close(after[k], target, atol=1e-6, rtol=1e-5)
+        assert (weight[np.ix_(has, ~has)][..., column] == 0).all()
+
+
+def test_speed_is_one_before_the_first_round_and_nan_without_the_modality(made):
+    learner = Learner(make_setup(modality_pattern="thirds"), made)
+    np.testing.assert_array_equal(np.isnan(learner.speed()), ~learner.available)
+    assert (learner.speed()[learner.available] == 1).all()
+
+
+def test_speed_is_the_moving_average_of_the_encoders_relative_change(made):
+    learner = Learner(make_setup(), made)
+    expected = None
+    for r in range(3):
+        before = learner.state()
+        result = learner.train(r, np.array([[2, 1]] * N), EVERYBODY)
+        after = learner.state()
+        for k in range(N):
+            for column, (m, tau) in enumerate((("acc", 2), ("gyro", 1))):
+                names = [
+                    f"encoder_{m}/{layer}_{kind}"
+                    for layer in ("conv1", "conv2", "linear")
+                    for kind in ("weight", "bias")
+                ]
+                change = sum(float((after[n][k] - before[n][k]).norm()) ** 2 for n in names)
+                size = sum(float(before[n][k].norm()) ** 2 for n in names)
+                by_hand = math.sqrt(change / size) / tau
+                assert result.parameter_variation[k, column] == pytest.approx(by_hand, rel=1e-4)
+        new = result.parameter_variation
+        expected = new if expected is None else (expected + new) / 2
+        np.testing.assert_allclose(learner.speed(), expected, rtol=1e-5)
+
+
+def test_a_round_without_a_modality_leaves_its_speed():
+    speed, measured = torch.tensor([[0.4, 1.0]]), torch.tensor([[True, False]])
+    speed, measured = update_speed(speed, measured, torch.tensor([[math.nan, 0.2]]))
+    torch.testing.assert_close(speed, torch.tensor([[0.4, 0.2]]))
+    assert measured.tolist() == [[True, True]]
+    nothing = parameter_variation(
+        {"a/w": torch.ones(1, 2)}, {"a/w": torch.ones(1, 2)}, torch.tensor([0])
+    )
+    assert nothing.isnan().all()
+
+
+def test_part_bytes_are_the_lengths_of_the_buffers_that_carry_the_parameters(made):
+    learner = Learner(make_setup(modality_pattern="thirds"), made)
+    payload = learner.payload()
+    assert payload.parts == ("encoder_acc", "encoder_gyro", "head", "generator")
+    # float32 values of f_m and W_m (d = 8, C = 5), of the head, and of the generator's sums
+    values = (8 * 15 + 8) + (16 * 40 + 16) + (16 * 128 + 16) + 5 * 8, 5 * 8 + 5, 5 + 2 * 5 * 8
+    # 16 bytes, the name, and one shape of 1 + 4 dimensions bytes for each array
+    encoder_shapes = 2 * (13 + 5) + (9 + 5) + 9
+    expected = {
+        "encoder_acc": 16 + 11 + encoder_shapes + 4 * values[0],
+        "encoder_gyro": 16 + 12 + encoder_shapes + 4 * values[0],
+        "head": 16 + 4 + 9 + 5 + 4 * values[1],
+        "generator": 16 + 9 + 5 + 13 + 13 + 4 * values[2],
+    }
+    for k in range(N):
+        for column, part in enumerate(payload.parts):
+            missing = column < 2 and not learner.available[k, column]
+            assert payload.part_bytes[k, column] == (0 if missing else expected[part])
+
+
+def test_a_message_carries_the_parameters_that_mixing_uses(made):
+    learner = Learner(make_setup(), made)
+    learner.train(0, UNEQUAL, EVERYBODY)
+    message = decode(learner.message(3, "head", 5, 2))
+    assert (message.sender, message.round_index, message.advertised_degree) == (3, 5, 2)
+    state = learner.state()
+    assert torch.equal(message.arrays[0], state["head/common_weight"][3])
+    assert torch.equal(message.arrays[1], state["head/bias"][3])
+
+
+@pytest.mark.parametrize(
+    ("method", "parts"),
+    [
+        ("local", ()),
+        ("dmml", ("encoder_acc", "encoder_gyro", "head")),
+        ("dmml_kd", ("encoder_acc", "encoder_gyro", "head", "generator")),
+    ],
+)
+def test_each_method_sends_its_parts(made, method, parts):
+    learner = Learner(make_setup(method=method), made)
+    payload = learner.payload()
+    assert payload.parts == parts
+    assert payload.part_bytes.shape == (N, len(parts))
+    before = learner.parameters_digest()
+    weight = learner.mix(
+        Delivery(payload.part_bytes[:, None].repeat(N, 1) > 0, np.full((N, len(parts)), N - 1)),
+        EVERYBODY,
+    )
+    assert weight.shape == (N, N, len(parts))
+    # All devices start equal, so mixing changes nothing but rounding.
+    assert (learner.parameters_digest() == before) or method != "local"
+
+
+def test_accuracy_is_that_of_each_devices_own_model_one_window_at_a_time(made):
+    learner = Learner(make_setup(modality_pattern="thirds", num_devices=3), made)
+    everybody = np.ones(3, dtype=bool)
+    for r in range(3):
+        learner.train(r, 3 * learner.available, everybody)
+    scores, stack = learner.evaluate(), learner.state()
+    test = np.flatnonzero(~made.is_train)
+    for k in range(3):
+        device = Device(stack, k, {m: (3, 128) for m in made.modalities})
+        own = [m for i, m in enumerate(made.modalities) if learner.available[k, i]]
+        hits, alone_hits = 0, dict.fromkeys(own, 0)
+        with torch.no_grad():
+            for i in test:
+                inputs = {m: torch.from_numpy(made.modalities[m][i : i + 1]) for m in own}
+                _, alone, fused = device(inputs)
+                hits += int(fused.argmax()) == made.label[i]
+                for m in own:
+                    alone_hits[m] += int(alone[m].argmax()) == made.label[i]
+        assert scores.accuracy[k] == pytest.approx(hits / len(test), abs=1e-9)
+        for column, m in enumerate(made.modalities):
+            score = scores.modality_accuracy[k, column]
+            if m in own:
+                assert score == pytest.approx(alone_hits[m] / len(test), abs=1e-9)
+            else:
+                assert np.isnan(score)
+
+
+def test_macro_f1_is_the_mean_of_the_classes_f1_by_hand():
+    truth = np.array([0, 0, 1, 1, 1, 2])
+    predicted = np.array([[0, 1, 1, 1, 2, 2], [0, 0, 0, 0, 0, 0], [3, 0, 1, 1, 1, 2]])
+    # first: class 0 p=1 r=1/2, class 1 p=2/3 r=2/3, class 2 p=1/2 r=1; class 3 is not in the truth
+    expected = [(2 / 3 + 2 / 3 + 2 / 3) / 3, 0.5 / 3, (2 / 3 + 1 + 1) / 3]
+    np.testing.assert_allclose(macro_f1(predicted, truth, 4), expected)
+
+
+def test_devices_learn_more_together_than_alone(made):
+    accuracy = {}
+    for method in ("local", "dmml_kd"):
+        setup = make_setup(method=method, partition="dirichlet", dirichlet_alpha=0.2)
+        learner = Learner(setup, made)
+        for r in range(15):
+            learner.train(r, np.full((N, 2), 4), EVERYBODY)
+            learner.mix(everything_arrives(learner), EVERYBODY)
+        accuracy[method] = learner.evaluate().accuracy.mean()
+    assert accuracy["dmml_kd"] > accuracy["local"] + 0.1
+
+
+def test_a_loss_that_explodes_names_the_round_and_the_device(made):
+    learner = Learner(make_setup(learning_rate=1e30, clip_norm=1e30), made)
+    with pytest.raises(LearningError, match="loss of device 1 in round 6"):
+        for r in range(6, 9):
+            learner.train(r, np.array([[0, 0], [3, 3], [0, 0], [0, 0]]), EVERYBODY)
+
+
+def test_arguments_that_do_not_fit_the_devices_are_refused(made):
+    learner = Learner(make_setup(modality_pattern="thirds"), made)
+    with pytest.raises(LearningError, match="iterations"):
+        learner.train(0, np.ones((N, 3), dtype=int), EVERYBODY)
+    with pytest.raises(LearningError, match="active"):
+        learner.train(0, learner.available.astype(int), EVERYBODY[:2])
+    with pytest.raises(LearningError, match=r"mask the plan with Learner\.available"):
+        learner.train(0, np.ones((N, 2), dtype=int), EVERYBODY)
+    with pytest.raises(LearningError, match="round 0"):
+        learner.train(0, -learner.available.astype(int), EVERYBODY)
+    delivery = everything_arrives(learner)
+    with pytest.raises(LearningError, match="alive"):
+        learner.mix(delivery, EVERYBODY[:2])
+    ghost = Delivery(np.ones_like(delivery.arrived), delivery.advertised_degree)
+    with pytest.raises(LearningError, match="part_bytes"):
+        learner.mix(ghost, EVERYBODY)
+
+
+def test_windows_that_the_pooling_does_not_divide_are_refused(made):
+    short = {m: np.ascontiguousarray(x[..., :100]) for m, x in made.modalities.items()}
+    data = MultiModalData(
+        "short", short, made.label, made.subject, made.recording, made.is_train, made.class_names
+    )
+    with pytest.raises(LearningError, match="16 divides"):
+        Learner(make_setup(), data)
+
+
+def test_public_counts_are_those_of_the_partition(made):
+    learner = Learner(make_setup(), made)
+    assert learner.modality_names == ("acc", "gyro")
+    assert learner.class_counts.sum() == made.is_train.sum()
+    np.testing.assert_array_equal(learner.class_counts.sum(1), learner.samples_per_device)

@@ -1,0 +1,58 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from learning.errors import LearningError
+from learning.payload import Message, decode, encode
+
+
+def example(shapes, seed=0):
+    source = torch.Generator().manual_seed(seed)
+    arrays = tuple(torch.randn(*shape, generator=source) for shape in shapes)
+    return Message(12, 3, "encoder_acc", 4, arrays)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(1, 4), max_size=3), max_size=5),
+    st.integers(0, 2**16 - 1),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 2**16 - 1),
+    st.sampled_from(["head", "generator", "encoder_gyro"]),
+)
+def test_a_message_comes_back_bit_by_bit(shapes, sender, round_index, degree, part):
+    sent = Message(round_index, sender, part, degree, example(shapes).arrays)
+    got = decode(encode(sent))
+    assert (got.round_index, got.sender, got.part) == (round_index, sender, part)
+    assert got.advertised_degree == degree
+    assert len(got.arrays) == len(sent.arrays)
+    assert all(torch.equal(a, b) for a, b in zip(got.arrays, sent.arrays, strict=True))
+
+
+def test_a_buffer_is_as_long_as_its_format_says():
+    # 16 header, 11 name, (1 + 4) and (1 + 8) shapes, 4 bytes for each of 5 + 6 values
+    assert len(encode(example([(5,), (2, 3)]))) == 16 + 11 + 5 + 9 + 4 * 11
+
+
+def test_values_travel_as_little_endian_float32():
+    buffer = encode(Message(0, 0, "head", 0, (torch.tensor([1.0, -2.0]),)))
+    assert buffer[-8:] == bytes.fromhex("0000803f000000c0")
+
+
+@pytest.mark.parametrize("cut", [0, 3, 15, 20, 40, -1])
+def test_a_truncated_message_is_refused(cut):
+    with pytest.raises(LearningError, match="whole message"):
+        decode(encode(example([(5,), (2, 3)]))[:cut])
+
+
+def test_a_message_with_a_tail_or_of_another_format_is_refused():
+    buffer = encode(example([(5,)]))
+    for broken in (buffer + b"x", b"XXXX" + buffer[4:], buffer[:4] + b"\x02\x00" + buffer[6:]):
+        with pytest.raises(LearningError, match="whole message"):
+            decode(broken)
+
+
+def test_arrays_that_are_not_float32_are_refused():
+    with pytest.raises(LearningError, match="float32"):
+        encode(Message(0, 0, "head", 0, (torch.zeros(2, dtype=torch.float64),)))
