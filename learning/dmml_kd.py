@@ -51,7 +51,7 @@ class Knowledge:
 def warmup(round_index: int, warmup_rounds: int, ramp_rounds: int) -> float:
     """Share of the generator terms in a round: 0 while its features are noise, then a ramp to 1.
 
-    clip((round - warmup) / ramp, 0, 1), or a step where the ramp is 0. Rounds count from 0.
+    min(1, (round - warmup + 1) / (ramp + 1)) from round number `warmup` on, rounds counted from 0.
     """
     if round_index < warmup_rounds:
         return 0.0

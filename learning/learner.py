@@ -157,7 +157,7 @@ class Learner:
             learning_rate=setup.learning_rate,
             clip_norm=setup.clip_norm,
         )
-        _check_finite(result, round_index)
+        _check_finite(result, tau, round_index)
         if self._has_generator:
             sums = self._part(generator.GENERATOR_PART)
             trained = tau.any(1)
@@ -302,8 +302,9 @@ def _mean_loss(loss: Tensor) -> NDArray[np.float64]:
     return mean
 
 
-def _check_finite(result: LocalResult, round_index: int) -> None:
-    took = ~result.loss.isnan() | ~result.gradient_norm.isnan()
+def _check_finite(result: LocalResult, iterations: Tensor, round_index: int) -> None:
+    # An idle step is NaN by definition, so the schedule says which steps were taken.
+    took = torch.arange(result.loss.shape[1]) < iterations.max(1).values[:, None]
     broken = took & ~(result.loss.isfinite() & result.gradient_norm.isfinite())
     if bool(broken.any()):
         device, step = (int(i) for i in broken.nonzero()[0])

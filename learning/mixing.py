@@ -10,7 +10,7 @@ from learning.models import Stack, part_of
 
 
 def metropolis_hastings(
-    arrived: NDArray[np.bool_], advertised_degree: NDArray[np.int64], may_mix: NDArray[np.bool_]
+    arrived: NDArray[np.bool_], advertised_degree: NDArray[np.int64], receives: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Weights that each receiver can compute from what it holds.
 
@@ -19,13 +19,16 @@ def metropolis_hastings(
     wrote in its message, d_k what k itself advertised, but at least the number of messages that k
     now holds (it may have heard more neighbours than it believed in).
     arrived (n, n, p) [sender, receiver, part], its diagonal ignored; advertised_degree (n, p);
-    may_mix (n, p): alive and owner of the part; others keep what they have.
+    receives (n, p): alive and owner of the part; others keep what they have. A message that a
+    sender finished before it died is as good as any.
     Returns (n, n, p) [receiver, sender, part].
     Source: Xiao, Boyd, Lall, IPSN 2005. Left out: correction of the mean after losses (push-sum).
     """
     n = len(arrived)
     # [receiver, sender, part]
-    heard = arrived.transpose(1, 0, 2) & may_mix[:, None, :] & ~np.eye(n, dtype=np.bool_)[..., None]
+    heard = (
+        arrived.transpose(1, 0, 2) & receives[:, None, :] & ~np.eye(n, dtype=np.bool_)[..., None]
+    )
     own_degree = np.maximum(advertised_degree, heard.sum(1))
     degree = np.maximum(own_degree[:, None, :], advertised_degree[None, :, :])
     weight = np.where(heard, 1.0 / (1.0 + degree), 0.0)

@@ -182,7 +182,8 @@ def serve(connection: Connection) -> None:
         except NetworkUnavailableError as error:
             connection.send(("error", "unavailable", str(error)))
         except Exception as error:  # the parent reports it, whatever it is
-            connection.send(("error", "failed", f"{type(error).__name__}: {error}"))
+            text = " ".join(str(error).split())
+            connection.send(("error", "failed", f"{type(error).__name__}: {text}"))
             raise
         else:
             connection.send(("ok", result))

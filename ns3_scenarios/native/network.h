@@ -21,6 +21,7 @@
 #include "ns3/position-allocator.h"
 #include "ns3/propagation-delay-model.h"
 #include "ns3/propagation-loss-model.h"
+#include "ns3/random-variable-stream.h"
 #include "ns3/rng-seed-manager.h"
 #include "ns3/simulator.h"
 #include "ns3/string.h"
@@ -173,7 +174,7 @@ class Network
             ledger.Settle(message);
             return;
         }
-        Simulator::Schedule(Seconds(readyS),
+        Simulator::Schedule(Seconds(readyS + m_endpoints[src]->StartDelayS()),
                             &Endpoint::Submit,
                             m_endpoints[src].get(),
                             message,

@@ -112,8 +112,10 @@ class Endpoint
         : m_device(device),
           m_ledger(ledger),
           m_segmentBytes(segmentBytes),
-          m_maxWindow(maxWindow)
+          m_maxWindow(maxWindow),
+          m_uniform(CreateObject<UniformRandomVariable>())
     {
+        m_uniform->SetStream(FIRST_STREAM + device);
         m_socket = Socket::CreateSocket(node, UdpSocketFactory::GetTypeId());
         m_socket->Bind(InetSocketAddress(Ipv4Address::GetAny(), PORT));
         m_socket->SetRecvCallback(MakeCallback(&Endpoint::OnReceive, this));
@@ -130,6 +132,7 @@ class Endpoint
     void BeginRound(uint32_t round)
     {
         m_round = round;
+        m_startDelayS = MAX_START_DELAY_S * m_uniform->GetValue();
         staleDatagrams = 0;
         for (auto& [peer, s] : m_senders)
         {
@@ -148,6 +151,14 @@ class Endpoint
             r.arrived.clear();
             r.cumulative = r.unacknowledged = 0;
         }
+    }
+
+    // Devices that finish computing at the same nanosecond would all find the medium free, send
+    // their path requests at once, lose them to each other, and repeat that at every retry. Real
+    // ones differ: each starts a little later, by a delay that is drawn anew every round.
+    double StartDelayS() const
+    {
+        return m_startDelayS;
     }
 
     // From now on the message is on offer to its destination, behind earlier ones to the same.
@@ -197,6 +208,9 @@ class Endpoint
     int64_t staleDatagrams{0}; // datagrams of an earlier round that arrived in this one
 
   private:
+    static constexpr int64_t FIRST_STREAM = 1 << 20; // clear of those of the radios and the mesh
+    static constexpr double MAX_START_DELAY_S = 0.020;
+    static constexpr double RTO_SPREAD = 0.25;
     static constexpr int GIVE_UP_TIMEOUTS = 10;
     static constexpr double INITIAL_WINDOW = 8;
     static constexpr double INITIAL_RTO_S = 0.5;
@@ -277,7 +291,10 @@ class Endpoint
         }
         if (s.inFlight > 0 && !s.timer.IsPending())
         {
-            s.timer = Simulator::Schedule(Seconds(RtoS(s)), &Endpoint::OnTimeout, this, &s);
+            // Spread, so that senders that lost to each other do not meet again.
+            const double spread = 1 + RTO_SPREAD * m_uniform->GetValue();
+            s.timer =
+                Simulator::Schedule(Seconds(spread * RtoS(s)), &Endpoint::OnTimeout, this, &s);
         }
     }
 
@@ -526,6 +543,8 @@ class Endpoint
     uint32_t m_segmentBytes;
     double m_maxWindow;
     Ptr<Socket> m_socket;
+    Ptr<UniformRandomVariable> m_uniform;
+    double m_startDelayS{0};
     uint32_t m_round{0};
     bool m_dead{false};
     std::map<Ipv4Address, int> m_deviceOf;

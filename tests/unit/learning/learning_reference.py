@@ -85,17 +85,17 @@ class Device(nn.Module):
         return features, {m: v + self.common.bias for m, v in alone.items()}, fused
 
 
-def train_device(device, batches, tau, loss_of, learning_rate, clip_norm):
+def train_device(device, batches, tau, loss_of, clip_norm):
     """Train one device: batches[step] is (inputs, label), tau maps modality to iterations."""
-    optimizer = torch.optim.SGD(device.parameters(), lr=learning_rate)
+    optimizer = torch.optim.SGD(device.parameters(), lr=DEFAULTS["learning_rate"])
     losses = []
     for step in range(1, max(tau.values()) + 1):
         inputs, label = batches(step)
         used = {m: x for m, x in inputs.items() if tau[m] >= step}
-        loss = loss_of(device, *device(used), label, step)
+        loss = loss_of(device, device(used), label, step)
         optimizer.zero_grad()  # to none: an unused encoder takes no step
         loss.backward()
         torch.nn.utils.clip_grad_norm_(device.parameters(), clip_norm)
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     return losses

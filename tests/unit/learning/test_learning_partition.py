@@ -57,6 +57,15 @@ def test_a_smaller_alpha_makes_devices_more_one_sided(watch):
     assert largest_share[0.1] > largest_share[100.0] + 0.15
 
 
+def test_dirichlet_fills_no_device_beyond_its_share_and_one_recording(watch):
+    longest = np.bincount(watch.recording[watch.is_train]).max()
+    for seed in range(5):
+        setup = make_setup(partition="dirichlet", dirichlet_alpha=0.1, num_devices=7, seed=seed)
+        owner = partition_recordings(watch, setup)
+        held = [int((owner == k).sum()) for k in range(7)]
+        assert max(held) < sum(held) / 7 + longest
+
+
 def test_by_subject_no_device_mixes_people_when_devices_outnumber_them(watch):
     owner = partition_recordings(watch, make_setup(partition="subject", num_devices=9))
     people = [set(watch.subject[owner == k]) for k in range(9)]
@@ -72,7 +81,7 @@ def test_by_subject_people_stay_whole_when_they_outnumber_devices(watch):
 
 
 def test_more_devices_than_recordings_is_an_error_with_a_remedy(watch, made):
-    with pytest.raises(LearningError, match="99 training recordings.*98.*fewer devices"):
+    with pytest.raises(LearningError, match=r"99 training recordings.*98.*fewer devices"):
         partition_recordings(watch, make_setup(num_devices=99))
     # 40 recordings of 6 windows: no deal gives 16 windows to each of 20 devices
     with pytest.raises(LearningError, match="16 windows"):

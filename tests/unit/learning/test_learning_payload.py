@@ -9,7 +9,7 @@ from learning.payload import Message, decode, encode
 
 def example(shapes, seed=0):
     source = torch.Generator().manual_seed(seed)
-    arrays = tuple(torch.randn(*shape, generator=source) for shape in shapes)
+    arrays = tuple(torch.randn(tuple(shape), generator=source) for shape in shapes)
     return Message(12, 3, "encoder_acc", 4, arrays)
 
 
@@ -38,6 +38,12 @@ def test_a_buffer_is_as_long_as_its_format_says():
 def test_values_travel_as_little_endian_float32():
     buffer = encode(Message(0, 0, "head", 0, (torch.tensor([1.0, -2.0]),)))
     assert buffer[-8:] == bytes.fromhex("0000803f000000c0")
+
+
+def test_a_header_is_written_as_documented():
+    buffer = encode(Message(0x01020304, 0x0506, "head", 0x0708, ()))
+    # magic, version 1, sender, round, degree, 4 letters, no arrays
+    assert buffer.hex(" ", 2) == "444d 4b44 0100 0605 0403 0201 0807 0400 6865 6164"
 
 
 @pytest.mark.parametrize("cut", [0, 3, 15, 20, 40, -1])

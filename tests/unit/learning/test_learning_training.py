@@ -17,7 +17,8 @@ from learning.models import ModelShape, encode, forward, init_parameters, take
 SHAPES = {"acc": (3, 128), "gyro": (3, 128)}
 SHAPE = ModelShape(SHAPES, 5, 8)
 N, BATCH, LEARNING_RATE, SEED = 4, 8, 0.1, 7
-UNEQUAL = np.array([[3, 1], [0, 2], [0, 0], [2, 4]])
+# The idle device stands first, so that numbers of devices and rows of a step differ.
+UNEQUAL = np.array([[0, 0], [3, 1], [0, 2], [2, 4]])
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def check_against_a_loop_over_devices(data, tau, objective, loss_of, clip_norm):
 
         if tau[k].any():
             schedule = dict(zip(SHAPES, tau[k].tolist(), strict=True))
-            losses = train_device(twin, batch, schedule, loss_of(k), LEARNING_RATE, clip_norm)
+            losses = train_device(twin, batch, schedule, loss_of(k), clip_norm)
             np.testing.assert_allclose(result.loss[k, : len(losses)], losses, rtol=1e-4)
             assert result.loss[k, len(losses) :].isnan().all()
         else:
@@ -67,25 +68,24 @@ def check_against_a_loop_over_devices(data, tau, objective, loss_of, clip_norm):
     return result
 
 
-@pytest.mark.parametrize("clip_norm", [0.5, 1e9])
+@pytest.mark.parametrize("clip_norm", [0.2, 1e9])
 @pytest.mark.parametrize("tau", [UNEQUAL, np.full((N, 2), 4)], ids=["unequal", "equal"])
 def test_stacked_training_equals_a_loop_over_ordinary_modules(device_data, tau, clip_norm):
     def loss_of(_):
-        return lambda _device, _features, _alone, fused, label, _step: functional.cross_entropy(
-            fused, label
-        )
+        return lambda _device, outputs, label, _step: functional.cross_entropy(outputs[2], label)
 
     result = check_against_a_loop_over_devices(
         device_data, tau, lambda passed, label, _: fused_loss(passed, label), loss_of, clip_norm
     )
     clipped = (result.gradient_norm[~result.gradient_norm.isnan()] > clip_norm).float().mean()
-    assert clipped == (1.0 if clip_norm == 0.5 else 0.0)
+    assert clipped == (1.0 if clip_norm == 0.2 else 0.0)
 
 
 def plain_dmml_kd_loss(k, knowledge, weights):
     """The method's loss for one device, term by term with loops over samples."""
 
-    def loss_of(device, features, alone, fused, label, step):
+    def loss_of(device, outputs, label, step):
+        features, alone, fused = outputs
         prior = knowledge.log_prior[k]
         mean, std, known = (
             getattr(knowledge.classes, name)[k] for name in ("mean", "std", "known")
@@ -93,9 +93,8 @@ def plain_dmml_kd_loss(k, knowledge, weights):
         loss = functional.cross_entropy(fused + prior, label)
         for m, (c, s) in features.items():
             loss = loss + weights.unimodal * functional.cross_entropy(alone[m] + prior, label)
-            c_unit, s_unit = (
-                (v - v.mean(0)) / ((v - v.mean(0)).norm(dim=0) + 1e-9) for v in (c, s)
-            )
+            centred = [v - v.mean(0) for v in (c, s)]
+            c_unit, s_unit = (v / (v.square().sum(0) + 1e-6).sqrt() for v in centred)
             loss = loss + weights.orthogonality * (c_unit.T @ s_unit).norm() ** 2 / c.shape[1]
             for i, y in enumerate(label.tolist()):
                 if known[y]:

@@ -1,0 +1,127 @@
+"""How the default mesh lasts: deliveries over 120 rounds, deaths, and recovery from a dead relay.
+
+python tests/benchmarks/mesh_endurance.py [--rounds 120] [--seeds 3] [--death-seeds 20]
+    [--relay-seeds 10]
+
+Prints what was counted and exits with 1 if a limit is missed. Wall times are ratios of one run.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[i]) for i in (1, 2)]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ns3"))
+
+from mesh import make_mesh, make_traffic, neighbour_pairs  # noqa: E402
+
+from ns3_scenarios.reports import OUTCOMES  # noqa: E402
+from ns3_scenarios.worker import Ns3Network  # noqa: E402
+
+DELIVERED = OUTCOMES.index("delivered")
+
+
+def endurance(seed: int, rounds: int, folder: Path) -> bool:
+    """Ample batteries: every message of every round but the first arrives; nothing grows."""
+    scenario = make_mesh(seed=seed)
+    network = Ns3Network(scenario, folder / "ns3.log")
+    whole, wall_s, memory = [], [], []
+    network.wait_ready()
+    for i in range(rounds):
+        started = time.perf_counter()
+        report = network.run_round(make_traffic(scenario, i))
+        wall_s.append(time.perf_counter() - started)
+        memory.append(network.memory_bytes())
+        whole.append(bool(np.all(report.flows.outcome == DELIVERED)))
+    network.close()
+    early, late = slice(10, 30), slice(100, 120)
+    bad = [i for i in range(1, rounds) if not whole[i]]
+    memory_ratio = float(np.mean(memory[late]) / np.mean(memory[early]))
+    wall_ratio = float(np.mean(wall_s[late]) / np.mean(wall_s[early]))
+    print(
+        f"endurance seed {seed}: bad rounds {bad}, rounds 100-120 over 10-30: memory"
+        f" x{memory_ratio:.3f}, wall x{wall_ratio:.3f} ({np.mean(wall_s):.2f} s a round)",
+        flush=True,
+    )
+    return not bad and abs(memory_ratio - 1) <= 0.1 and abs(wall_ratio - 1) <= 0.1
+
+
+def deaths(seed: int, folder: Path) -> bool:
+    """Tight batteries under load: every device dies, each within 1 mJ of empty, the run goes on."""
+    rng = np.random.default_rng(seed)
+    scenario = make_mesh(seed=seed, battery_j=rng.uniform(5.0, 25.0, 9))
+    network = Ns3Network(scenario, folder / "ns3.log")
+    reports = [network.run_round(make_traffic(scenario, i)) for i in range(12)]
+    network.close()
+    left_j = reports[-1].energy.remaining_energy_j
+    died_at_s = reports[-1].energy.died_at_s
+    still_sent = 0
+    for report in reports:
+        dead_before = report.energy.died_at_s < report.start_s
+        still_sent += int(report.links.frames[dead_before].sum())
+    print(
+        f"deaths seed {seed}: {int(np.isfinite(died_at_s).sum())} of 9 died, furthest from empty"
+        f" {1e3 * np.abs(left_j).max():.4f} mJ, frames of the dead {still_sent}",
+        flush=True,
+    )
+    return bool(np.isfinite(died_at_s).all() and np.abs(left_j).max() < 1e-3 and still_sent == 0)
+
+
+def recovery_s(seed: int, folder: Path, period_s: float = 0.5) -> float:
+    """The centre of the grid dies; return when everything between the others arrives again [s]."""
+    battery_j = np.full(9, 1e6)
+    battery_j[4] = 10.0
+    scenario = make_mesh(seed=seed, battery_j=battery_j)
+    src, dst = neighbour_pairs(scenario, 62.0)  # over the centre too
+    keep = (src != 4) & (dst != 4)
+    network = Ns3Network(scenario, folder / "ns3.log")
+    died_at_s, healed_at_s = np.nan, np.nan
+    for i in range(60):
+        report = network.run_round(
+            make_traffic(
+                scenario, i, (src[keep], dst[keep]), payload_bytes=2_000, period_s=period_s,
+                compute_s=0.0, compute_j=0.0,
+            )
+        )
+        died_at_s = report.energy.died_at_s[4]
+        whole = bool(np.all(report.flows.outcome == DELIVERED))
+        if np.isnan(died_at_s) or not whole:
+            healed_at_s = np.nan
+        elif np.isnan(healed_at_s):
+            healed_at_s = report.start_s + float(report.flows.finish_s.max())
+        if report.start_s > died_at_s + 12.0:
+            break
+    network.close()
+    print(
+        f"relay seed {seed}: died at {died_at_s:.2f} s, traffic around it whole again after"
+        f" {healed_at_s - died_at_s:.2f} s",
+        flush=True,
+    )
+    return float(healed_at_s - died_at_s)
+
+
+def main() -> int:
+    """Run the three studies."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=120)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--death-seeds", type=int, default=20)
+    parser.add_argument("--relay-seeds", type=int, default=10)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        passed = [endurance(seed, options.rounds, folder) for seed in range(1, options.seeds + 1)]
+        passed += [deaths(seed, folder) for seed in range(1, options.death_seeds + 1)]
+        passed += [
+            recovery_s(seed, folder) <= 5.0 for seed in range(1, options.relay_seeds + 1)
+        ]
+    print(f"{sum(passed)} of {len(passed)} within the limits")
+    return 0 if all(passed) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

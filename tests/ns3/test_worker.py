@@ -1,0 +1,61 @@
+"""The child process: its death, its silence, its end."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from mesh import make_mesh, make_traffic
+
+from ns3_scenarios.errors import NetworkFailedError
+from ns3_scenarios.worker import Ns3Network
+
+pytestmark = [pytest.mark.ns3, pytest.mark.timeout(300)]
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_killing_ns3_in_a_round_is_told_within_seconds_with_the_round(tmp_path: Path) -> None:
+    scenario = make_mesh(num_devices=4)
+    network = Ns3Network(scenario, tmp_path / "ns3.log")
+    network.run_round(make_traffic(scenario, 0))
+    killer = threading.Timer(0.3, os.kill, (network.pid, signal.SIGKILL))
+    killer.start()
+    started = time.monotonic()
+    with pytest.raises(NetworkFailedError, match=r"died \(signal SIGKILL\) in round 1"):
+        network.run_round(make_traffic(scenario, 1, period_s=5000.0))
+    assert time.monotonic() - started < 5.0
+
+
+def test_a_round_beyond_its_wall_limit_counts_as_hung_and_leaves_no_process(
+    tmp_path: Path,
+) -> None:
+    scenario = make_mesh(num_devices=4)
+    network = Ns3Network(scenario, tmp_path / "ns3.log", wall_limit_s=1.0)
+    with pytest.raises(NetworkFailedError, match="did not answer within 1 s .* in round 0"):
+        network.run_round(make_traffic(scenario, 0, period_s=50_000.0))
+    assert is_gone(network.pid)
+
+
+def test_an_abort_inside_ns3_is_told_with_its_own_words(tmp_path: Path) -> None:
+    # A channel number that the 5 GHz band does not have is an ns-3 fatal error.
+    scenario = make_mesh(num_devices=2, channel_number=37)
+    network = Ns3Network(scenario, tmp_path / "ns3.log")
+    with pytest.raises(NetworkFailedError, match="failed while ns-3 started: .*No unique channel"):
+        network.wait_ready()
+
+
+def test_closing_ends_the_child(tmp_path: Path) -> None:
+    network = Ns3Network(make_mesh(num_devices=2), tmp_path / "ns3.log")
+    network.wait_ready()
+    network.close()
+    network.close()
+    assert is_gone(network.pid)
