@@ -168,7 +168,7 @@ class LearningConfig(Section):
     feature_dim: int = quantity(32, "Width of the common and of the specific features", "", 1, 1024)
     unimodal_weight: float = quantity(1.0, "Loss weight of each modality alone", "", 0.0, 100.0)
     orthogonality_weight: float = quantity(
-        0.1, "Loss weight of common against specific features", "", 0.0, 100.0
+        0.02, "Loss weight of common against specific features", "", 0.0, 100.0
     )
     distillation_weight: float = quantity(
         1.0, "Loss weight of generated common features", "", 0.0, 100.0
@@ -177,7 +177,7 @@ class LearningConfig(Section):
         0.1, "Loss weight of common features to the global class means", "", 0.0, 100.0
     )
     logit_adjustment: bool = Field(True, description="Correct logits by the local label prior")
-    generator_samples: int = quantity(16, "Generated features per local step", "", 1, 4096)
+    generator_samples: int = quantity(32, "Generated features per local step", "", 1, 4096)
     generator_decay: float = quantity(
         0.9, "What is left of the generator's old statistics after a round", "", 0.0, 1.0
     )

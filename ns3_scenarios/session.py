@@ -115,6 +115,7 @@ class Session:
         for i in range(n):
             network.AddDevice(
                 self._nodes.Get(i),
+                self._devices[i],
                 self._radios[i],
                 interfaces.GetAddress(i),
                 float(scenario.initial_energy_j[i]),
@@ -235,7 +236,7 @@ class Session:
         samples = _matrix(links.snrSamples, n)
         is_peer = np.zeros((n, n), dtype=np.bool_)
         for i in range(n):
-            is_peer[i, list(self._network.MeshPeers(i, self._devices[i]))] = True
+            is_peer[i, list(self._network.MeshPeers(i))] = True
         with np.errstate(invalid="ignore", divide="ignore"):
             return LinkReport(
                 rate_bps=_matrix(links.rateBpsSum, n) / sent,

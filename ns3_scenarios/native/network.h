@@ -2,11 +2,14 @@
 #pragma once
 // Only what is used: every header costs time at each start, since they are compiled at run time.
 #include "ns3/arp-cache.h"
+#include "ns3/boolean.h"
 #include "ns3/config.h"
 #include "ns3/constant-position-mobility-model.h"
 #include "ns3/double.h"
 #include "ns3/he-configuration.h"
 #include "ns3/ht-configuration.h"
+#include "ns3/hwmp-protocol.h"
+#include "ns3/hwmp-rtable.h"
 #include "ns3/inet-socket-address.h"
 #include "ns3/internet-stack-helper.h"
 #include "ns3/ipv4-address-helper.h"
@@ -97,8 +100,9 @@ class Network
     {
     }
 
-    // Devices are added in order; `radio` is the Wi-Fi interface below the IP device.
+    // Devices are added in order; `radio` is the Wi-Fi interface below the mesh device.
     void AddDevice(Ptr<Node> node,
+                   Ptr<NetDevice> meshDevice,
                    Ptr<NetDevice> radio,
                    Ipv4Address address,
                    double initialJ,
@@ -118,12 +122,14 @@ class Network
         auto endpoint =
             std::make_unique<Endpoint>(device, node, &ledger, m_segmentBytes, m_maxWindow);
         battery->OnDeath([e = endpoint.get()] { e->Die(); });
+        endpoint->onPathSuspect = [this, device](int peer) { ForgetPath(device, peer); };
         phy->RegisterListener(battery);
         links.Attach(device, phy, wifi->GetMac()->GetAddress());
         if (audited)
         {
             audit.Attach(device, phy);
         }
+        m_meshDevices.push_back(meshDevice);
         m_radios.push_back(wifi);
         m_addresses.push_back(address);
         m_endpoints.push_back(std::move(endpoint));
@@ -207,11 +213,10 @@ class Network
     }
 
     // Peers of a mesh device, as its own peering protocol has them.
-    std::vector<int> MeshPeers(int device, Ptr<NetDevice> meshDevice) const
+    std::vector<int> MeshPeers(int device) const
     {
         std::vector<int> peers;
-        auto protocol =
-            meshDevice->GetObject<dot11s::PeerManagementProtocol>();
+        auto protocol = m_meshDevices[device]->GetObject<dot11s::PeerManagementProtocol>();
         for (const auto& address : protocol->GetPeers(m_radios[device]->GetIfIndex()))
         {
             for (int j = 0; j < n; ++j)
@@ -241,6 +246,17 @@ class Network
     std::vector<std::shared_ptr<RadioBattery>> batteries;
 
   private:
+    // HWMP in ns-3 notices neither a forwarder that has no path any more (it drops in silence) nor
+    // two that forward to each other; either lasts until the path's lifetime is over. A device
+    // whose transfers get no answer forgets its own path, so that the next datagram asks anew.
+    void ForgetPath(int device, int peer)
+    {
+        m_meshDevices[device]
+            ->GetObject<dot11s::HwmpProtocol>()
+            ->GetRoutingTable()
+            ->DeleteReactivePath(Mac48Address::ConvertFrom(m_meshDevices[peer]->GetAddress()));
+    }
+
     void EndRound()
     {
         for (auto& endpoint : m_endpoints)
@@ -254,6 +270,7 @@ class Network
     uint32_t m_segmentBytes;
     double m_maxWindow;
     std::vector<std::unique_ptr<Endpoint>> m_endpoints;
+    std::vector<Ptr<NetDevice>> m_meshDevices;
     std::vector<Ptr<WifiNetDevice>> m_radios;
     std::vector<Ipv4Address> m_addresses;
 };

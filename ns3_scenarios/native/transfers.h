@@ -124,6 +124,7 @@ class Endpoint
     void AddPeer(int device, Ipv4Address address)
     {
         m_deviceOf[address] = device;
+        m_senders[device].peer = device;
         m_senders[device].address = address;
         m_receivers[device].address = address;
     }
@@ -205,6 +206,8 @@ class Endpoint
         }
     }
 
+    // Called with the peer when its path looks dead, as Linux TCP's negative advice to routing.
+    std::function<void(int)> onPathSuspect;
     int64_t staleDatagrams{0}; // datagrams of an earlier round that arrived in this one
 
   private:
@@ -212,6 +215,7 @@ class Endpoint
     static constexpr double MAX_START_DELAY_S = 0.020;
     static constexpr double RTO_SPREAD = 0.25;
     static constexpr int GIVE_UP_TIMEOUTS = 10;
+    static constexpr int SUSPECT_TIMEOUTS = 2;
     static constexpr double INITIAL_WINDOW = 8;
     static constexpr double INITIAL_RTO_S = 0.5;
     static constexpr double MIN_RTO_S = 0.2;
@@ -231,6 +235,7 @@ class Endpoint
 
     struct Sender
     {
+        int peer{-1};
         Ipv4Address address;
         std::vector<Segment> segments;
         std::deque<uint32_t> lost;
@@ -337,6 +342,10 @@ class Endpoint
         {
             GiveUp(*s);
             return;
+        }
+        if (s->timeouts >= SUSPECT_TIMEOUTS && onPathSuspect)
+        {
+            onPathSuspect(s->peer);
         }
         for (uint32_t i = s->firstUnacked; i < s->next; ++i)
         {
