@@ -111,8 +111,10 @@ class NetworkConfig(Section):
 class EnergyConfig(Section):
     """Batteries, radio currents and the computing device."""
 
-    battery_j: float = quantity(120.0, "Full battery of each device at the start", "J", 1e-3, 1e9)
-    reserve_j: float = quantity(0.0, "Energy that plans leave in the battery", "J", 0.0, 1e9)
+    battery_j: float = quantity(125.0, "Full battery of each device at the start", "J", 1e-3, 1e9)
+    reserve_j: float = quantity(
+        2.0, "Energy that plans leave in the battery, against wrong forecasts", "J", 0.0, 1e9
+    )
     harvest_power_w: float = quantity(0.0, "Harvested power, constant", "W", 0.0, 1e3)
     device_profile: Literal[tuple(PROFILES)] = Field(  # type: ignore[valid-type]
         "raspberry_pi_4", description=f"Computing device: {', '.join(PROFILES)}"
@@ -139,7 +141,7 @@ class EnergyConfig(Section):
 class LearningConfig(Section):
     """Data, method and training."""
 
-    rounds: int = quantity(40, "Rounds to run", "", 1, 100000)
+    rounds: int = quantity(30, "Rounds to run", "", 1, 100000)
     dataset: Literal["watch", "uci_har", "made"] = Field(
         "watch",
         description="watch: embedded recordings of a smartwatch; uci_har: needs data_path;"
@@ -162,7 +164,7 @@ class LearningConfig(Section):
         description="all: every device has both modalities; thirds: first, second or both,"
         " a third of the devices each",
     )
-    batch_size: int = quantity(16, "Windows in one local step", "", 1, 4096)
+    batch_size: int = quantity(32, "Windows in one local step", "", 1, 4096)
     learning_rate: float = quantity(0.1, "Step size of SGD", "", 1e-6, 10.0)
     clip_norm: float = quantity(5.0, "Largest gradient norm of a device's step", "", 1e-6, 1e6)
     feature_dim: int = quantity(32, "Width of the common and of the specific features", "", 1, 1024)
@@ -207,7 +209,7 @@ class IterationConfig(Section):
         description="balance: modalities that train fast get fewer iterations;"
         " uniform, random, inverse: controls with the same budget",
     )
-    max_iterations: int = quantity(30, "Most local iterations a round of one modality", "", 1, 1000)
+    max_iterations: int = quantity(80, "Most local iterations a round of one modality", "", 1, 1000)
     short_rule: Literal["best_modality", "idle"] = Field(
         "best_modality",
         description="When not even one iteration of each modality fits the budget",

@@ -9,6 +9,9 @@
 Settings that differ from ns-3's defaults and why:
 - MaxPacketFailure, MaxBeaconLoss, path lifetime: with the defaults (2, 2, 5 s) peer links drop
   under load and the mesh rots after some 40 rounds; a dead relay must still be noticed.
+- AddBaResponseTimeout 100 ms instead of 5 ms: under load an answer waits longer than 5 ms for the
+  medium. The sender then goes on without the block-ack agreement that its peer already holds, and
+  the first frame that is given up leaves the peer's reorder buffer waiting for it for good.
 - RTS/CTS from 500 bytes on: a grid is full of hidden terminals.
 - HE for real: MeshHelper in ns-3.44 leaves the devices with legacy OFDM.
 Left out: several radios per device, MCCA, power save (ns-3 has neither for 802.11s).
@@ -24,6 +27,9 @@ RATE_MANAGERS = {
 }
 
 
+ADDBA_TIMEOUT_MS = 100
+
+
 def set_defaults(ns: Any, scenario: NetworkScenario) -> None:
     """Set the ns-3 attributes that the mesh's objects are made with."""
     path_lifetime = ns.Seconds(scenario.mesh_path_lifetime_s)
@@ -35,6 +41,9 @@ def set_defaults(ns: Any, scenario: NetworkScenario) -> None:
         ns.Config.SetDefault(f"ns3::dot11s::{name}", value)
     ns.Config.SetDefault(
         "ns3::dot11s::HwmpProtocol::Dot11MeshHWMPactivePathTimeout", ns.TimeValue(path_lifetime)
+    )
+    ns.Config.SetDefault(
+        "ns3::QosTxop::AddBaResponseTimeout", ns.TimeValue(ns.MilliSeconds(ADDBA_TIMEOUT_MS))
     )
     peer_links = min(max(32, scenario.num_devices), 255)
     ns.Config.SetDefault(

@@ -45,19 +45,16 @@ class Ns3Network:
         self._wall_limit_s = wall_limit_s
         self._started_s = time.monotonic()
         ours, theirs = socket.socketpair()
-        environment = dict(os.environ)
+        # The child takes this package from where it is, whatever lies in the working folder.
         root = str(Path(__file__).resolve().parents[1])
-        environment["PYTHONPATH"] = os.pathsep.join(
-            [root, *filter(None, [environment.get("PYTHONPATH")])]
-        )
+        code = f"import sys; sys.path[0] = {root!r}; from ns3_scenarios.worker import main; main()"
         with log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ns3_scenarios.worker", str(theirs.fileno())],
+                [sys.executable, "-c", code, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environment,
             )
         theirs.close()
         self._connection = Connection(ours.detach())
@@ -200,6 +197,3 @@ def main() -> None:
     sys.stdout.flush()
     os._exit(0)
 
-
-if __name__ == "__main__":
-    main()

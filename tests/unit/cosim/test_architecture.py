@@ -1,0 +1,40 @@
+"""The two sides know neither each other nor the co-simulator; ns-3 stays behind one file."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize(
+    ("package", "forbidden"),
+    [("learning", {"cosim", "ns3_scenarios"}), ("ns3_scenarios", {"cosim", "learning", "torch"})],
+)
+def test_a_side_imports_neither_the_other_nor_the_co_simulator(
+    package: str, forbidden: set[str]
+) -> None:
+    files = list((ROOT / package).rglob("*.py"))
+    assert len(files) > 5
+    for path in files:
+        assert forbidden.isdisjoint(imports(path)), path
+
+
+def test_only_the_session_imports_cppyy() -> None:
+    users = [
+        path.name
+        for package in ("cosim", "learning", "ns3_scenarios")
+        for path in (ROOT / package).rglob("*.py")
+        if {"cppyy", "libcppyy", "ns", "ns3"} & set(imports(path))
+    ]
+    assert users == ["session.py"]
