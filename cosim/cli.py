@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,8 @@ log = logging.getLogger("cosim")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
+    # Batch systems end a job with SIGTERM: as Ctrl-C, it keeps the finished rounds.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _main(list(sys.argv[1:] if arguments is None else arguments))
     except (ConfigError, OutputError, LearningError, ScenarioError, NetworkUnavailableError) as err:
@@ -174,7 +177,7 @@ def _keep_finished_rounds(
     status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
     reason = " ".join(str(error).split()) or type(error).__name__
     folder.finish(record.make_manifest(config, status, folder.num_rounds, timings, reason))
-    log.error("%s: %s; %d finished rounds in %s", status, reason, folder.num_rounds, folder.path)
+    print(f"{status}: {folder.num_rounds} finished rounds are kept in {folder.path}")
 
 
 def _finish(

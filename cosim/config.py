@@ -268,7 +268,8 @@ def load(
     """Merge preset, file and dotted flags key by key; raise ConfigError on the first trouble.
 
     flags: command-line arguments of the form --section.field VALUE (and --scenario, --seed).
-    also_in_help: options that the caller has taken out of the flags, for --help. The scenario names the preset: the flag's, else the file's, else mesh80211.
+    also_in_help: options that the caller has taken out of the flags, for --help.
+    The scenario names the preset: the flag's, else the file's, else mesh80211.
     """
     from_file = read_toml(config_file) if config_file else {}
     _check_types(from_file, str(config_file))

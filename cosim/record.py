@@ -12,7 +12,6 @@ import json
 import os
 import platform
 import shutil
-import sys
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -25,6 +24,7 @@ import torch
 from cosim.config import RunConfig, to_toml
 from cosim.errors import OutputError
 from cosim.loop import RoundRecord
+from cosim.seeds import NS3_RNG_SEED
 from learning.learner import Learner
 from ns3_scenarios.reports import OUTCOMES
 from ns3_scenarios.scenario import RADIO_STATES, FloatArray, NetworkScenario
@@ -197,7 +197,7 @@ def make_manifest(
         "network_kind": config.network.kind,
         "sync": config.network.sync,
         "seed": config.seed,
-        "RngSeed": 1,
+        "RngSeed": NS3_RNG_SEED,
         "RngRun": config.seed,
         "config_sha256": hashlib.sha256(to_toml(config).encode()).hexdigest(),
         "code_version": code_version(),
@@ -350,8 +350,3 @@ def _rounds_table(record: RoundRecord, devices: pd.DataFrame, flows: pd.DataFram
             "events": record.report.num_events,
         }
     )
-
-
-def python_executable() -> str:
-    """Return the interpreter, for remedies that name it."""
-    return sys.executable

@@ -1,30 +1,26 @@
 """The script: python cosim/run.py --scenario mesh80211. Works from any folder."""
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+NEEDED = ("torch", "pydantic_settings", "pandas", "pyarrow", "tqdm", "matplotlib", "jinja2")
 
 
 def main() -> int:
     """Find the packages and hand over to the command line."""
     sys.path[0] = str(ROOT)
-    missing = [
-        name
-        for name in ("torch", "pydantic_settings", "pandas")
-        if not importlib.util.find_spec(name)
-    ]
+    missing = [name for name in NEEDED if not importlib.util.find_spec(name)]
+    own = ROOT / ".venv" / "bin" / "python"
+    if missing and own.exists() and Path(sys.prefix) != ROOT / ".venv":
+        # The checkout's own environment serves plain `python` too, once `make` has made it.
+        os.execv(own, [str(own), str(Path(__file__).resolve()), *sys.argv[1:]])
     if missing:
-        # A checkout's own environment serves plain `python` too, once it exists.
-        own = ROOT / ".venv" / "bin" / "python"
-        if own.exists() and Path(sys.prefix) != ROOT / ".venv":
-            import os
-
-            os.execv(own, [str(own), str(Path(__file__).resolve()), *sys.argv[1:]])
         print(
-            f"error: expected the Python packages of this project, but {', '.join(missing)} are"
-            f" missing from {sys.executable}; install them with: make -C {ROOT} install",
+            f"error: expected the packages of this project, got a Python without"
+            f" {', '.join(missing)} ({sys.executable}); install them with: make -C {ROOT} install",
             file=sys.stderr,
         )
         return 2

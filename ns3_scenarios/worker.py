@@ -196,4 +196,3 @@ def main() -> None:
     # ns-3's and Cling's static destructors have nothing left to do and can crash doing it.
     sys.stdout.flush()
     os._exit(0)
-

@@ -83,8 +83,13 @@ def recovery_s(seed: int, folder: Path, period_s: float = 0.5) -> float:
     for i in range(60):
         report = network.run_round(
             make_traffic(
-                scenario, i, (src[keep], dst[keep]), payload_bytes=2_000, period_s=period_s,
-                compute_s=0.0, compute_j=0.0,
+                scenario,
+                i,
+                (src[keep], dst[keep]),
+                payload_bytes=2_000,
+                period_s=period_s,
+                compute_s=0.0,
+                compute_j=0.0,
             )
         )
         died_at_s = report.energy.died_at_s[4]
@@ -116,9 +121,7 @@ def main() -> int:
         folder = Path(name)
         passed = [endurance(seed, options.rounds, folder) for seed in range(1, options.seeds + 1)]
         passed += [deaths(seed, folder) for seed in range(1, options.death_seeds + 1)]
-        passed += [
-            recovery_s(seed, folder) <= 5.0 for seed in range(1, options.relay_seeds + 1)
-        ]
+        passed += [recovery_s(seed, folder) <= 5.0 for seed in range(1, options.relay_seeds + 1)]
     print(f"{sum(passed)} of {len(passed)} within the limits")
     return 0 if all(passed) else 1
 

@@ -60,8 +60,13 @@ def test_an_idle_device_dies_when_its_battery_divided_by_its_power_says(tmp_path
     quiet = {"tx_power_dbm": -20.0, "shadowing_sigma_db": 0.0}  # nobody hears anybody
     scenario = make_mesh(num_devices=2, battery_j=[power_w * 0.4, 1e3], **quiet)
     reports = run_mesh(
-        scenario, tmp_path, 1, pairs=(np.array([0]), np.array([1])), payload_bytes=100,
-        compute_s=2.0, compute_j=1.0,
+        scenario,
+        tmp_path,
+        1,
+        pairs=(np.array([0]), np.array([1])),
+        payload_bytes=100,
+        compute_s=2.0,
+        compute_j=1.0,
     )
     # Beacons are the only transmissions; one takes well under a millisecond of transmit power.
     assert reports[0].energy.died_at_s[0] == pytest.approx(0.4, abs=2e-3)

@@ -58,7 +58,9 @@ def test_a_peer_out_of_range_makes_the_sender_give_up_and_the_message_lost(
 
 def test_the_radio_runs_802_11ax_on_the_asked_channel_and_power(tmp_path: Path) -> None:
     near = make_mesh(
-        num_devices=2, shadowing_sigma_db=0.0, position_m=np.array([[0.0, 0, 0], [5.0, 0, 0]]),
+        num_devices=2,
+        shadowing_sigma_db=0.0,
+        position_m=np.array([[0.0, 0, 0], [5.0, 0, 0]]),
         channel_number=149,
     )
     links = run_mesh(near, tmp_path, 2, payload_bytes=400_000)[1].links

@@ -22,7 +22,8 @@ def test_a_flag_beats_the_file_and_the_file_beats_the_preset(tmp_path: Path) -> 
 
 
 def test_the_printed_configuration_reads_back_as_the_same(tmp_path: Path) -> None:
-    config = load(["--learning.rounds", "7", "--seed", "9", "--energy.battery_j", "50.5"], None, None)
+    flags = ["--learning.rounds", "7", "--seed", "9", "--energy.battery_j", "50.5"]
+    config = load(flags, None, None)
     again = load([], write(tmp_path / "c.toml", to_toml(config)), None)
     assert again == config
     assert to_toml(again) == to_toml(config)
@@ -60,9 +61,7 @@ def test_a_wrong_flag_gets_one_line_that_names_it(flags: list[str], expected: st
         ("scenario = 'mesh80221'\n", "did you mean mesh80211?"),
     ],
 )
-def test_a_wrong_file_gets_one_line_that_names_it(
-    tmp_path: Path, text: str, expected: str
-) -> None:
+def test_a_wrong_file_gets_one_line_that_names_it(tmp_path: Path, text: str, expected: str) -> None:
     with pytest.raises(ConfigError, match="(?s)^[^\n]*$") as error:
         load([], write(tmp_path / "c.toml", text), None)
     assert expected in str(error.value)
