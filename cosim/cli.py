@@ -10,8 +10,10 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from tqdm import tqdm
@@ -95,27 +97,31 @@ def run(config: RunConfig, destination: Path) -> None:
     scenario = bridge.make_scenario(config)
     if config.network.kind == "ns3":
         check_installation()
+    learner = Learner(learning_setup(config), load_data(learning_setup(config)))
     folder = RunFolder(destination, config)
-    _log_to(folder.log)
     timings = {"ns3_s": 0.0, "learning_s": 0.0}
     network: Network | None = None
-    try:
-        network = open_network(config, scenario, folder)
-        learner = Learner(learning_setup(config), load_data(learning_setup(config)))
-        waiting = time.perf_counter()
-        network.wait_ready()
-        timings["ns3_s"] += time.perf_counter() - waiting
-        for each in _with_progress(run_rounds(config, scenario, learner, network), config):
-            folder.add(record.to_tables(each, scenario, learner), learner)
-            timings["ns3_s"] += each.ns3_s
-            timings["learning_s"] += each.learning_s
-        network.close()
-    except BaseException as error:
-        if network is not None:
-            network.kill()
-        _keep_finished_rounds(folder, config, timings, error)
-        raise
-    _finish(folder, config, timings, started)
+    with _logging_to(folder.log):
+        try:
+            network = open_network(config, scenario, folder)
+            waiting = time.perf_counter()
+            network.wait_ready()
+            timings["ns3_s"] += time.perf_counter() - waiting
+            for each in _with_progress(run_rounds(config, scenario, learner, network), config):
+                folder.add(record.to_tables(each, scenario, learner), learner)
+                timings["ns3_s"] += each.ns3_s
+                timings["learning_s"] += each.learning_s
+            network.close()
+            _finish(folder, config, timings, started)
+        except BaseException as error:
+            # A second signal must not stop the saving of what is finished.
+            for each_signal in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(each_signal, signal.SIG_IGN)
+            if network is not None:
+                network.kill()
+            _keep_finished_rounds(folder, config, timings, error)
+            raise
+    print(_closing_words(folder.path))
 
 
 def learning_setup(config: RunConfig) -> LearningSetup:
@@ -139,11 +145,10 @@ def _with_progress(rounds: Iterator[RoundRecord], config: RunConfig) -> Iterator
             flows, energy = each.report.flows, each.report.energy
             offered = int(each.traffic.payload_bytes.sum())
             share = float(flows.delivered_bytes.sum()) / offered if offered else 1.0
-            accuracy = float(each.evaluation.accuracy[each.alive_at_start].mean())
-            line = (
-                f"accuracy {accuracy:.3f}, delivered {share:.3f},"
-                f" left {energy.remaining_energy_j.sum():.0f} J"
-            )
+            measured = each.evaluation.accuracy[each.alive_at_start]
+            accuracy = f"accuracy {measured.mean():.3f}" if measured.size else "no device alive"
+            left_j = np.maximum(energy.remaining_energy_j, 0.0).sum()
+            line = f"{accuracy}, delivered {share:.3f}, left {left_j:.0f} J"
             bar.set_postfix_str(line)
             bar.update()
             log.info(
@@ -156,7 +161,8 @@ def _with_progress(rounds: Iterator[RoundRecord], config: RunConfig) -> Iterator
             )
 
 
-def _log_to(path: Path) -> None:
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
     """Write the log into the run folder, and to the terminal where no bar is shown."""
     handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
     if not sys.stderr.isatty():
@@ -165,6 +171,12 @@ def _log_to(path: Path) -> None:
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         log.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            log.removeHandler(handler)
+            handler.close()
 
 
 def _keep_finished_rounds(
@@ -176,21 +188,23 @@ def _keep_finished_rounds(
         return
     status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
     reason = " ".join(str(error).split()) or type(error).__name__
-    folder.finish(record.make_manifest(config, status, folder.num_rounds, timings, reason))
+    try:
+        folder.finish(record.make_manifest(config, folder, status, timings, reason))
+    except OutputError as also:
+        log.info("the manifest could not be written: %s", also)
     print(f"{status}: {folder.num_rounds} finished rounds are kept in {folder.path}")
 
 
 def _finish(
     folder: RunFolder, config: RunConfig, timings: dict[str, float], started: float
 ) -> None:
-    """Draw, report and publish a complete run, and say what it came to."""
+    """Draw, report and publish a complete run."""
     figures.draw_all(folder.tables(), folder.path / "figures")
     timings["total_s"] = time.perf_counter() - started
     timings["rest_s"] = timings["total_s"] - timings["ns3_s"] - timings["learning_s"]
-    folder.finish(record.make_manifest(config, "complete", folder.num_rounds, timings))
+    folder.finish(record.make_manifest(config, folder, "complete", timings))
     report.write_report(folder.path)
     folder.publish()
-    print(_closing_words(folder.path))
 
 
 def _closing_words(folder: Path) -> str:

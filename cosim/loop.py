@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from cosim import bridge, iteration
 from cosim.bridge import Feedback, TransmissionCost
@@ -53,6 +54,7 @@ def run_rounds(
     feedback = bridge.initial_feedback(config, scenario)
     for round_index in range(config.learning.rounds):
         clock = time.perf_counter()
+        before = learner.state()
         plan = make_plan(config, learner, work, profile, feedback, round_index, plan_rng)
         trained = learner.train(round_index, plan.iterations, plan.active)
         payload = learner.payload()
@@ -68,6 +70,7 @@ def run_rounds(
         trained_s = time.perf_counter()
         report = network.run_round(traffic)
         simulated_s = time.perf_counter()
+        trained = undo_cut_off_training(learner, before, trained, traffic, report)
         after = bridge.to_feedback(feedback, traffic, report, scenario)
         delivery = bridge.to_delivery(traffic, report, payload, degree)
         learner.mix(delivery, after.alive)
@@ -87,6 +90,31 @@ def run_rounds(
             learning_s=trained_s - clock + time.perf_counter() - simulated_s,
         )
         feedback = after
+
+
+def undo_cut_off_training(
+    learner: Learner,
+    before: dict[str, Tensor],
+    trained: TrainResult,
+    traffic: RoundTraffic,
+    report: RoundReport,
+) -> TrainResult:
+    """Take back the training of devices whose batteries ran empty before it was done.
+
+    The joules that they drew for it stay spent; flop is what these paid for.
+    """
+    lived_s = report.energy.died_at_s - report.start_s
+    cut_off = lived_s < traffic.compute_s
+    if not cut_off.any():
+        return trained
+    learner.undo(before, cut_off)
+    paid = report.energy.compute_j / np.where(traffic.compute_j > 0, traffic.compute_j, 1.0)
+    return TrainResult(
+        loss=np.where(cut_off, np.nan, trained.loss),
+        iterations=np.where(cut_off[:, None], 0, trained.iterations),
+        parameter_variation=np.where(cut_off[:, None], np.nan, trained.parameter_variation),
+        flop=np.where(cut_off, paid * trained.flop, trained.flop),
+    )
 
 
 def make_plan(

@@ -72,18 +72,26 @@ class RunFolder:
         self.path = self.final.with_name(self.final.name + ".partial")
         self._config = config
         self._num_rounds = 0
+        self._hashes: dict[str, str] = {}
+        # Of the code that runs, whatever happens to its files meanwhile.
+        self.code_version = code_version()
         _check_place(self.final, self.path)
         try:
-            self.path.mkdir(parents=True)
-            (self.path / "rounds.parts").mkdir()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir()  # fails if another run has just begun here
+        except OSError as error:
+            raise _cannot_write(self.final, error) from None
+        try:
+            self._parts.mkdir()
             (self.path / "checkpoint").mkdir()
             (self.path / "config.toml").write_text(to_toml(config), encoding="utf-8")
         except OSError as error:
             shutil.rmtree(self.path, ignore_errors=True)
-            raise OutputError(
-                f"--output: expected a folder that can be written, got {self.final}"
-                f" ({error.strerror}); choose another with --output DIR"
-            ) from None
+            raise _cannot_write(self.final, error) from None
+
+    @property
+    def _parts(self) -> Path:
+        return self.path / "rounds.parts"
 
     @property
     def ns3_log(self) -> Path:
@@ -99,7 +107,7 @@ class RunFolder:
         """Store a finished round and the learner's state behind it."""
         try:
             for name, table in tables.items():
-                _write(table, self.path / "rounds.parts" / f"{name}-{self._num_rounds:06d}.parquet")
+                _write(table, self._part(name, self._num_rounds))
             state = self.path / "checkpoint" / "learner.pt"
             torch.save(learner.state(), state.with_suffix(".new"))
             os.replace(state.with_suffix(".new"), state)
@@ -117,25 +125,29 @@ class RunFolder:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Join the rounds stored so far, one table a name."""
-        parts = self.path / "rounds.parts"
         return {
             name: pd.concat(
-                [pd.read_parquet(path) for path in sorted(parts.glob(f"{name}-*.parquet"))],
+                [pd.read_parquet(self._part(name, i)) for i in range(self._num_rounds)],
                 ignore_index=True,
             )
             for name in TABLES
         }
 
+    def _part(self, table: str, round_index: int) -> Path:
+        return self._parts / f"{table}-{round_index:06d}.parquet"
+
     def finish(self, manifest: dict[str, Any]) -> None:
-        """Join the tables and write the manifest; a complete run also gets its final name."""
-        hashes = {}
-        if self._num_rounds:
-            for name, table in self.tables().items():
-                _write(table, self.path / f"{name}.parquet")
-                hashes[name] = file_hash(self.path / f"{name}.parquet")
-            shutil.rmtree(self.path / "rounds.parts")
-        text = json.dumps(manifest | {"table_sha256": hashes}, indent=2, allow_nan=False)
-        (self.path / "manifest.json").write_text(text + "\n", encoding="utf-8")
+        """Join the tables, then write the manifest; a second call only writes the manifest."""
+        try:
+            if self._num_rounds and self._parts.exists():
+                for name, table in self.tables().items():
+                    _write(table, self.path / f"{name}.parquet")
+                    self._hashes[name] = file_hash(self.path / f"{name}.parquet")
+                shutil.rmtree(self._parts)
+            text = json.dumps(manifest | {"table_sha256": self._hashes}, indent=2, allow_nan=False)
+            (self.path / "manifest.json").write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise _cannot_write(self.path, error) from None
 
     def publish(self) -> None:
         """Give the finished folder its final name."""
@@ -176,6 +188,13 @@ def _check_place(final: Path, partial: Path) -> None:
         )
 
 
+def _cannot_write(folder: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"--output: expected a folder that can be written, got {folder} ({error.strerror});"
+        " free space or choose another with --output DIR"
+    )
+
+
 def _write(table: pd.DataFrame, path: Path) -> None:
     table.to_parquet(path, engine="pyarrow", compression="zstd", index=False)
 
@@ -186,13 +205,17 @@ def file_hash(path: Path) -> str:
 
 
 def make_manifest(
-    config: RunConfig, status: str, num_rounds: int, timings: dict[str, float], reason: str = ""
+    config: RunConfig,
+    folder: RunFolder,
+    status: str,
+    timings: dict[str, float],
+    reason: str = "",
 ) -> dict[str, Any]:
     """Say what made a run: versions, seeds, network kind, host, and how it ended."""
     return {
         "status": status,
         "reason": reason,
-        "rounds": num_rounds,
+        "rounds": folder.num_rounds,
         "scenario": config.scenario,
         "network_kind": config.network.kind,
         "sync": config.network.sync,
@@ -200,7 +223,7 @@ def make_manifest(
         "RngSeed": NS3_RNG_SEED,
         "RngRun": config.seed,
         "config_sha256": hashlib.sha256(to_toml(config).encode()).hexdigest(),
-        "code_version": code_version(),
+        "code_version": folder.code_version,
         "versions": {"python": platform.python_version(), **_versions()},
         "host": {"system": platform.platform(), "machine": platform.machine()},
         "timings": timings,
@@ -208,7 +231,14 @@ def make_manifest(
 
 
 def _versions() -> dict[str, str]:
-    return {name: metadata.version(name) for name in PACKAGES}
+    """Versions of what a run may use; some kinds of run need not have all of it."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "absent"
+    return found
 
 
 def to_tables(

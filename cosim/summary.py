@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# Column <state>_j of the devices table; together they are radio_j.
-RADIO_STATES = ("tx", "rx", "idle", "cca_busy", "switching", "sleep", "off")
-OUTCOMES = ("delivered", "partial", "lost", "late", "dead")
+from ns3_scenarios.reports import OUTCOMES
+from ns3_scenarios.scenario import RADIO_STATES
 
 DEATHS_SHOWN = 6
 

@@ -242,6 +242,17 @@ class Learner:
         self._speed = state["speed/value"].clone()
         self._speed_measured = state["speed/measured"].clone()
 
+    def undo(self, state: dict[str, Tensor], devices: NDArray[np.bool_]) -> None:
+        """Put back an earlier state for some devices (n,): what they did since is lost."""
+        lost = torch.from_numpy(devices)
+
+        def back(now: Tensor, then: Tensor) -> Tensor:
+            return torch.where(lost.view(-1, *[1] * (now.dim() - 1)), then, now)
+
+        self._parameters = {n: back(v, state[n]) for n, v in self._parameters.items()}
+        self._speed = back(self._speed, state["speed/value"])
+        self._speed_measured = back(self._speed_measured, state["speed/measured"])
+
     def parameters_digest(self) -> str:
         """SHA-256 of all parameters and generator sums of all devices, little endian, by name."""
         digest = hashlib.sha256()

@@ -24,26 +24,25 @@ class IdealNetwork:
         """Do nothing: it stands when made."""
 
     def run_round(self, traffic: RoundTraffic) -> RoundReport:
-        """Deliver all that is ready within the round's period."""
+        """Deliver all that is ready while both its ends live."""
         start_s, n = self._now_s, self._scenario.num_devices
         ready_s = traffic.compute_s[traffic.src]
         duration_s = traffic.period_s
         if traffic.stop_when_settled:
-            duration_s = min(duration_s, float(traffic.compute_s.max(initial=0.0)))
+            duration_s = float(traffic.compute_s.max(initial=0.0))
         energy = self._drain(traffic, duration_s)
-        dead = np.isfinite(self._died_at_s)
-        ends_dead = dead[traffic.src] | dead[traffic.dst]
-        whole = ~ends_dead & (ready_s <= duration_s)
+        # Both ends must live at the instant in which a message is sent and received.
+        lived_s = np.where(np.isnan(self._died_at_s), np.inf, self._died_at_s - start_s)
+        whole = (ready_s <= lived_s[traffic.src]) & (ready_s <= lived_s[traffic.dst])
         sent = np.where(whole, traffic.payload_bytes, 0)
         finish_s = np.where(whole, ready_s, np.inf)
-        missed = np.where(ends_dead, OUTCOMES.index("dead"), OUTCOMES.index("late"))
         self._now_s += duration_s
         return RoundReport(
             round_index=traffic.round_index,
             start_s=start_s,
             duration_s=duration_s,
             flows=FlowReport(
-                outcome=np.where(whole, OUTCOMES.index("delivered"), missed).astype(np.int64),
+                outcome=np.where(whole, OUTCOMES.index("delivered"), OUTCOMES.index("dead")),
                 handed_bytes=sent,
                 unsent_bytes=traffic.payload_bytes - sent,
                 delivered_bytes=sent,

@@ -15,7 +15,8 @@ class FlowReport:
     lost, partial: the transport gave up, with nothing or with some of it at the receiver. dead:
     sender or receiver ran empty first. offered = handed + unsent; handed_bytes went to the socket
     (first transmissions), acked_bytes is what the sender knows. finish_s counts from the start of
-    the round, inf if not delivered; delay_s = finish_s - ready_s.
+    the round, inf if not delivered; delay_s = finish_s - ready_s, with the up to 20 ms by which
+    each device spreads its start.
     """
 
     outcome: IntArray
@@ -54,7 +55,8 @@ class EnergyReport:
 
     state_s, state_j (n, states) in the order of RADIO_STATES; compute_j, harvested_j, overflow_j,
     remaining_energy_j (n); died_at_s (n) on the simulation's clock, nan while alive.
-    start + harvested - overflow - sum(state_j) - compute = remaining.
+    start + harvested - overflow - sum(state_j) - compute = remaining, which is some microjoules
+    below 0 for a device that died.
     """
 
     state_s: FloatArray

@@ -1,8 +1,8 @@
 """Owns ns-3: loads it, builds a scenario, runs rounds. The only module that imports cppyy.
 
 One simulation per process (`Stop; Run` again and again, one `Destroy`): clock, peering, queues
-and batteries carry over from round to round. Run it through `worker.open_network`, which keeps it
-in a child process.
+and batteries carry over from round to round. Run it through `worker.Ns3Network`, which keeps it in
+a child process.
 """
 
 from __future__ import annotations
@@ -177,7 +177,8 @@ class Session:
     def audit_state_s(self, boundaries_s: list[float]) -> FloatArray:
         """Return seconds per state from the PHY's own State trace, (rounds, n, states) [s].
 
-        Runs the simulation on for a second, so that the trace has told of every state in between.
+        Runs the simulation on for a second, so that the trace has told of every state in between;
+        no round can follow.
         """
         self._network.Run(1.0, False)
         audit = self._network.audit
@@ -221,11 +222,11 @@ class Session:
         outcome = np.select(
             [
                 whole,
-                dead[traffic.src] | dead[traffic.dst],
                 (gave_up > 0) & (delivered > 0),
                 gave_up > 0,
+                dead[traffic.src] | dead[traffic.dst],
             ],
-            [OUTCOMES.index(name) for name in ("delivered", "dead", "partial", "lost")],
+            [OUTCOMES.index(name) for name in ("delivered", "partial", "lost", "dead")],
             OUTCOMES.index("late"),
         )
         return FlowReport(

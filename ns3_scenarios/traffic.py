@@ -16,7 +16,8 @@ class RoundTraffic:
     neighbour; messages of a pair go on the air in this order. compute_s, compute_j (n): each
     device computes from the round's start on, and its messages are ready when it has finished.
     period_s: the round lasts so long; with stop_when_settled it ends as soon as every message is
-    whole, given up or cut off by a death (a named oracle: no device could know).
+    whole, given up or cut off by a death, and all computing is done (a named oracle: no device
+    could know).
     """
 
     round_index: int
@@ -42,3 +43,8 @@ class RoundTraffic:
             raise ScenarioError("payload_bytes: expected more than 0 bytes in every message")
         if np.any((self.compute_s == 0) & (self.compute_j > 0)) or np.any(self.compute_s < 0):
             raise ScenarioError("compute_s: expected a positive time wherever compute_j is spent")
+        if np.any(self.compute_s > self.period_s):
+            raise ScenarioError(
+                f"compute_s: expected at most the period of {self.period_s:g} s,"
+                f" got {self.compute_s.max():g}; plan less work or lengthen the round"
+            )

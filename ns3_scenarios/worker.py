@@ -32,7 +32,10 @@ NOISE = ("[runStaticInitializersOnce]",)
 
 
 class Ns3Network:
-    """A network of ns-3 in a child process: `run_round` until `close`."""
+    """A network of ns-3 in a child process: `run_round` until `close`.
+
+    Make it in the main thread: the child dies with the thread that made it.
+    """
 
     def __init__(
         self, scenario: NetworkScenario, log_path: Path, wall_limit_s: float = 3600.0
@@ -58,8 +61,8 @@ class Ns3Network:
             )
         theirs.close()
         self._connection = Connection(ours.detach())
-        self._connection.send(("open", scenario))
         self._ready = False
+        self._send("open", scenario, "while ns-3 started")
         self.start_s = 0.0
 
     @property
@@ -68,7 +71,7 @@ class Ns3Network:
         return self._process.pid
 
     def wait_ready(self) -> None:
-        """Return when the scenario stands; raise NetworkUnavailableError if ns-3 does not start."""
+        """Return when the scenario stands; raise what kept ns-3 from starting."""
         if not self._ready:
             self._receive("while ns-3 started", START_LIMIT_S)
             self._ready = True
@@ -76,26 +79,17 @@ class Ns3Network:
 
     def run_round(self, traffic: RoundTraffic) -> RoundReport:
         """Run one round; raise NetworkFailedError if ns-3 dies or hangs in it."""
-        self.begin_round(traffic)
-        return self.finish_round(traffic.round_index)
-
-    def begin_round(self, traffic: RoundTraffic) -> None:
-        """Hand over a round's traffic; the child simulates while the caller goes on."""
         self.wait_ready()
-        try:
-            self._connection.send(("run_round", traffic))
-        except OSError:
-            raise self._failure(f"in round {traffic.round_index}") from None
-
-    def finish_round(self, round_index: int) -> RoundReport:
-        """Wait for the report of the round that was begun."""
-        report: RoundReport = self._receive(f"in round {round_index}", self._wall_limit_s)
+        when = f"in round {traffic.round_index}"
+        self._send("run_round", traffic, when)
+        report: RoundReport = self._receive(when, self._wall_limit_s)
         return report
 
     def audit_state_s(self, boundaries_s: list[float]) -> FloatArray:
         """See Session.audit_state_s."""
-        self._connection.send(("audit_state_s", boundaries_s))
-        audit: FloatArray = self._receive("in the energy audit", self._wall_limit_s)
+        when = "in the energy audit"
+        self._send("audit_state_s", boundaries_s, when)
+        audit: FloatArray = self._receive(when, self._wall_limit_s)
         return audit
 
     def memory_bytes(self) -> int:
@@ -117,13 +111,19 @@ class Ns3Network:
         self._process.kill()
         self.close()
 
+    def _send(self, verb: str, argument: Any, when: str) -> None:
+        try:
+            self._connection.send((verb, argument))
+        except OSError:
+            raise self._failure(when) from None
+
     def _receive(self, when: str, limit_s: float) -> Any:
         try:
             if not self._connection.poll(limit_s):
                 self._process.kill()
                 raise self._failure(when, f"did not answer within {limit_s:.0f} s and was killed")
             answer = self._connection.recv()
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError):  # the latter when it died in the middle of an answer
             raise self._failure(when) from None
         if answer[0] == "ok":
             return answer[1]
@@ -191,7 +191,9 @@ def serve(connection: Connection) -> None:
 def main() -> None:
     """Run the child process; its argument is the file descriptor of the socket pair."""
     _die_with_parent()
+    # Ctrl-C and a batch system's SIGTERM reach the whole group; the parent ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     serve(Connection(int(sys.argv[1])))
     # ns-3's and Cling's static destructors have nothing left to do and can crash doing it.
     sys.stdout.flush()

@@ -175,11 +175,15 @@ class Network
     void AddMessage(int src, int dst, int64_t bytes, double readyS)
     {
         const int message = ledger.Add(src, dst, bytes);
-        if (batteries[src]->IsDead())
+        if (batteries[src]->IsDead() || batteries[dst]->IsDead())
         {
             ledger.Settle(message);
+        }
+        if (batteries[src]->IsDead())
+        {
             return;
         }
+        // A living sender does not know that its receiver is dead: it sends.
         Simulator::Schedule(Seconds(readyS + m_endpoints[src]->StartDelayS()),
                             &Endpoint::Submit,
                             m_endpoints[src].get(),
@@ -187,17 +191,28 @@ class Network
                             m_round);
     }
 
-    // Runs on until the period is over or, with stopWhenSettled, until every message is settled.
+    // Runs on until the period is over or, with stopWhenSettled, until every message is settled
+    // and all computing is done.
     void Run(double periodS, bool stopWhenSettled)
     {
         EventId end = Simulator::Schedule(Seconds(periodS), &Network::EndRound, this);
+        const auto endEarly = [this, &end] {
+            Time computeEnd = Simulator::Now();
+            for (const auto& battery : batteries)
+            {
+                computeEnd = std::max(computeEnd, NanoSeconds(battery->ComputeEndNs()));
+            }
+            end.Cancel();
+            end = Simulator::Schedule(computeEnd - Simulator::Now(), &Network::EndRound, this);
+        };
         ledger.onAllSettled = nullptr;
         if (stopWhenSettled)
         {
-            ledger.onAllSettled = [this, &end] {
-                end.Cancel();
-                Simulator::ScheduleNow(&Network::EndRound, this);
-            };
+            ledger.onAllSettled = endEarly;
+            if (ledger.NumOpen() == 0)
+            {
+                endEarly();
+            }
         }
         Simulator::Run();
         ledger.onAllSettled = nullptr;

@@ -15,7 +15,8 @@ class LinkProbe
 {
   public:
     explicit LinkProbe(int numDevices)
-        : n(numDevices)
+        : n(numDevices),
+          m_lastSentAt(numDevices)
     {
         Reset();
     }
@@ -33,6 +34,7 @@ class LinkProbe
 
     void Reset()
     {
+        m_resetAt = Simulator::Now();
         for (auto* counts : {&sentFrames, &receivedFrames, &airtimeS, &receivedBytes, &snrDbSum,
                              &rateBpsSum, &snrSamples})
         {
@@ -56,6 +58,7 @@ class LinkProbe
                     WifiTxVector txVector,
                     double)
     {
+        m_lastSentAt[device] = Simulator::Now();
         for (const auto& [staId, psdu] : psdus)
         {
             const auto to = m_deviceOf.find(psdu->GetAddr1());
@@ -85,7 +88,8 @@ class LinkProbe
             return;
         }
         const auto from = m_deviceOf.find(psdu->GetAddr2());
-        if (from == m_deviceOf.end())
+        // A frame that was on the air when the round began was counted as sent in the last one.
+        if (from == m_deviceOf.end() || m_lastSentAt[from->second] < m_resetAt)
         {
             return;
         }
@@ -106,6 +110,8 @@ class LinkProbe
     }
 
     std::map<Mac48Address, int> m_deviceOf;
+    std::vector<Time> m_lastSentAt;
+    Time m_resetAt;
 };
 
 // Seconds per radio state and round from the PHY's own State trace: the other side of the energy

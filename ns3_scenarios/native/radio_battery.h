@@ -62,7 +62,7 @@ class RadioBattery : public WifiPhyListener
         CheckEmpty();
     }
 
-    // Called once when the battery is empty, in an event of its own.
+    // Called once when the battery is empty, never inside a change of the PHY's state.
     void OnDeath(std::function<void()> action)
     {
         m_onDeath = action;
@@ -133,6 +133,12 @@ class RadioBattery : public WifiPhyListener
     double OverflowJ() const
     {
         return m_overflowJ;
+    }
+
+    // When the computing under way ends; in the past if there is none.
+    int64_t ComputeEndNs() const
+    {
+        return m_endComputeNs;
     }
 
     bool IsDead() const

@@ -166,7 +166,7 @@ class Endpoint
     // A device that finishes computing after its round has ended keeps its message.
     void Submit(int message, uint32_t round)
     {
-        if (m_dead || round != m_round || m_ledger->messages[message].settled)
+        if (m_dead || round != m_round)
         {
             return;
         }
@@ -371,9 +371,10 @@ class Endpoint
         s.gaveUp = true;
         for (uint32_t i = s.firstUnacked; i < s.segments.size(); ++i)
         {
-            if (!s.segments[i].acked)
+            Message& message = m_ledger->messages[s.segments[i].message];
+            if (!message.settled)
             {
-                m_ledger->messages[s.segments[i].message].gaveUp = true;
+                message.gaveUp = true;
                 m_ledger->Settle(static_cast<int>(s.segments[i].message));
             }
         }

@@ -94,3 +94,27 @@ def test_the_same_seed_gives_the_same_round_and_another_run_number_another(
     np.testing.assert_array_equal(first.energy.remaining_energy_j, again.energy.remaining_energy_j)
     assert first.num_events == again.num_events
     assert not np.array_equal(first.flows.finish_s, other.flows.finish_s)
+
+
+def test_nobody_spares_the_air_for_a_neighbour_whose_death_no_packet_has_told(
+    tmp_path: Path,
+) -> None:
+    battery_j = np.array([1e6, 0.2, 1e6, 1e6])
+    scenario = make_mesh(num_devices=4, battery_j=battery_j)
+    report = run_mesh(scenario, tmp_path, 1)[0]  # device 1 dies while it computes
+    assert report.energy.died_at_s[1] < 0.2
+    to_the_dead = np.asarray(make_traffic(scenario, 0).dst) == 1
+    assert (report.flows.outcome[to_the_dead] == OUTCOMES.index("dead")).all()
+    assert (report.flows.handed_bytes[to_the_dead] > 0).all()
+    assert (report.flows.retransmissions[to_the_dead] > 0).all()
+    assert (report.flows.delivered_bytes[to_the_dead] == 0).all()
+
+
+def test_an_oracle_round_ends_with_the_last_computing_when_nothing_else_is_open(
+    tmp_path: Path,
+) -> None:
+    scenario = make_mesh(num_devices=2, battery_j=[1e6, 0.05])
+    reports = run_mesh(scenario, tmp_path, 2, compute_s=0.8, compute_j=0.4, oracle=True)
+    for report in reports:
+        assert report.duration_s == pytest.approx(0.8)
+        assert report.energy.compute_j[0] == pytest.approx(0.4)

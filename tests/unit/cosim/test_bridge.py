@@ -232,7 +232,7 @@ def hear(
 
 
 def test_data_tells_its_receiver_and_an_acknowledgement_its_sender() -> None:
-    before = silent(start(), {pair: 1 for pair in CORNER_LINKS})
+    before = silent(start(), dict.fromkeys(CORNER_LINKS, 1))
     after, _ = hear(before, arrived={(0, 1)}, acked={(2, 0)})
     count = after.neighbourhood.silent_rounds
     # [device, other]: 1 got data of 0; 2 got an acknowledgement of 0; nobody reached 0.

@@ -155,9 +155,7 @@ def test_row_counts_and_sums_are_those_of_the_records(run: Run) -> None:
         for k in range(4):
             sent = sum(
                 int(size)
-                for src, size in zip(
-                    record.traffic.src, record.traffic.payload_bytes, strict=True
-                )
+                for src, size in zip(record.traffic.src, record.traffic.payload_bytes, strict=True)
                 if src == k
             )
             # Lossless on a square: what a device sends it also receives.
