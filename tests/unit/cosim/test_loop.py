@@ -53,6 +53,16 @@ class ThirstyNetwork(IdealNetwork):
         return super().run_round(replace(traffic, compute_j=traffic.compute_j * self._factor))
 
 
+class LateDeathNetwork(IdealNetwork):
+    """The ideal network, but device 0 dies at the end of the first round, with its mail read."""
+
+    def run_round(self, traffic: RoundTraffic) -> RoundReport:
+        report = super().run_round(traffic)
+        died_at_s = report.energy.died_at_s.copy()
+        died_at_s[0] = traffic.period_s
+        return replace(report, energy=replace(report.energy, died_at_s=died_at_s))
+
+
 @dataclass
 class Run:
     config: RunConfig
@@ -68,13 +78,15 @@ class Run:
         return self.learner.states
 
 
-def go(*flags: str, thirsty: int | None = None) -> Run:
+def go(*flags: str, thirsty: int | None = None, late_death: bool = False) -> Run:
     torch.set_num_threads(1)
     config = make_config(*flags)
     scenario = make_scenario(config)
     setup = learning_setup(config)
     learner = WatchedLearner(setup, load_data(setup))
-    network = IdealNetwork(scenario) if thirsty is None else ThirstyNetwork(scenario, thirsty, 40.0)
+    network = LateDeathNetwork(scenario) if late_death else IdealNetwork(scenario)
+    if thirsty is not None:
+        network = ThirstyNetwork(scenario, thirsty, 40.0)
     return Run(config, learner, list(run_rounds(config, scenario, learner, network)))
 
 
@@ -205,6 +217,32 @@ def test_a_dead_devices_parameters_stay_as_they_were_at_its_death(runs: dict[str
         assert THIRSTY not in record.traffic.src
 
 
+def test_training_that_the_battery_did_not_last_for_is_undone(runs: dict[str, Run]) -> None:
+    run = runs["death"]
+    died = death_round(run)
+    record, (before, after) = run.records[died], run.states[died - 1 : died + 1]
+    lived_s = record.report.energy.died_at_s[THIRSTY] - record.report.start_s
+    assert 0 < lived_s < record.traffic.compute_s[THIRSTY]
+    assert record.plan.iterations[THIRSTY].any()
+    assert record.trained.iterations[THIRSTY].tolist() == [0, 0]
+    assert np.isnan(record.trained.loss).tolist() == [k == THIRSTY for k in range(DEVICES)]
+    # The joules of it stay spent.
+    assert record.report.energy.compute_j[THIRSTY] > 0.0
+    for name, value in after.items():
+        assert torch.equal(value[THIRSTY], before[name][THIRSTY]), name
+    assert not torch.equal(after["head/bias"], before["head/bias"])
+
+
+def test_a_device_that_dies_after_its_mail_came_mixes_none_of_it_but_others_mix_its_own() -> None:
+    run = go("--learning.rounds=1", late_death=True)
+    (record,), (weight,) = run.records, run.weights
+    assert {OUTCOMES[i] for i in record.report.flows.outcome} == {"delivered"}
+    assert (weight[0, 0] == 1.0).all()
+    assert (weight[1, 0] > 0).all()
+    # It trained to the end, so that stays: only the mixing is missing.
+    assert record.trained.iterations[0].all()
+
+
 def test_a_dead_neighbour_is_offered_everything_until_three_rounds_of_silence() -> None:
     run = go("--energy.battery_j=1.2", "--learning.rounds=8", thirsty=THIRSTY)
     died = death_round(run)
@@ -213,7 +251,9 @@ def test_a_dead_neighbour_is_offered_everything_until_three_rounds_of_silence() 
         to_dead = (record.traffic.src == 0) & (record.traffic.dst == THIRSTY)
         offered.append(int(to_dead.sum()))
         fates = {OUTCOMES[i] for i in record.report.flows.outcome[to_dead]}
-        assert fates == ({"delivered"} if record.round_index < died else {"dead"})
+        ready_s = record.report.start_s + record.traffic.compute_s[0]
+        in_time = not ready_s > record.report.energy.died_at_s[THIRSTY]  # nan while it lives
+        assert fates == ({"delivered"} if in_time else {"dead"})
     num_parts = len(run.records[0].payload.parts)
     # The round of the death and two more are full; then only the smallest part asks.
     full, asks = died + 3, 8 - died - 3

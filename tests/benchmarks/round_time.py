@@ -1,0 +1,81 @@
+"""Where the wall time of a round goes, for the default run.
+
+python tests/benchmarks/round_time.py [any flags of the run]
+
+Times the steps of cosim/loop.py from outside, after the first round, and prints milliseconds and
+shares; also how long ns-3 took to start. Take the ratios: the seconds are this machine's.
+"""
+
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from cosim import bridge, loop, record
+from cosim.cli import learning_setup, open_network
+from cosim.config import load
+from cosim.record import RunFolder
+from learning.data.dataset import load as load_data
+from learning.learner import Learner
+
+spent_s: dict[str, float] = defaultdict(float)
+
+
+def timed(owner: Any, name: str, label: str) -> None:
+    """Replace owner.name by itself with a stop watch."""
+    inner: Callable[..., Any] = getattr(owner, name)
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return inner(*args, **kwargs)
+        finally:
+            spent_s[label] += time.perf_counter() - started
+
+    setattr(owner, name, watched)
+
+
+def main() -> None:
+    """Run and print the table."""
+    torch.set_num_threads(1)
+    config = load(sys.argv[1:], None, None)
+    scenario = bridge.make_scenario(config)
+    learner = Learner(learning_setup(config), load_data(learning_setup(config)))
+    with tempfile.TemporaryDirectory() as name:
+        folder = RunFolder(Path(name) / "run", config)
+        started = time.perf_counter()
+        network = open_network(config, scenario, folder)
+        network.wait_ready()
+        start_s = time.perf_counter() - started
+        timed(loop, "make_plan", "plan")
+        timed(learner, "train", "train")
+        timed(network, "run_round", "ns-3")
+        timed(learner, "mix", "mix")
+        timed(learner, "evaluate", "evaluate")
+        started = time.perf_counter()
+        for each in loop.run_rounds(config, scenario, learner, network):
+            before_record = time.perf_counter()
+            folder.add(record.to_tables(each, scenario, learner), learner)
+            spent_s["record"] += time.perf_counter() - before_record
+            if each.round_index == 0:
+                spent_s.clear()
+                started = time.perf_counter()
+        total_s = time.perf_counter() - started
+        network.close()
+    rounds = config.learning.rounds - 1
+    spent_s["rest (bridge)"] = total_s - sum(spent_s.values())
+    print(f"ns-3 ready after {start_s:.1f} s\n\n| step | ms a round | share |\n|---|---|---|")
+    for label, seconds in spent_s.items():
+        print(f"| {label} | {1e3 * seconds / rounds:.0f} | {100 * seconds / total_s:.1f} % |")
+    print(f"| total | {1e3 * total_s / rounds:.0f} | 100 % |")
+
+
+if __name__ == "__main__":
+    main()
