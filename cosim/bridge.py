@@ -177,13 +177,15 @@ def to_traffic(
     turn = (part + round_index) % max(num_parts, 1)
     order = np.lexsort((turn, payload.part_bytes.max(axis=0, initial=0)))
     neighbours = feedback.neighbourhood
+    # By the order of parts: a device's small parts go to all its neighbours before its large ones.
+    offered = has_part[:, None, order] & has_part[None, :, order] & neighbours.planned[..., None]
+    first_only = offered & (offered.cumsum(axis=2) == 1)
+    offered = np.where(neighbours.believed[..., None], offered, first_only)
+    offered &= feedback.alive[:, None, None]
     messages = [
-        (src, dst, int(p), int(payload.part_bytes[src, p]))
+        (src, dst, int(order[rank]), int(payload.part_bytes[src, order[rank]]))
         for src in range(n)
-        if feedback.alive[src]
-        for rank, p in enumerate(order)
-        for dst in np.flatnonzero(neighbours.planned[src])
-        if has_part[src, p] and has_part[dst, p] and (neighbours.believed[src, dst] or rank == 0)
+        for rank, dst in np.argwhere(offered[src].T)
     ]
     src, dst, parts, size = np.array(messages, dtype=np.int64).reshape(-1, 4).T
     return RoundTraffic(

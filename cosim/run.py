@@ -30,4 +30,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # while the packages load; later ones are the command line's
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -94,6 +94,9 @@ class NetworkScenario:
                 )
         if not np.array_equal(self.shadowing_db, self.shadowing_db.T):
             raise ScenarioError("shadowing_db: expected a symmetric matrix; a link is reciprocal")
+        for name in ("initial_energy_j", "battery_capacity_j", "harvest_power_w"):
+            if np.any(getattr(self, name) < 0):
+                raise ScenarioError(f"{name}: expected at least 0, got {getattr(self, name).min()}")
         if np.any(self.initial_energy_j > self.battery_capacity_j):
             raise ScenarioError("initial_energy_j: expected at most battery_capacity_j")
 

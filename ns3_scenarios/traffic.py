@@ -33,15 +33,25 @@ class RoundTraffic:
     def __post_init__(self) -> None:
         """Check once, where the traffic is made."""
         n = len(self.compute_s)
+        lengths = [len(column) for column in (self.src, self.dst, self.part, self.payload_bytes)]
+        if len(set(lengths)) > 1 or len(self.compute_j) != n:
+            raise ScenarioError(
+                f"traffic: expected columns of one length, got messages {lengths}"
+                f" and devices {[n, len(self.compute_j)]}"
+            )
         for name in ("src", "dst"):
             device = getattr(self, name)
-            if device.size and (device.min() < 0 or device.max() >= n):
-                raise ScenarioError(f"{name}: expected devices 0..{n - 1}, got {device.max()}")
+            wrong = device[(device < 0) | (device >= n)]
+            if wrong.size:
+                raise ScenarioError(f"{name}: expected devices 0..{n - 1}, got {wrong[0]}")
         if np.any(self.src == self.dst):
             raise ScenarioError("dst: expected another device than src")
         if np.any(self.payload_bytes <= 0):
             raise ScenarioError("payload_bytes: expected more than 0 bytes in every message")
-        if np.any((self.compute_s == 0) & (self.compute_j > 0)) or np.any(self.compute_s < 0):
+        spent = np.column_stack([self.compute_s, self.compute_j])
+        if not np.all(np.isfinite(spent)) or np.any(spent < 0):
+            raise ScenarioError("compute_s, compute_j: expected finite values of at least 0")
+        if np.any((self.compute_s == 0) & (self.compute_j > 0)):
             raise ScenarioError("compute_s: expected a positive time wherever compute_j is spent")
         if np.any(self.compute_s > self.period_s):
             raise ScenarioError(

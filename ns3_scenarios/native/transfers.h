@@ -246,7 +246,8 @@ class Endpoint
         double threshold{1e9};
         double smoothedRttS{-1};
         double rttVariationS{0};
-        int timeouts{0};
+        int timeouts{0}; // in this round, since the last acknowledgement
+        int silence{0};  // the same, over rounds
         bool gaveUp{false};
         int64_t recoverUntilNs{0};
         EventId timer;
@@ -343,7 +344,8 @@ class Endpoint
             GiveUp(*s);
             return;
         }
-        if (s->timeouts >= SUSPECT_TIMEOUTS && onPathSuspect)
+        ++s->silence;
+        if (s->silence >= SUSPECT_TIMEOUTS && onPathSuspect)
         {
             onPathSuspect(s->peer);
         }
@@ -503,6 +505,7 @@ class Endpoint
         if (newlyAcked > 0)
         {
             s.timeouts = 0;
+            s.silence = 0;
             s.timer.Cancel();
             s.window += s.window < s.threshold ? newlyAcked : newlyAcked / s.window;
             s.window = std::min(s.window, m_maxWindow);

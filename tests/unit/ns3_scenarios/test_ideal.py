@@ -234,11 +234,13 @@ def test_a_report_is_a_copy_that_later_rounds_leave_alone() -> None:
     [
         ({"src": np.array([3]), "dst": np.array([0])}, "src: expected devices 0..2, got 3"),
         ({"src": np.array([0]), "dst": np.array([5])}, "dst: expected devices 0..2, got 5"),
-        ({"src": np.array([-1]), "dst": np.array([0])}, "src: expected devices 0..2"),
+        ({"src": np.array([-1]), "dst": np.array([0])}, "src: expected devices 0..2, got -1"),
         ({"src": np.array([1]), "dst": np.array([1])}, "dst: expected another device than src"),
         ({"payload_bytes": np.array([0])}, "payload_bytes: expected more than 0 bytes"),
         ({"compute_s": np.array([1.0, 0.0, 1.0])}, "compute_s: expected a positive time"),
-        ({"compute_s": np.array([1.0, -1.0, 1.0])}, "compute_s: expected a positive time"),
+        ({"compute_s": np.array([1.0, -1.0, 1.0])}, "compute_s, compute_j: expected finite values"),
+        ({"compute_j": np.array([1.0, np.nan, 1.0])}, "compute_s, compute_j: expected finite"),
+        ({"compute_j": np.array([1.0, 1.0])}, "traffic: expected columns of one length"),
         ({"compute_s": np.array([1.0, 4.1, 1.0])}, "compute_s: expected at most the period of 4 s"),
     ],
 )
