@@ -226,7 +226,7 @@ def make_manifest(
         "code_version": folder.code_version,
         "versions": {"python": platform.python_version(), **_versions()},
         "host": {"system": platform.platform(), "machine": platform.machine()},
-        "timings": timings,
+        "timings": {name: round(value, 3) for name, value in timings.items()},
     }
 
 

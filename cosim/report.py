@@ -82,7 +82,7 @@ def write_report(folder: Path) -> Path:
         keep_trailing_newline=True,
     )
     page = environment.get_template("report.html.jinja").render(
-        title=folder.resolve().name,
+        title=folder.resolve().name.removesuffix(".partial"),  # it may not have its name yet
         headline=_headline(summary),
         summary=summary_lines(summary),
         figures=_figures(folder / "figures"),
@@ -155,7 +155,7 @@ def _device_rows(devices: pd.DataFrame) -> list[dict[str, str]]:
                 },
                 "Radio (J)": f"{sums['radio_j']:,.1f}",
                 "Compute (J)": f"{sums['compute_j']:,.1f}",
-                "Left (J)": f"{now['remaining_energy_j']:,.1f}",
+                "Left (J)": f"{max(now['remaining_energy_j'], 0.0):,.1f}",
                 "Sent (kB)": f"{sums['sent_bytes'] / 1e3:,.1f}",
                 "Received (kB)": f"{sums['received_bytes'] / 1e3:,.1f}",
                 "Died (s)": "" if pd.isna(died) else f"{died:,.1f}",
