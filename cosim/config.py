@@ -95,7 +95,7 @@ class NetworkConfig(Section):
         4, "Beacons (0.5 s) missed before a mesh peer link closes", "", 1, 65535
     )
     mesh_path_lifetime_s: float = quantity(
-        100.0, "Lifetime of a reactive HWMP path", "s", 0.1, 3600.0
+        1000.0, "Lifetime of a reactive HWMP path", "s", 0.1, 3600.0
     )
     sync: Literal["fixed_period", "oracle"] = Field(
         "fixed_period",

@@ -215,7 +215,6 @@ class Endpoint
     static constexpr double MAX_START_DELAY_S = 0.020;
     static constexpr double RTO_SPREAD = 0.25;
     static constexpr int GIVE_UP_TIMEOUTS = 10;
-    static constexpr int SUSPECT_TIMEOUTS = 2;
     static constexpr double INITIAL_WINDOW = 8;
     static constexpr double INITIAL_RTO_S = 0.5;
     static constexpr double MIN_RTO_S = 0.2;
@@ -345,7 +344,8 @@ class Endpoint
             return;
         }
         ++s->silence;
-        if (s->silence >= SUSPECT_TIMEOUTS && onPathSuspect)
+        // After 2, 4, 8, ... time-outs: a path that was just found anew gets its chance.
+        if (s->silence >= 2 && (s->silence & (s->silence - 1)) == 0 && onPathSuspect)
         {
             onPathSuspect(s->peer);
         }

@@ -43,7 +43,7 @@ def make_mesh(
         "max_window_segments": 32,
         "mesh_max_packet_failure": 1000,
         "mesh_max_beacon_loss": 4,
-        "mesh_path_lifetime_s": 100.0,
+        "mesh_path_lifetime_s": 1000.0,
         "initial_energy_j": battery,
         "battery_capacity_j": battery,
         "harvest_power_w": np.zeros(num_devices),
