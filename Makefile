@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: run test install fast-start check format clean-install
+.PHONY: run test install check format clean-install
 
 run: install
 	$(PY) cosim/run.py --scenario mesh80211
@@ -20,11 +20,8 @@ install: .venv/.installed
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	-$(PY) -m ns3_scenarios.precompile # shortens every start of ns-3 by some seconds
 	touch $@
-
-# Optional: shortens every later start of ns-3 by some seconds.
-fast-start: install
-	$(PY) -m ns3_scenarios.precompile
 
 check: install
 	$(PY) -m ruff check .

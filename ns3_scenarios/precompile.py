@@ -1,4 +1,4 @@
-"""Precompile the ns-3 headers once, which shortens every later start by some seconds.
+"""Precompile the ns-3 headers once, which shortens every later start by some two seconds.
 
 python -m ns3_scenarios.precompile
 

@@ -65,7 +65,9 @@ def check_installation() -> Path:
 
 def precompiled_header() -> Path:
     """Return where `precompile` puts the precompiled ns-3 headers of this environment."""
-    return Path(sys.prefix) / f"ns3-{NS3_RELEASE}-headers.pch"
+    # Of no use to another version of the compiler.
+    compiler = metadata.version("cppyy-cling")
+    return Path(sys.prefix) / f"ns3-{NS3_RELEASE}-headers-{compiler}.pch"
 
 
 def load_ns3() -> Any:

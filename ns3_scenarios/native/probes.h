@@ -1,5 +1,6 @@
 // What the frames on the air say about each link, and a second look at the radio states.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <map>
@@ -102,7 +103,8 @@ class LinkProbe
                 receivedBytes[link] += (*std::next(psdu->begin(), i))->GetSize();
             }
         }
-        if (signal.snr > 0)
+        // ns-3 fills in the SNR only if some of the PPDU was received.
+        if (std::find(outcomes.begin(), outcomes.end(), true) != outcomes.end())
         {
             snrDbSum[link] += 10 * std::log10(signal.snr);
             snrSamples[link] += 1;

@@ -92,6 +92,7 @@ def test_the_same_seed_gives_the_same_round_and_another_run_number_another(
     )
     np.testing.assert_array_equal(first.flows.finish_s, again.flows.finish_s)
     np.testing.assert_array_equal(first.energy.remaining_energy_j, again.energy.remaining_energy_j)
+    np.testing.assert_array_equal(first.links.snr_db, again.links.snr_db)
     assert first.num_events == again.num_events
     assert not np.array_equal(first.flows.finish_s, other.flows.finish_s)
 
