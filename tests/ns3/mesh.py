@@ -1,17 +1,15 @@
 """Meshes and traffic for tests and studies of the network alone."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cosim.bridge import make_scenario
+from cosim.config import load
 from ns3_scenarios.reports import RoundReport
-from ns3_scenarios.scenario import (
-    NetworkScenario,
-    RadioCurrents,
-    grid_positions_m,
-    log_normal_shadowing_db,
-)
+from ns3_scenarios.scenario import NetworkScenario, log_normal_shadowing_db
 from ns3_scenarios.traffic import RoundTraffic
 from ns3_scenarios.worker import Ns3Network
 
@@ -24,35 +22,16 @@ def make_mesh(
     **changes: Any,
 ) -> NetworkScenario:
     """The default mesh of the preset, with other batteries, seeds or fields."""
+    flags = ["--network.num_devices", str(num_devices), "--seed", str(seed)]
     battery = np.broadcast_to(np.asarray(battery_j, dtype=float), num_devices).copy()
     fields: dict[str, Any] = {
-        "name": "mesh80211",
-        "position_m": grid_positions_m(num_devices, 30.0),
-        "channel_number": 36,
-        "tx_power_dbm": 16.0,
-        "path_loss_exponent": 3.0,
-        "reference_loss_db": 46.7,
         "shadowing_db": log_normal_shadowing_db(
             num_devices, shadowing_sigma_db, np.random.default_rng(seed)
         ),
-        "noise_figure_db": 7.0,
-        "preamble_detection_dbm": -82.0,
-        "rate_manager": "ideal",
-        "rts_threshold_bytes": 500,
-        "segment_bytes": 1400,
-        "max_window_segments": 32,
-        "mesh_max_packet_failure": 1000,
-        "mesh_max_beacon_loss": 4,
-        "mesh_path_lifetime_s": 1000.0,
         "initial_energy_j": battery,
         "battery_capacity_j": battery,
-        "harvest_power_w": np.zeros(num_devices),
-        "supply_voltage_v": 3.0,
-        "currents": RadioCurrents(),
-        "rng_seed": 1,
-        "rng_run": seed,
     }
-    return NetworkScenario(**(fields | changes))
+    return replace(make_scenario(load(flags, None, None)), **(fields | changes))
 
 
 def neighbour_pairs(scenario: NetworkScenario, distance_m: float = 35.0) -> Any:

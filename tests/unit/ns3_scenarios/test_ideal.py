@@ -5,41 +5,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mesh import make_mesh
 
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.ideal import IdealNetwork
 from ns3_scenarios.reports import OUTCOMES, RoundReport
-from ns3_scenarios.scenario import NetworkScenario, RadioCurrents, grid_positions_m
+from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
 
 def make_scenario(n: int = 3, **changes: Any) -> NetworkScenario:
-    fields: dict[str, Any] = {
-        "name": "mesh80211",
-        "position_m": grid_positions_m(n, 30.0),
-        "channel_number": 36,
-        "tx_power_dbm": 16.0,
-        "path_loss_exponent": 3.0,
-        "reference_loss_db": 46.7,
-        "shadowing_db": np.zeros((n, n)),
-        "noise_figure_db": 7.0,
-        "preamble_detection_dbm": -82.0,
-        "rate_manager": "ideal",
-        "rts_threshold_bytes": 500,
-        "segment_bytes": 1400,
-        "max_window_segments": 32,
-        "mesh_max_packet_failure": 1000,
-        "mesh_max_beacon_loss": 4,
-        "mesh_path_lifetime_s": 100.0,
-        "initial_energy_j": np.full(n, 10.0),
-        "battery_capacity_j": np.full(n, 10.0),
-        "harvest_power_w": np.zeros(n),
-        "supply_voltage_v": 3.0,
-        "currents": RadioCurrents(),
-        "rng_seed": 1,
-        "rng_run": 1,
-    }
-    return NetworkScenario(**(fields | changes))
+    return make_mesh(n, battery_j=10.0, shadowing_sigma_db=0.0, **changes)
 
 
 def make_traffic(n: int = 3, **changes: Any) -> RoundTraffic:
