@@ -21,6 +21,7 @@ from ns3_scenarios.scenario import (
     RadioCurrents,
     grid_positions_m,
     log_normal_shadowing_db,
+    neighbours_within,
 )
 from ns3_scenarios.traffic import RoundTraffic
 
@@ -85,9 +86,10 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
     """Turn the configuration into a network's plain description."""
     net, energy = config.network, config.energy
     n = net.num_devices
+    position_m = grid_positions_m(n, net.grid_spacing_m)
     return NetworkScenario(
         name=config.scenario,
-        position_m=grid_positions_m(n, net.grid_spacing_m),
+        position_m=position_m,
         channel_number=net.channel_number,
         tx_power_dbm=net.tx_power_dbm,
         path_loss_exponent=net.path_loss_exponent,
@@ -104,6 +106,8 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
         mesh_max_packet_failure=net.mesh_max_packet_failure,
         mesh_max_beacon_loss=net.mesh_max_beacon_loss,
         mesh_path_lifetime_s=net.mesh_path_lifetime_s,
+        boot_s=net.boot_s,
+        neighbours=neighbours_within(position_m, net.neighbour_distance_m),
         initial_energy_j=np.full(n, energy.battery_j),
         battery_capacity_j=np.full(n, energy.battery_j),
         harvest_power_w=np.full(n, energy.harvest_power_w),
@@ -127,8 +131,6 @@ def initial_feedback(config: RunConfig, scenario: NetworkScenario) -> Feedback:
     The forecast of an unmeasured round is an idle radio for the whole period.
     """
     n = scenario.num_devices
-    distance_m = np.linalg.norm(scenario.position_m[:, None] - scenario.position_m, axis=-1)
-    planned = (distance_m <= config.network.neighbour_distance_m) & ~np.eye(n, dtype=np.bool_)
     idle_w = scenario.currents.power_w(scenario.supply_voltage_v)[RADIO_STATES.index("idle")]
     if config.network.kind == "ideal":
         idle_w = 0.0
@@ -143,7 +145,7 @@ def initial_feedback(config: RunConfig, scenario: NetworkScenario) -> Feedback:
         remaining_energy_j=scenario.initial_energy_j.copy(),
         communication_j=np.full(n, idle_w * config.network.round_period_s),
         alive=np.ones(n, dtype=np.bool_),
-        neighbourhood=Neighbourhood(planned, np.zeros((n, n), dtype=np.int64)),
+        neighbourhood=Neighbourhood(scenario.neighbours, np.zeros((n, n), dtype=np.int64)),
     )
 
 

@@ -97,6 +97,14 @@ class NetworkConfig(Section):
     mesh_path_lifetime_s: float = quantity(
         1000.0, "Lifetime of a reactive HWMP path", "s", 0.1, 3600.0
     )
+    boot_s: float = quantity(
+        3.0,
+        "Time before the first round, without charge to the batteries, in which devices find"
+        " their peers and the paths to their neighbours",
+        "s",
+        1.0,
+        3600.0,
+    )
     sync: Literal["fixed_period", "oracle"] = Field(
         "fixed_period",
         description="fixed_period: a round lasts round_period_s, late messages are late;"

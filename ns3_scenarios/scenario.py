@@ -39,7 +39,9 @@ class NetworkScenario:
     """A network of n devices, in SI units.
 
     position_m (n, 3); shadowing_db (n, n) symmetric, added to the path loss of each link;
-    initial_energy_j, battery_capacity_j, harvest_power_w (n). Raises ScenarioError where a field
+    boot_s: how long devices are on before the first round; neighbours (n, n): row greets column
+    then, so that paths stand. initial_energy_j (at the start of the first round),
+    battery_capacity_j, harvest_power_w (n). Raises ScenarioError where a field
     does not fit the others.
     """
 
@@ -59,6 +61,8 @@ class NetworkScenario:
     mesh_max_packet_failure: int
     mesh_max_beacon_loss: int
     mesh_path_lifetime_s: float
+    boot_s: float
+    neighbours: BoolArray
     initial_energy_j: FloatArray
     battery_capacity_j: FloatArray
     harvest_power_w: FloatArray
@@ -73,6 +77,11 @@ class NetworkScenario:
         """Number of devices n."""
         return len(self.position_m)
 
+    @property
+    def noise_power_dbm(self) -> float:
+        """Noise of a receiver in 20 MHz, k T B F with T = 290 K [dBm]."""
+        return float(10 * np.log10(1.380649e-23 * 290.0 * 20e6 / 1e-3)) + self.noise_figure_db
+
     def __post_init__(self) -> None:
         """Check shapes and signs once, where the scenario is made."""
         n = self.num_devices
@@ -81,6 +90,7 @@ class NetworkScenario:
         shapes = {
             "position_m": (n, 3),
             "shadowing_db": (n, n),
+            "neighbours": (n, n),
             "initial_energy_j": (n,),
             "battery_capacity_j": (n,),
             "harvest_power_w": (n,),
@@ -107,6 +117,12 @@ def grid_positions_m(num_devices: int, spacing_m: float) -> FloatArray:
     index = np.arange(num_devices)
     z_m = np.zeros(num_devices)
     return np.column_stack([index % side * spacing_m, index // side * spacing_m, z_m])
+
+
+def neighbours_within(position_m: FloatArray, distance_m: float) -> BoolArray:
+    """Return which devices are at most distance_m apart, (n, n); none is its own neighbour."""
+    apart_m = np.linalg.norm(position_m[:, None] - position_m, axis=-1)
+    return np.asarray((apart_m <= distance_m) & ~np.eye(len(position_m), dtype=np.bool_))
 
 
 def log_normal_shadowing_db(

@@ -106,8 +106,7 @@ class Session:
         # Held for as long as the session: the C++ side keeps no reference to Python's objects.
         self._nodes, self._devices, self._radios = catalogue.builder(scenario.name)(ns, scenario)
         self._network = self._attach()
-        self._now_s = 0.0
-        self._last_event_count = 0
+        self._boot()
         self._energy = self._read_energy_totals()
 
     def _attach(self) -> Any:
@@ -121,7 +120,10 @@ class Session:
         helper.SetBase(ns.Ipv4Address("10.0.0.0"), ns.Ipv4Mask("255.255.0.0"))
         interfaces = helper.Assign(container)
         network = ns.cosim_native.Network(
-            n, scenario.segment_bytes, float(scenario.max_window_segments)
+            n,
+            scenario.segment_bytes,
+            float(scenario.max_window_segments),
+            scenario.noise_power_dbm,
         )
         state_power_w = scenario.currents.power_w(scenario.supply_voltage_v)
         for i in range(n):
@@ -143,6 +145,15 @@ class Session:
                     )
         network.Finish()
         return network
+
+    def _boot(self) -> None:
+        """Switch the devices on and let each greet its neighbours."""
+        boot_s = self._scenario.boot_s
+        for device, neighbour in np.argwhere(self._scenario.neighbours):
+            self._network.Greet(int(device), int(neighbour), boot_s)
+        self._network.Boot(boot_s)
+        self._now_s = 1e-9 * float(self._ns.Simulator.Now().GetNanoSeconds())
+        self._last_event_count = int(self._ns.Simulator.GetEventCount())
 
     def run_round(self, traffic: RoundTraffic) -> RoundReport:
         """Carry one round's traffic through the simulation and report what became of it."""

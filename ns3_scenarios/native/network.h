@@ -41,6 +41,7 @@
 #include "ns3/yans-wifi-channel.h"
 #include "ns3/yans-wifi-helper.h"
 
+#include "link_metric.h"
 #include "probes.h"
 #include "radio_battery.h"
 #include "transfers.h"
@@ -94,10 +95,11 @@ UpgradeMeshToHe(NetDeviceContainer meshDevices, uint16_t channelNumber)
 class Network
 {
   public:
-    Network(int numDevices, uint32_t segmentBytes, double maxWindow)
+    Network(int numDevices, uint32_t segmentBytes, double maxWindow, double noiseDbm)
         : n(numDevices),
           links(numDevices),
           audit(numDevices),
+          m_metric(numDevices, noiseDbm),
           m_segmentBytes(segmentBytes),
           m_maxWindow(maxWindow)
     {
@@ -128,6 +130,7 @@ class Network
         endpoint->onPathSuspect = [this, device](int peer) { ForgetPath(device, peer); };
         phy->RegisterListener(battery);
         links.Attach(device, phy, wifi->GetMac()->GetAddress());
+        m_metric.Attach(device, phy, DynamicCast<MeshWifiInterfaceMac>(wifi->GetMac()));
         if (audited)
         {
             audit.Attach(device, phy);
@@ -152,6 +155,32 @@ class Network
                 }
             }
             batteries[i]->CheckEmpty();
+        }
+    }
+
+    // A living device sends one small datagram to a neighbour some time in the second half of the
+    // boot phase, when the peerings stand.
+    void Greet(int device, int neighbour, double bootS)
+    {
+        if (!batteries[device]->IsDead())
+        {
+            Simulator::Schedule(Seconds(m_endpoints[device]->UniformIn(bootS / 2, bootS)),
+                                &Endpoint::Greet,
+                                m_endpoints[device].get(),
+                                neighbour);
+        }
+    }
+
+    // Devices find their peers, their paths and their block-ack agreements before the first round,
+    // each at its own time: all at once, most path requests are lost to collisions, and the detours
+    // that the others find last as long as the paths. Batteries count from the end of it on.
+    void Boot(double bootS)
+    {
+        Simulator::Schedule(Seconds(bootS), [] { Simulator::Stop(); });
+        Simulator::Run();
+        for (auto& battery : batteries)
+        {
+            battery->StartMetering();
         }
     }
 
@@ -284,6 +313,7 @@ class Network
         Simulator::Stop();
     }
 
+    LinkMetric m_metric;
     uint32_t m_round{0};
     uint32_t m_segmentBytes;
     double m_maxWindow;

@@ -49,6 +49,14 @@ class RadioBattery : public WifiPhyListener
         m_maxRadioW = std::max(m_maxRadioW, powerW);
     }
 
+    // Before this call the radio is on, but nothing is drawn or harvested.
+    void StartMetering()
+    {
+        Advance();
+        m_metering = true;
+        CheckEmpty();
+    }
+
     // Compute draws powerW from now for durationNs, beside the radio.
     void BeginCompute(double powerW, int64_t durationNs)
     {
@@ -269,6 +277,10 @@ class RadioBattery : public WifiPhyListener
 
     void Spend(int state, double computeW, int64_t durationNs)
     {
+        if (!m_metering)
+        {
+            return;
+        }
         m_stateNs[state] += durationNs;
         if (m_dead)
         {
@@ -307,6 +319,7 @@ class RadioBattery : public WifiPhyListener
     double m_harvestedJ{0};
     double m_overflowJ{0};
     double m_maxRadioW{0};
+    bool m_metering{false};
     bool m_off{false};
     bool m_sleeping{false};
     bool m_dead{false};

@@ -102,6 +102,7 @@ struct AckHeader
 
 constexpr uint32_t KIND_DATA = 0x44415441;
 constexpr uint32_t KIND_ACK = 0x41434b21;
+constexpr uint32_t KIND_GREETING = 0x48454c4f; // no answer
 
 class Endpoint
 {
@@ -160,6 +161,21 @@ class Endpoint
     double StartDelayS() const
     {
         return m_startDelayS;
+    }
+
+    double UniformIn(double low, double high) const
+    {
+        return m_uniform->GetValue(low, high);
+    }
+
+    // Makes the MAC find a path to the peer and agree on block acknowledgements along it.
+    void Greet(int peer)
+    {
+        const uint32_t kind = KIND_GREETING;
+        m_socket->SendTo(
+            Create<Packet>(reinterpret_cast<const uint8_t*>(&kind), sizeof(kind)),
+            0,
+            InetSocketAddress(m_senders.at(peer).address, PORT));
     }
 
     // From now on the message is on offer to its destination, behind earlier ones to the same.

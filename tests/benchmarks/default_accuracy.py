@@ -34,11 +34,11 @@ def run(flags: list[str], seed: int, folder: Path) -> dict[str, float]:
     )
     rounds = pd.read_parquet(folder / "rounds.parquet")
     spent_j = rounds["radio_j"].sum() + rounds["compute_j"].sum()
-    offered = rounds["offered_bytes"][1:].sum()
+    offered = rounds["offered_bytes"].sum()
     return {
         "accuracy_percent": 100 * rounds["accuracy_mean"].tail(5).mean(),
         "plan_share_percent": 100 * rounds["compute_j"].sum() / spent_j,
-        "delivered_percent": 100 * rounds["delivered_bytes"][1:].sum() / offered if offered else 0,
+        "delivered_percent": 100 * rounds["delivered_bytes"].sum() / offered if offered else 0,
         "alive_devices": rounds["alive_devices"].iloc[-1],
     }
 

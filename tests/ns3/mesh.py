@@ -9,7 +9,7 @@ import numpy as np
 from cosim.bridge import make_scenario
 from cosim.config import load
 from ns3_scenarios.reports import RoundReport
-from ns3_scenarios.scenario import NetworkScenario, log_normal_shadowing_db
+from ns3_scenarios.scenario import NetworkScenario, log_normal_shadowing_db, neighbours_within
 from ns3_scenarios.traffic import RoundTraffic
 from ns3_scenarios.worker import Ns3Network
 
@@ -36,8 +36,7 @@ def make_mesh(
 
 def neighbour_pairs(scenario: NetworkScenario, distance_m: float = 35.0) -> Any:
     """Ordered pairs of devices up to a distance apart: (src, dst)."""
-    apart = np.linalg.norm(scenario.position_m[:, None] - scenario.position_m, axis=-1)
-    return np.nonzero((apart <= distance_m) & (apart > 0))
+    return np.nonzero(neighbours_within(scenario.position_m, distance_m))
 
 
 def make_traffic(

@@ -1,0 +1,65 @@
+"""Devices find their paths before the first round, and the better of two paths."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mesh import make_mesh, run_mesh
+
+from ns3_scenarios.reports import OUTCOMES
+
+pytestmark = [pytest.mark.ns3, pytest.mark.timeout(300)]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_first_round_delivers_everything_and_starts_with_full_batteries(
+    tmp_path: Path, seed: int
+) -> None:
+    scenario = make_mesh(seed=seed)
+    (report,) = run_mesh(scenario, tmp_path, 1)
+    assert (report.flows.outcome == OUTCOMES.index("delivered")).all()
+    assert report.start_s == pytest.approx(scenario.boot_s)
+    np.testing.assert_array_equal(report.energy.start_energy_j, scenario.initial_energy_j)
+    np.testing.assert_allclose(report.energy.state_s.sum(axis=1), report.duration_s, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("good", "poor"), [(1, 2), (2, 1)])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_of_two_paths_of_equal_length_the_one_with_the_faster_links_is_taken(
+    tmp_path: Path, seed: int, good: int, poor: int
+) -> None:
+    # A square: from corner 0 to corner 3 only over 1 or 2. Loss at 30 m: 91 dB, noise -94 dBm.
+    shadowing_db, neighbours = np.zeros((4, 4)), np.zeros((4, 4), dtype=np.bool_)
+    shadowing_db[0, 3] = shadowing_db[3, 0] = 60.0
+    for end in (0, 3):
+        shadowing_db[end, good] = shadowing_db[good, end] = -15.0  # 34 dB SNR
+        shadowing_db[end, poor] = shadowing_db[poor, end] = 5.0  # 14 dB SNR, just heard
+    neighbours[0, 3] = neighbours[3, 0] = True
+    scenario = replace(
+        make_mesh(num_devices=4, seed=seed), shadowing_db=shadowing_db, neighbours=neighbours
+    )
+    pairs = (np.array([0]), np.array([3]))
+    reports = run_mesh(scenario, tmp_path, 2, pairs=pairs)
+    for report in reports:
+        assert (report.flows.outcome == OUTCOMES.index("delivered")).all()
+        frames = report.links.frames
+        assert frames[0, good] > 50
+        assert frames[good, 3] > 50
+        assert frames[0, poor] == frames[poor, 3] == 0
+
+
+def test_the_airtime_metric_is_that_of_the_standard_at_the_rate_of_the_link() -> None:
+    # By hand, B = 8192 bits, O = 185 us. 6 dB: 20 MHz log2(2) = 20 Mbit/s, 594.6 us, 58 units;
+    # far below: 7.3 Mbit/s, 1307.2 us, 127 units; far above: 121.9 Mbit/s, 252.2 us, 24 units.
+    program = (
+        "from ns3_scenarios.session import load_ns3\n"
+        "units = load_ns3().cosim_native.LinkMetric.AirtimeUnits\n"
+        "print(units(6.0), units(-50.0), units(60.0))\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.split() == ["58", "127", "24"]
