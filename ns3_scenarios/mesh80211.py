@@ -8,9 +8,12 @@
 
 Settings that differ from ns-3's defaults and why:
 - MaxPacketFailure, MaxBeaconLoss, path lifetime (1000, 4, 1000 s): with the defaults (2, 2, 5 s)
-  peer links drop under load and the mesh rots after some 40 rounds. HWMP's metric in ns-3 does not
-  see the rate, so each renewal of a path can pick a worse one; none is due while devices stay where
-  they are. Dead relays are noticed by lost beacons, and dead paths by transfers without an answer.
+  peer links drop under load and the mesh rots after some 40 rounds. Each renewal of a path under
+  load loses path requests and can pick a detour; none is due while devices stay where they are.
+  Dead relays are noticed by lost beacons, and dead paths by transfers without an answer.
+- Airtime metric of our own (native/link_metric.h): that of ns-3.44 does not see the rate.
+- Devices boot before the first round and greet their neighbours, each at its own time, so that the
+  first paths are found on a quiet medium.
 - AddBaResponseTimeout 100 ms instead of 5 ms: under load an answer waits longer than 5 ms for the
   medium. The sender then goes on without the block-ack agreement that its peer already holds, and
   the first frame that is given up leaves the peer's reorder buffer waiting for it for good.
