@@ -46,7 +46,7 @@ def test_state_seconds_equal_those_of_the_state_trace_while_all_live(tmp_path: P
     scenario = make_mesh(energy_audit=True)
     network = Ns3Network(scenario, tmp_path / "ns3.log")
     reports = [network.run_round(make_traffic(scenario, i)) for i in range(3)]
-    boundaries_s = [0.0, *(r.start_s + r.duration_s for r in reports)]
+    boundaries_s = [reports[0].start_s, *(r.start_s + r.duration_s for r in reports)]
     traced_s = network.audit_state_s(boundaries_s)
     network.close()
     for report, traced in zip(reports, traced_s, strict=True):
