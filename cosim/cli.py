@@ -19,7 +19,8 @@ import torch
 from tqdm import tqdm
 
 from cosim import bridge, figures, record, report, summary
-from cosim.config import RunConfig, load, preset_names, to_toml
+from cosim.config import RunConfig
+from cosim.config_sources import load, preset_names, to_toml
 from cosim.errors import ConfigError, OutputError
 from cosim.loop import RoundRecord, run_rounds
 from cosim.record import RunFolder

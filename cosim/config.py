@@ -1,39 +1,16 @@
-"""The configuration of a run: preset < --config file < flags, every field checked.
+"""What can be configured: every field of a run, with its unit, range and default.
 
-Each field carries its unit in its name and its unit, range and default in its help text. Unknown
-keys are refused with the nearest known one.
+`config_sources` reads them from presets, files and flags.
 """
 
 from __future__ import annotations
 
-import argparse
-import difflib
-import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal
 
-import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
-from pydantic_settings import (
-    BaseSettings,
-    CliSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-    TomlConfigSettingsSource,
-)
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cosim.compute import PROFILES
-from cosim.errors import ConfigError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-PRESETS = Path(__file__).parent / "presets"
 
 
 def quantity(default: Any, text: str, unit: str = "", low: Any = None, high: Any = None) -> Any:
@@ -249,161 +226,3 @@ class RunConfig(BaseSettings):
     energy: EnergyConfig = Field(EnergyConfig(), description=EnergyConfig.__doc__)
     learning: LearningConfig = Field(LearningConfig(), description=LearningConfig.__doc__)
     iteration: IterationConfig = Field(IterationConfig(), description=IterationConfig.__doc__)
-
-
-def preset_names() -> list[str]:
-    """Return the names that --scenario takes."""
-    return sorted(path.stem for path in PRESETS.glob("*.toml"))
-
-
-def preset_path(scenario: str) -> Path:
-    """Return the preset of a scenario; raise ConfigError with the nearest name."""
-    names = preset_names()
-    if scenario not in names:
-        raise ConfigError(
-            f"scenario: expected one of {', '.join(names)}, got {scenario!r}"
-            f"{_did_you_mean(scenario, names)}"
-        )
-    return PRESETS / f"{scenario}.toml"
-
-
-def load(
-    flags: list[str],
-    config_file: Path | None,
-    scenario: str | None,
-    also_in_help: argparse.ArgumentParser | None = None,
-) -> RunConfig:
-    """Merge preset, file and dotted flags key by key; raise ConfigError on the first trouble.
-
-    flags: command-line arguments of the form --section.field VALUE (and --scenario, --seed).
-    also_in_help: options that the caller has taken out of the flags, for --help.
-    The scenario names the preset: the flag's, else the file's, else mesh80211.
-    """
-    from_file = read_toml(config_file) if config_file else {}
-    _check_types(from_file, str(config_file))
-    named = scenario or from_file.get("scenario", "mesh80211")
-    preset = preset_path(str(named))
-
-    parser = _Parser(
-        prog="run.py",
-        description=RunConfig.__doc__,
-        allow_abbrev=False,
-        parents=[also_in_help] if also_in_help else [],
-        conflict_handler="resolve",
-    )
-
-    class Loaded(RunConfig):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            flags_source: Any = CliSettingsSource(
-                settings_cls, cli_parse_args=flags, root_parser=parser
-            )
-            files = [path for path in (config_file, preset) if path]
-            return (flags_source, *(TomlConfigSettingsSource(settings_cls, f) for f in files))
-
-    origin = str(config_file) if config_file else "flags"
-    try:
-        loaded = Loaded()
-    except ValidationError as error:
-        raise ConfigError(_explain(error.errors(), origin)) from None
-    except SettingsError as error:
-        raise ConfigError(f"flags: {error}".replace("\n", " ")) from None
-    return RunConfig.model_construct(
-        **{name: getattr(loaded, name) for name in RunConfig.model_fields}
-    )
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file; raise ConfigError where it is missing or no TOML."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"--config: expected a readable TOML file, got {path} ({error.strerror});"
-            " check the path"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: expected TOML, got an error: {error}; mend the file") from None
-
-
-def _check_types(table: Mapping[str, Any], origin: str) -> None:
-    """Refuse text for a number and the like: flags are text, a file has types of its own."""
-    errors: list[ErrorDetails] = []
-    for name, field in RunConfig.model_fields.items():
-        section = field.annotation
-        if name not in table or not _is_section(section):
-            continue
-        try:
-            section.model_validate(table[name], strict=True)
-        except ValidationError as error:
-            # Limits between fields are checked once all sources are merged.
-            errors += [
-                {**each, "loc": (name, *each["loc"])}
-                for each in error.errors()
-                if each["type"] != "value_error"
-            ]
-    if errors:
-        raise ConfigError(_explain(errors, origin))
-
-
-def _is_section(annotation: Any) -> TypeGuard[type[Section]]:
-    return isinstance(annotation, type) and issubclass(annotation, Section)
-
-
-def to_toml(config: RunConfig) -> str:
-    """Write the resolved configuration; `load` reads it back to an equal one."""
-    return tomli_w.dumps(_without_none(config.model_dump(mode="json")))
-
-
-def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop what TOML cannot say; a missing key means the default, which is None for these."""
-    return {
-        key: _without_none(value) if isinstance(value, Mapping) else value
-        for key, value in table.items()
-        if value is not None
-    }
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> Any:
-        known = list(dotted_fields())
-        name = message.rsplit("--", 1)[-1].split("=", maxsplit=1)[0].split(" ", maxsplit=1)[0]
-        raise ConfigError(f"flags: {message}{_did_you_mean(name, known)}; see --help")
-
-
-def dotted_fields() -> Iterator[str]:
-    """Yield every field as section.field."""
-    for name, field in RunConfig.model_fields.items():
-        section = field.annotation
-        if _is_section(section):
-            yield from (f"{name}.{inner}" for inner in section.model_fields)
-        else:
-            yield name
-
-
-def _explain(errors: list[ErrorDetails], origin: str) -> str:
-    """Say all that pydantic found in one line."""
-    said = []
-    for each in errors:
-        key = ".".join(str(part) for part in each["loc"])
-        if each["type"] == "extra_forbidden":
-            hint = _did_you_mean(key, list(dotted_fields())) or "; see --help for the known ones"
-            said.append(f"{key}: unknown key in {origin}{hint}")
-        elif each["type"] == "value_error":
-            said.append(str(each["ctx"]["error"]))
-        else:
-            expected = each["msg"].removeprefix("Input should be ")
-            said.append(f"{key}: expected {expected}, got {each['input']!r}; see --help")
-    return "; ".join(said)
-
-
-def _did_you_mean(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else ""

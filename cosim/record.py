@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cosim.config import RunConfig, to_toml
+from cosim.config import RunConfig
+from cosim.config_sources import to_toml
 from cosim.errors import OutputError
 from cosim.loop import RoundRecord
 from cosim.seeds import NS3_RNG_SEED

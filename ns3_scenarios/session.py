@@ -152,13 +152,17 @@ class Session:
         for device, neighbour in np.argwhere(self._scenario.neighbours):
             self._network.Greet(int(device), int(neighbour), boot_s)
         self._network.Boot(boot_s)
-        self._now_s = 1e-9 * float(self._ns.Simulator.Now().GetNanoSeconds())
-        self._last_event_count = int(self._ns.Simulator.GetEventCount())
+        self._now_s, self._event_count = self._read_clock()
+
+    def _read_clock(self) -> tuple[float, int]:
+        """Return the simulated time [s] and how many events ns-3 has worked off."""
+        simulator = self._ns.Simulator
+        return 1e-9 * float(simulator.Now().GetNanoSeconds()), int(simulator.GetEventCount())
 
     def run_round(self, traffic: RoundTraffic) -> RoundReport:
         """Carry one round's traffic through the simulation and report what became of it."""
         network = self._network
-        start_s = self._now_s
+        start_s, events_before = self._now_s, self._event_count
         network.BeginRound(traffic.round_index)
         for device, (energy_j, duration_s) in enumerate(
             zip(traffic.compute_j, traffic.compute_s, strict=True)
@@ -170,9 +174,8 @@ class Session:
         ):
             network.AddMessage(int(src), int(dst), int(size), float(ready))
         network.Run(traffic.period_s, traffic.stop_when_settled)
-        self._now_s = 1e-9 * float(self._ns.Simulator.Now().GetNanoSeconds())
-        event_count = int(self._ns.Simulator.GetEventCount())
-        report = RoundReport(
+        self._now_s, self._event_count = self._read_clock()
+        return RoundReport(
             round_index=traffic.round_index,
             start_s=start_s,
             duration_s=self._now_s - start_s,
@@ -182,10 +185,8 @@ class Session:
             stale_datagrams=np.array(
                 [network.StaleDatagrams(i) for i in range(network.n)], dtype=np.int64
             ),
-            num_events=event_count - self._last_event_count,
+            num_events=self._event_count - events_before,
         )
-        self._last_event_count = event_count
-        return report
 
     def audit_state_s(self, boundaries_s: list[float]) -> FloatArray:
         """Return seconds per state from the PHY's own State trace, (rounds, n, states) [s].

@@ -6,6 +6,8 @@
 #include <map>
 #include <vector>
 
+#include "probes.h"
+
 namespace cosim_native
 {
 using namespace ns3;
@@ -59,9 +61,7 @@ class LinkMetric
                    const std::vector<bool>& outcomes)
     {
         const auto from = m_deviceOf.find(ppdu->GetPsdu()->GetAddr2());
-        // ns-3 fills in the signal only if some of the PPDU was received.
-        if (from != m_deviceOf.end() &&
-            std::find(outcomes.begin(), outcomes.end(), true) != outcomes.end())
+        if (from != m_deviceOf.end() && AnyReceived(outcomes))
         {
             m_powerDbm[static_cast<size_t>(from->second) * n + device] = signal.rssi;
         }

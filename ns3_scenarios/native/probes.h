@@ -11,6 +11,13 @@ namespace cosim_native
 {
 using namespace ns3;
 
+// ns-3 fills in the signal of a PPDU only if some of it was received.
+inline bool
+AnyReceived(const std::vector<bool>& outcomes)
+{
+    return std::find(outcomes.begin(), outcomes.end(), true) != outcomes.end();
+}
+
 // Counts unicast QoS data frames per (transmitter, receiver), as the two PHYs see them.
 class LinkProbe
 {
@@ -103,8 +110,7 @@ class LinkProbe
                 receivedBytes[link] += (*std::next(psdu->begin(), i))->GetSize();
             }
         }
-        // ns-3 fills in the SNR only if some of the PPDU was received.
-        if (std::find(outcomes.begin(), outcomes.end(), true) != outcomes.end())
+        if (AnyReceived(outcomes))
         {
             snrDbSum[link] += 10 * std::log10(signal.snr);
             snrSamples[link] += 1;

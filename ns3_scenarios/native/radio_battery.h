@@ -93,7 +93,7 @@ class RadioBattery : public WifiPhyListener
         const double largestW = m_maxRadioW + (m_endComputeNs > m_lastNs ? m_computeW : 0.0);
         const double earliestNs = std::max(1e9 * m_remainingJ / largestW, MIN_CHECK_NS);
         // A battery that lasts for years needs no check within the range of simulated time.
-        if (earliestNs < MAX_CHECK_NS)
+        if (m_metering && earliestNs < MAX_CHECK_NS)
         {
             m_check = Simulator::Schedule(NanoSeconds(static_cast<int64_t>(earliestNs)),
                                           &RadioBattery::CheckEmpty,

@@ -17,9 +17,10 @@ import numpy as np
 sys.path[:0] = [str(Path(__file__).resolve().parents[i]) for i in (1, 2)]
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ns3"))
 
-from mesh import make_mesh, make_traffic, neighbour_pairs  # noqa: E402
+from mesh import make_mesh, make_traffic  # noqa: E402
 
 from ns3_scenarios.reports import OUTCOMES  # noqa: E402
+from ns3_scenarios.scenario import neighbours_within  # noqa: E402
 from ns3_scenarios.worker import Ns3Network  # noqa: E402
 
 DELIVERED = OUTCOMES.index("delivered")
@@ -107,7 +108,7 @@ def recovery_s(seed: int, folder: Path, period_s: float = 0.5) -> float:
     battery_j = np.full(9, 1e6)
     battery_j[4] = 10.0
     scenario = make_mesh(seed=seed, battery_j=battery_j)
-    src, dst = neighbour_pairs(scenario, 62.0)  # over the centre too
+    src, dst = np.nonzero(neighbours_within(scenario.position_m, 62.0))  # over the centre too
     keep = (src != 4) & (dst != 4)
     network = Ns3Network(scenario, folder / "ns3.log")
     died_at_s = np.nan

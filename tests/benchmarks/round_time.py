@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from cosim import bridge, loop, record
 from cosim.cli import learning_setup, open_network
-from cosim.config import load
+from cosim.config_sources import load
 from cosim.record import RunFolder
 from learning.data.dataset import load as load_data
 from learning.learner import Learner

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from cosim.bridge import make_scenario
-from cosim.config import load
+from cosim.config_sources import load
 from ns3_scenarios.reports import RoundReport
-from ns3_scenarios.scenario import NetworkScenario, log_normal_shadowing_db, neighbours_within
+from ns3_scenarios.scenario import NetworkScenario, log_normal_shadowing_db
 from ns3_scenarios.traffic import RoundTraffic
 from ns3_scenarios.worker import Ns3Network
 
@@ -34,11 +34,6 @@ def make_mesh(
     return replace(make_scenario(load(flags, None, None)), **(fields | changes))
 
 
-def neighbour_pairs(scenario: NetworkScenario, distance_m: float = 35.0) -> Any:
-    """Ordered pairs of devices up to a distance apart: (src, dst)."""
-    return np.nonzero(neighbours_within(scenario.position_m, distance_m))
-
-
 def make_traffic(
     scenario: NetworkScenario,
     round_index: int,
@@ -49,8 +44,8 @@ def make_traffic(
     compute_j: float = 0.5,
     oracle: bool = False,
 ) -> RoundTraffic:
-    """One message per pair; every device computes alike."""
-    src, dst = neighbour_pairs(scenario) if pairs is None else pairs
+    """One message per pair (by default, of neighbours); every device computes alike."""
+    src, dst = np.nonzero(scenario.neighbours) if pairs is None else pairs
     n = scenario.num_devices
     return RoundTraffic(
         round_index=round_index,

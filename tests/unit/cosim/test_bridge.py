@@ -20,7 +20,8 @@ from cosim.bridge import (
     to_feedback,
     to_traffic,
 )
-from cosim.config import RunConfig, load
+from cosim.config import RunConfig
+from cosim.config_sources import load
 from learning.learner import Payload
 from ns3_scenarios.ideal import IdealNetwork
 from ns3_scenarios.reports import OUTCOMES, RoundReport

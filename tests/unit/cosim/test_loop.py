@@ -12,7 +12,8 @@ from torch import Tensor
 from cosim.bridge import make_scenario
 from cosim.cli import learning_setup
 from cosim.compute import PROFILES
-from cosim.config import RunConfig, load
+from cosim.config import RunConfig
+from cosim.config_sources import load
 from cosim.loop import RoundRecord, run_rounds
 from learning.data.dataset import load as load_data
 from learning.learner import Delivery, Learner

@@ -17,7 +17,8 @@ import torch
 from cosim import record as recording
 from cosim.bridge import make_scenario
 from cosim.cli import learning_setup
-from cosim.config import RunConfig, load
+from cosim.config import RunConfig
+from cosim.config_sources import load
 from cosim.errors import OutputError
 from cosim.loop import RoundRecord, run_rounds
 from cosim.record import TABLES, RunFolder, make_manifest, run_id, to_tables
