@@ -12,7 +12,7 @@ test: install
 	$(PY) -m pytest -q -m "ns3 or e2e"
 
 # The environment is complete when its stamp is newer than what it was made from.
-install: .venv/.installed
+install: .venv/.precompiled
 
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -20,7 +20,11 @@ install: .venv/.installed
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	-$(PY) -m ns3_scenarios.precompile # shortens every start of ns-3 by some seconds
+	touch $@
+
+# Shortens every start of ns-3 by some seconds; runs work without.
+.venv/.precompiled: .venv/.installed $(wildcard ns3_scenarios/native/*.h)
+	-$(PY) -m ns3_scenarios.precompile
 	touch $@
 
 check: install

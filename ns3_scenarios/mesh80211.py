@@ -30,38 +30,24 @@ RATE_MANAGERS = {
     "ideal": "ns3::IdealWifiManager",
     "minstrel_ht": "ns3::MinstrelHtWifiManager",
 }
-
-
-ADDBA_TIMEOUT_MS = 100
+ADDBA_TIMEOUT = "100ms"
 
 
 def set_defaults(ns: Any, scenario: NetworkScenario) -> None:
     """Set the ns-3 attributes that the mesh's objects are made with."""
-    path_lifetime = ns.Seconds(scenario.mesh_path_lifetime_s)
     defaults = {
-        "PeerLink::MaxPacketFailure": ns.UintegerValue(scenario.mesh_max_packet_failure),
-        "PeerLink::MaxBeaconLoss": ns.UintegerValue(scenario.mesh_max_beacon_loss),
+        "dot11s::PeerLink::MaxPacketFailure": scenario.mesh_max_packet_failure,
+        "dot11s::PeerLink::MaxBeaconLoss": scenario.mesh_max_beacon_loss,
+        "dot11s::PeerManagementProtocol::MaxNumberOfPeerLinks": min(
+            max(32, scenario.num_devices), 255
+        ),
+        "dot11s::HwmpProtocol::Dot11MeshHWMPactivePathTimeout": f"{scenario.mesh_path_lifetime_s}s",
+        "QosTxop::AddBaResponseTimeout": ADDBA_TIMEOUT,
+        "WifiRemoteStationManager::RtsCtsThreshold": scenario.rts_threshold_bytes,
+        "ThresholdPreambleDetectionModel::MinimumRssi": scenario.preamble_detection_dbm,
     }
     for name, value in defaults.items():
-        ns.Config.SetDefault(f"ns3::dot11s::{name}", value)
-    ns.Config.SetDefault(
-        "ns3::dot11s::HwmpProtocol::Dot11MeshHWMPactivePathTimeout", ns.TimeValue(path_lifetime)
-    )
-    ns.Config.SetDefault(
-        "ns3::QosTxop::AddBaResponseTimeout", ns.TimeValue(ns.MilliSeconds(ADDBA_TIMEOUT_MS))
-    )
-    peer_links = min(max(32, scenario.num_devices), 255)
-    ns.Config.SetDefault(
-        "ns3::dot11s::PeerManagementProtocol::MaxNumberOfPeerLinks", ns.UintegerValue(peer_links)
-    )
-    ns.Config.SetDefault(
-        "ns3::WifiRemoteStationManager::RtsCtsThreshold",
-        ns.UintegerValue(scenario.rts_threshold_bytes),
-    )
-    ns.Config.SetDefault(
-        "ns3::ThresholdPreambleDetectionModel::MinimumRssi",
-        ns.DoubleValue(scenario.preamble_detection_dbm),
-    )
+        ns.Config.SetDefault(f"ns3::{name}", ns.StringValue(str(value)))
 
 
 def make_channel(ns: Any, scenario: NetworkScenario) -> Any:
@@ -110,10 +96,14 @@ def build(ns: Any, scenario: NetworkScenario) -> tuple[Any, list[Any], list[Any]
 
     phy = ns.YansWifiPhyHelper()
     phy.SetChannel(channel)
-    phy.Set("ChannelSettings", ns.StringValue(f"{{{scenario.channel_number}, 20, BAND_5GHZ, 0}}"))
-    phy.Set("TxPowerStart", ns.DoubleValue(scenario.tx_power_dbm))
-    phy.Set("TxPowerEnd", ns.DoubleValue(scenario.tx_power_dbm))
-    phy.Set("RxNoiseFigure", ns.DoubleValue(scenario.noise_figure_db))
+    attributes = {
+        "ChannelSettings": f"{{{scenario.channel_number}, 20, BAND_5GHZ, 0}}",
+        "TxPowerStart": scenario.tx_power_dbm,
+        "TxPowerEnd": scenario.tx_power_dbm,
+        "RxNoiseFigure": scenario.noise_figure_db,
+    }
+    for name, value in attributes.items():
+        phy.Set(name, ns.StringValue(str(value)))
 
     mesh = ns.MeshHelper.Default()
     mesh.SetStackInstaller("ns3::Dot11sStack")

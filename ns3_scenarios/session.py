@@ -7,6 +7,7 @@ a child process.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import sys
@@ -24,6 +25,7 @@ from ns3_scenarios.scenario import RADIO_STATES, FloatArray, NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
 NS3_RELEASE = "3.44"
+NATIVE = Path(__file__).parent / "native"
 # In the order of their dependencies; only what the scenarios use, since each costs start-up time.
 NS3_MODULES = [
     "core",
@@ -64,27 +66,32 @@ def check_installation() -> Path:
 
 
 def precompiled_header() -> Path:
-    """Return where `precompile` puts the precompiled ns-3 headers of this environment."""
-    # Of no use to another version of the compiler.
-    compiler = metadata.version("cppyy-cling")
-    return Path(sys.prefix) / f"ns3-{NS3_RELEASE}-headers-{compiler}.pch"
+    """Return where `precompile` puts the precompiled native part of this environment."""
+    digest = hashlib.sha256()
+    for header in sorted(NATIVE.glob("*.h")):
+        digest.update(header.read_bytes())
+    # Of no use to another version of the compiler or of the native part.
+    version = f"{metadata.version('cppyy-cling')}-{digest.hexdigest()[:12]}"
+    return Path(sys.prefix) / f"ns3-{NS3_RELEASE}-{version}.pch"
 
 
 def load_ns3() -> Any:
     """Load ns-3 and the native part; return the C++ namespace ns3."""
     folder = check_installation()
-    if precompiled_header().exists():
-        os.environ.setdefault("CLING_STANDARD_PCH", str(precompiled_header()))
+    precompiled = precompiled_header()
+    if precompiled.exists():
+        os.environ.setdefault("CLING_STANDARD_PCH", str(precompiled))
     import cppyy
     import libcppyy
 
     libcppyy.AddSmartPtrType("Ptr")
     cppyy.add_library_path(str(folder / "lib64"))
     cppyy.add_include_path(str(folder / "include"))
-    cppyy.add_include_path(str(Path(__file__).parent / "native"))
+    cppyy.add_include_path(str(NATIVE))
     for module in NS3_MODULES:
         cppyy.load_library(f"libns{NS3_RELEASE}-{module}.so")
-    cppyy.include("network.h")
+    if os.environ.get("CLING_STANDARD_PCH") != str(precompiled):
+        cppyy.include("network.h")
     ns = cppyy.gbl.ns3
     ns.cosim_native = cppyy.gbl.cosim_native
     return ns
@@ -196,12 +203,12 @@ class Session:
         """
         self._network.Run(1.0, False)
         audit = self._network.audit
-        states = list(self._ns.cosim_native.StateAudit.NAMES)
+        states = [int(getattr(self._ns.WifiPhyState, name.upper())) for name in RADIO_STATES]
         boundaries_ns = [round(1e9 * boundary) for boundary in boundaries_s]
         return np.array(
             [
                 [
-                    [audit.SecondsBetween(i, states.index(s), start, end) for s in RADIO_STATES]
+                    [audit.SecondsBetween(i, state, start, end) for state in states]
                     for i in range(self._scenario.num_devices)
                 ]
                 for start, end in pairwise(boundaries_ns)

@@ -5,10 +5,8 @@
 #pragma clang fp contract(off)
 // Only what is used: every header costs time at each start, since they are compiled at run time.
 #include "ns3/arp-cache.h"
-#include "ns3/boolean.h"
 #include "ns3/config.h"
 #include "ns3/constant-position-mobility-model.h"
-#include "ns3/double.h"
 #include "ns3/he-configuration.h"
 #include "ns3/ht-configuration.h"
 #include "ns3/hwmp-protocol.h"
@@ -32,7 +30,6 @@
 #include "ns3/simulator.h"
 #include "ns3/string.h"
 #include "ns3/udp-socket-factory.h"
-#include "ns3/uinteger.h"
 #include "ns3/vht-configuration.h"
 #include "ns3/wifi-net-device.h"
 #include "ns3/wifi-phy-listener.h"
@@ -99,7 +96,7 @@ class Network
         : n(numDevices),
           links(numDevices),
           audit(numDevices),
-          m_metric(numDevices, noiseDbm),
+          m_metric(&links, noiseDbm),
           m_segmentBytes(segmentBytes),
           m_maxWindow(maxWindow)
     {
@@ -130,7 +127,7 @@ class Network
         endpoint->onPathSuspect = [this, device](int peer) { ForgetPath(device, peer); };
         phy->RegisterListener(battery);
         links.Attach(device, phy, wifi->GetMac()->GetAddress());
-        m_metric.Attach(device, phy, DynamicCast<MeshWifiInterfaceMac>(wifi->GetMac()));
+        m_metric.Attach(device, DynamicCast<MeshWifiInterfaceMac>(wifi->GetMac()));
         if (audited)
         {
             audit.Attach(device, phy);
@@ -164,10 +161,9 @@ class Network
     {
         if (!batteries[device]->IsDead())
         {
-            Simulator::Schedule(Seconds(m_endpoints[device]->UniformIn(bootS / 2, bootS)),
-                                &Endpoint::Greet,
-                                m_endpoints[device].get(),
-                                neighbour);
+            Endpoint* endpoint = m_endpoints[device].get();
+            Simulator::Schedule(Seconds(endpoint->UniformIn(bootS / 2, bootS)),
+                                [endpoint, neighbour] { endpoint->Greet(neighbour); });
         }
     }
 
@@ -216,18 +212,18 @@ class Network
             return;
         }
         // A living sender does not know that its receiver is dead: it sends.
-        Simulator::Schedule(Seconds(readyS + m_endpoints[src]->StartDelayS()),
-                            &Endpoint::Submit,
-                            m_endpoints[src].get(),
-                            message,
-                            m_round);
+        Endpoint* endpoint = m_endpoints[src].get();
+        Simulator::Schedule(Seconds(readyS + endpoint->StartDelayS()),
+                            [endpoint, message, round = m_round] {
+                                endpoint->Submit(message, round);
+                            });
     }
 
     // Runs on until the period is over or, with stopWhenSettled, until every message is settled
     // and all computing is done.
     void Run(double periodS, bool stopWhenSettled)
     {
-        EventId end = Simulator::Schedule(Seconds(periodS), &Network::EndRound, this);
+        EventId end = Simulator::Schedule(Seconds(periodS), [this] { EndRound(); });
         const auto endEarly = [this, &end] {
             Time computeEnd = Simulator::Now();
             for (const auto& battery : batteries)
@@ -235,7 +231,7 @@ class Network
                 computeEnd = std::max(computeEnd, NanoSeconds(battery->ComputeEndNs()));
             }
             end.Cancel();
-            end = Simulator::Schedule(computeEnd - Simulator::Now(), &Network::EndRound, this);
+            end = Simulator::Schedule(computeEnd - Simulator::Now(), [this] { EndRound(); });
         };
         ledger.onAllSettled = nullptr;
         if (stopWhenSettled)

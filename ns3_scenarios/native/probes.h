@@ -7,24 +7,21 @@
 #include <utility>
 #include <vector>
 
+#include "hook.h"
+
 namespace cosim_native
 {
 using namespace ns3;
 
-// ns-3 fills in the signal of a PPDU only if some of it was received.
-inline bool
-AnyReceived(const std::vector<bool>& outcomes)
-{
-    return std::find(outcomes.begin(), outcomes.end(), true) != outcomes.end();
-}
-
-// Counts unicast QoS data frames per (transmitter, receiver), as the two PHYs see them.
+// Counts unicast QoS data frames per (transmitter, receiver), as the two PHYs see them, and keeps
+// the power at which each device last heard each other one.
 class LinkProbe
 {
   public:
     explicit LinkProbe(int numDevices)
         : n(numDevices),
-          m_lastSentAt(numDevices)
+          m_lastSentAt(numDevices),
+          m_powerDbm(static_cast<size_t>(n) * n, UNHEARD_DBM)
     {
         Reset();
     }
@@ -34,10 +31,30 @@ class LinkProbe
         m_deviceOf[address] = device;
         phy->TraceConnectWithoutContext(
             "PhyTxPsduBegin",
-            MakeCallback(&LinkProbe::OnTransmit, this).Bind(device, PeekPointer(phy)));
+            Hook<void, WifiConstPsduMap, WifiTxVector, double>(
+                [this, device, p = PeekPointer(phy)](WifiConstPsduMap psdus,
+                                                     WifiTxVector txVector,
+                                                     double) {
+                    OnTransmit(device, p->GetPhyBand(), psdus, txVector);
+                }));
         phy->GetState()->TraceConnectWithoutContext(
             "RxOutcome",
-            MakeCallback(&LinkProbe::OnReceive, this).Bind(device));
+            Hook<void,
+                 Ptr<const WifiPpdu>,
+                 RxSignalInfo,
+                 const WifiTxVector&,
+                 const std::vector<bool>&>([this, device](Ptr<const WifiPpdu> ppdu,
+                                                          RxSignalInfo signal,
+                                                          const WifiTxVector&,
+                                                          const std::vector<bool>& outcomes) {
+                OnReceive(device, PeekPointer(ppdu), signal, outcomes);
+            }));
+    }
+
+    // Of the last frame that was received, beacons too; UNHEARD_DBM before the first.
+    double ReceivedPowerDbm(Mac48Address from, int device) const
+    {
+        return m_powerDbm[Link(m_deviceOf.at(from), device)];
     }
 
     void Reset()
@@ -60,11 +77,17 @@ class LinkProbe
     std::vector<double> rateBpsSum; // PHY rate, over sent MPDUs
 
   private:
+    static constexpr double UNHEARD_DBM = -200;
+
+    size_t Link(int from, int to) const
+    {
+        return static_cast<size_t>(from) * n + to;
+    }
+
     void OnTransmit(int device,
-                    WifiPhy* phy,
-                    WifiConstPsduMap psdus,
-                    WifiTxVector txVector,
-                    double)
+                    WifiPhyBand band,
+                    const WifiConstPsduMap& psdus,
+                    const WifiTxVector& txVector)
     {
         m_lastSentAt[device] = Simulator::Now();
         for (const auto& [staId, psdu] : psdus)
@@ -74,34 +97,43 @@ class LinkProbe
             {
                 continue;
             }
-            const size_t link = static_cast<size_t>(device) * n + to->second;
+            const size_t link = Link(device, to->second);
             const double frames = psdu->GetNMpdus();
             sentFrames[link] += frames;
             rateBpsSum[link] += frames * txVector.GetMode(staId).GetDataRate(txVector, staId);
             airtimeS[link] +=
-                WifiPhy::CalculateTxDuration(psdus, txVector, phy->GetPhyBand()).GetSeconds();
+                WifiPhy::CalculateTxDuration(psdus, txVector, band).GetSeconds();
         }
     }
 
     void OnReceive(int device,
-                   Ptr<const WifiPpdu> ppdu,
-                   RxSignalInfo signal,
-                   const WifiTxVector&,
+                   const WifiPpdu* ppdu,
+                   const RxSignalInfo& signal,
                    const std::vector<bool>& outcomes)
     {
         const auto psdu = ppdu->GetPsdu();
+        const auto from = m_deviceOf.find(psdu->GetAddr2());
+        if (from == m_deviceOf.end())
+        {
+            return;
+        }
+        const size_t link = Link(from->second, device);
+        // ns-3 fills in the signal of a PPDU only if some of it was received.
+        const bool heard = std::find(outcomes.begin(), outcomes.end(), true) != outcomes.end();
+        if (heard)
+        {
+            m_powerDbm[link] = signal.rssi;
+        }
         const auto to = m_deviceOf.find(psdu->GetAddr1());
         if (to == m_deviceOf.end() || to->second != device || !psdu->GetHeader(0).IsQosData())
         {
             return;
         }
-        const auto from = m_deviceOf.find(psdu->GetAddr2());
         // A frame that was on the air when the round began was counted as sent in the last one.
-        if (from == m_deviceOf.end() || m_lastSentAt[from->second] < m_resetAt)
+        if (m_lastSentAt[from->second] < m_resetAt)
         {
             return;
         }
-        const size_t link = static_cast<size_t>(from->second) * n + device;
         for (size_t i = 0; i < outcomes.size(); ++i)
         {
             if (outcomes[i])
@@ -110,7 +142,7 @@ class LinkProbe
                 receivedBytes[link] += (*std::next(psdu->begin(), i))->GetSize();
             }
         }
-        if (AnyReceived(outcomes))
+        if (heard)
         {
             snrDbSum[link] += 10 * std::log10(signal.snr);
             snrSamples[link] += 1;
@@ -119,6 +151,7 @@ class LinkProbe
 
     std::map<Mac48Address, int> m_deviceOf;
     std::vector<Time> m_lastSentAt;
+    std::vector<double> m_powerDbm;
     Time m_resetAt;
 };
 
@@ -132,12 +165,8 @@ class StateAudit
     {
         int64_t startNs;
         int64_t durationNs;
-        int state;
+        int state; // a WifiPhyState
     };
-
-    // In the order of ns-3's enum WifiPhyState.
-    inline static const std::vector<std::string> NAMES{"idle", "cca_busy", "tx", "rx",
-                                                       "switching", "sleep", "off"};
 
     explicit StateAudit(int numDevices)
         : m_intervals(numDevices)
@@ -148,7 +177,10 @@ class StateAudit
     {
         phy->GetState()->TraceConnectWithoutContext(
             "State",
-            MakeCallback(&StateAudit::OnState, this).Bind(device));
+            Hook<void, Time, Time, WifiPhyState>(
+                [this, device](Time start, Time duration, WifiPhyState state) {
+                    OnState(device, start, duration, state);
+                }));
     }
 
     size_t NumIntervals(int device) const
@@ -156,7 +188,7 @@ class StateAudit
         return m_intervals[device].size();
     }
 
-    // Seconds in one state between two instants.
+    // Seconds in one WifiPhyState between two instants.
     double SecondsBetween(int device, int state, int64_t fromNs, int64_t toNs) const
     {
         int64_t totalNs = 0;

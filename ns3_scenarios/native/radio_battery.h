@@ -96,8 +96,7 @@ class RadioBattery : public WifiPhyListener
         if (m_metering && earliestNs < MAX_CHECK_NS)
         {
             m_check = Simulator::Schedule(NanoSeconds(static_cast<int64_t>(earliestNs)),
-                                          &RadioBattery::CheckEmpty,
-                                          this);
+                                          [this] { CheckEmpty(); });
         }
     }
 

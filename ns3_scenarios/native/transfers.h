@@ -18,6 +18,8 @@
 #include <memory>
 #include <vector>
 
+#include "hook.h"
+
 namespace cosim_native
 {
 using namespace ns3;
@@ -119,7 +121,8 @@ class Endpoint
         m_uniform->SetStream(FIRST_STREAM + device);
         m_socket = Socket::CreateSocket(node, UdpSocketFactory::GetTypeId());
         m_socket->Bind(InetSocketAddress(Ipv4Address::GetAny(), PORT));
-        m_socket->SetRecvCallback(MakeCallback(&Endpoint::OnReceive, this));
+        m_socket->SetRecvCallback(
+            Hook<void, Ptr<Socket>>([this](Ptr<Socket> socket) { OnReceive(socket); }));
     }
 
     void AddPeer(int device, Ipv4Address address)
@@ -315,7 +318,7 @@ class Endpoint
             // Spread, so that senders that lost to each other do not meet again.
             const double spread = 1 + RTO_SPREAD * m_uniform->GetValue();
             s.timer =
-                Simulator::Schedule(Seconds(spread * RtoS(s)), &Endpoint::OnTimeout, this, &s);
+                Simulator::Schedule(Seconds(spread * RtoS(s)), [this, &s] { OnTimeout(s); });
         }
     }
 
@@ -347,31 +350,31 @@ class Endpoint
         }
     }
 
-    void OnTimeout(Sender* s)
+    void OnTimeout(Sender& s)
     {
-        if (m_dead || s->gaveUp || s->inFlight == 0)
+        if (m_dead || s.gaveUp || s.inFlight == 0)
         {
             return;
         }
-        ++s->timeouts;
-        if (s->timeouts >= GIVE_UP_TIMEOUTS)
+        ++s.timeouts;
+        if (s.timeouts >= GIVE_UP_TIMEOUTS)
         {
-            GiveUp(*s);
+            GiveUp(s);
             return;
         }
-        ++s->silence;
+        ++s.silence;
         // After 2, 4, 8, ... time-outs: a path that was just found anew gets its chance.
-        if (s->silence >= 2 && (s->silence & (s->silence - 1)) == 0 && onPathSuspect)
+        if (s.silence >= 2 && (s.silence & (s.silence - 1)) == 0 && onPathSuspect)
         {
-            onPathSuspect(s->peer);
+            onPathSuspect(s.peer);
         }
-        for (uint32_t i = s->firstUnacked; i < s->next; ++i)
+        for (uint32_t i = s.firstUnacked; i < s.next; ++i)
         {
-            MarkLost(*s, i);
+            MarkLost(s, i);
         }
-        s->threshold = std::max(s->window / 2, 4.0);
-        s->window = 2;
-        Send(*s);
+        s.threshold = std::max(s.window / 2, 4.0);
+        s.window = 2;
+        Send(s);
     }
 
     void MarkLost(Sender& s, uint32_t sequence)
@@ -456,36 +459,34 @@ class Endpoint
         ++r.unacknowledged;
         if (!inOrder || header.isLast || r.unacknowledged >= ACK_EVERY)
         {
-            Acknowledge(&r);
+            Acknowledge(r);
         }
         else if (!r.ackTimer.IsPending())
         {
-            r.ackTimer = Simulator::Schedule(MilliSeconds(ACK_DELAY_MS),
-                                             &Endpoint::Acknowledge,
-                                             this,
-                                             &r);
+            r.ackTimer =
+                Simulator::Schedule(MilliSeconds(ACK_DELAY_MS), [this, &r] { Acknowledge(r); });
         }
     }
 
-    void Acknowledge(Receiver* r)
+    void Acknowledge(Receiver& r)
     {
-        r->ackTimer.Cancel();
+        r.ackTimer.Cancel();
         if (m_dead)
         {
             return;
         }
-        r->unacknowledged = 0;
-        AckHeader header{KIND_ACK, m_round, r->cumulative, 0, r->echoNs, {}};
-        for (uint32_t i = 0; i < AckHeader::BITS && r->cumulative + i < r->arrived.size(); ++i)
+        r.unacknowledged = 0;
+        AckHeader header{KIND_ACK, m_round, r.cumulative, 0, r.echoNs, {}};
+        for (uint32_t i = 0; i < AckHeader::BITS && r.cumulative + i < r.arrived.size(); ++i)
         {
-            if (r->arrived[r->cumulative + i])
+            if (r.arrived[r.cumulative + i])
             {
                 header.bitmap[i / 8] |= 1 << (i % 8);
             }
         }
         m_socket->SendTo(Create<Packet>(reinterpret_cast<uint8_t*>(&header), sizeof(header)),
                          0,
-                         InetSocketAddress(r->address, PORT));
+                         InetSocketAddress(r.address, PORT));
     }
 
     void OnAck(Sender& s, const AckHeader& header)
