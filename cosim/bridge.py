@@ -6,7 +6,7 @@ believes about its neighbours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,12 @@ from numpy.typing import NDArray
 from cosim.config import RunConfig
 from cosim.seeds import NS3_RNG_SEED, stream
 from learning.learner import Delivery, Payload
+from ns3_scenarios import catalogue
+from ns3_scenarios.channel import Channel, log_normal_shadowing_db
+from ns3_scenarios.mobility import grid_positions_m, neighbours_within
+from ns3_scenarios.radio import Radio
 from ns3_scenarios.reports import OUTCOMES, RoundReport
-from ns3_scenarios.scenario import (
-    RADIO_STATES,
-    NetworkScenario,
-    RadioCurrents,
-    grid_positions_m,
-    log_normal_shadowing_db,
-    neighbours_within,
-)
+from ns3_scenarios.scenario import RADIO_STATES, MeshSettings, NetworkScenario, RadioCurrents
 from ns3_scenarios.traffic import RoundTraffic
 
 FloatArray = NDArray[np.float64]
@@ -87,25 +84,27 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
     net, energy = config.network, config.energy
     n = net.num_devices
     position_m = grid_positions_m(n, net.grid_spacing_m)
-    return NetworkScenario(
+    radio = Radio(**{field.name: getattr(net, field.name) for field in fields(Radio)})
+    scenario = NetworkScenario(
         name=config.scenario,
         position_m=position_m,
-        channel_number=net.channel_number,
-        tx_power_dbm=net.tx_power_dbm,
-        path_loss_exponent=net.path_loss_exponent,
-        reference_loss_db=net.reference_loss_db,
-        shadowing_db=log_normal_shadowing_db(
-            n, net.shadowing_sigma_db, stream(config.seed, "shadowing")
+        radio=radio,
+        channel=Channel(
+            path_loss_exponent=net.path_loss_exponent,
+            reference_loss_db=radio.free_space_loss_db
+            if net.reference_loss_db is None
+            else net.reference_loss_db,
+            shadowing_db=log_normal_shadowing_db(
+                n, net.shadowing_sigma_db, stream(config.seed, "shadowing")
+            ),
         ),
-        noise_figure_db=net.noise_figure_db,
-        preamble_detection_dbm=net.preamble_detection_dbm,
-        rate_manager=net.rate_manager,
-        rts_threshold_bytes=net.rts_threshold_bytes,
+        mesh=MeshSettings(
+            max_packet_failure=net.mesh_max_packet_failure,
+            max_beacon_loss=net.mesh_max_beacon_loss,
+            path_lifetime_s=net.mesh_path_lifetime_s,
+        ),
         segment_bytes=net.segment_bytes,
         max_window_segments=net.max_window_segments,
-        mesh_max_packet_failure=net.mesh_max_packet_failure,
-        mesh_max_beacon_loss=net.mesh_max_beacon_loss,
-        mesh_path_lifetime_s=net.mesh_path_lifetime_s,
         boot_s=net.boot_s,
         neighbours=neighbours_within(position_m, net.neighbour_distance_m),
         initial_energy_j=np.full(n, energy.battery_j),
@@ -123,6 +122,8 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
         rng_run=config.seed,
         energy_audit=energy_audit,
     )
+    catalogue.check(scenario)
+    return scenario
 
 
 def initial_feedback(config: RunConfig, scenario: NetworkScenario) -> Feedback:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cosim.compute import PROFILES
+from ns3_scenarios.radio import ACCESS_CATEGORY_TOS, RATE_MANAGERS, WIDTHS_MHZ
 
 
 def quantity(default: Any, text: str, unit: str = "", low: Any = None, high: Any = None) -> Any:
@@ -42,24 +43,49 @@ class NetworkConfig(Section):
     neighbour_distance_m: float = quantity(
         35.0, "Devices up to this far apart exchange what they learn", "m", 1.0, 10000.0
     )
-    channel_number: Literal[36, 40, 44, 48, 52, 56, 60, 64, 100, 149, 153, 157, 161, 165] = Field(
-        36, description="IEEE 802.11ax channel, 5 GHz, 20 MHz wide: 36 to 64, 100, 149 to 165"
+    standard: Literal[tuple(WIDTHS_MHZ)] = Field(  # type: ignore[valid-type]
+        "80211ax", description=f"IEEE 802.11 standard: {', '.join(WIDTHS_MHZ)}"
+    )
+    band_ghz: float = quantity(5.0, "Band: 2.4, 5 or 6, as the standard has it", "GHz", 2.4, 6.0)
+    channel_width_mhz: int = quantity(
+        20, "Channel width: 20, 40 or 80, as the standard has it in the band", "MHz", 20, 80
+    )
+    channel_number: int = quantity(
+        0, "IEEE channel number; 0 takes the lowest of the band and width", "", 0, 233
     )
     tx_power_dbm: float = quantity(16.0, "Transmit power", "dBm", -20.0, 30.0)
+    antenna_gain_dbi: float = quantity(0.0, "Antenna gain, each way", "dBi", -20.0, 40.0)
     noise_figure_db: float = quantity(7.0, "Receiver noise figure", "dB", 0.0, 20.0)
     preamble_detection_dbm: float = quantity(
         -82.0, "Weakest preamble that a receiver detects", "dBm", -110.0, -50.0
     )
+    cca_threshold_dbm: float = quantity(
+        -62.0, "Energy from which on an undecoded signal makes the medium busy", "dBm", -110.0, 0.0
+    )
+    rx_sensitivity_dbm: float = quantity(
+        -101.0, "Signals weaker than this are dropped unseen", "dBm", -150.0, -50.0
+    )
     path_loss_exponent: float = quantity(3.0, "Exponent of log-distance path loss", "", 1.5, 6.0)
-    reference_loss_db: float = quantity(46.7, "Path loss at 1 m (5.18 GHz)", "dB", 0.0, 100.0)
+    reference_loss_db: float | None = quantity(
+        None, "Path loss at 1 m; by default that of free space in the channel", "dB", 0.0, 100.0
+    )
     shadowing_sigma_db: float = quantity(
         4.0, "Standard deviation of log-normal shadowing, one value a link", "dB", 0.0, 20.0
     )
-    rate_manager: Literal["ideal", "minstrel_ht"] = Field(
-        "ideal", description="ideal: rate from the last SNR; minstrel_ht: sampled, as deployed"
+    rate_manager: Literal[tuple(RATE_MANAGERS)] = Field(  # type: ignore[valid-type]
+        "ideal",
+        description="ideal: rate from the last SNR; minstrel_ht: sampled, as deployed (802.11n and"
+        " later); thompson: sampled by Thompson's rule; constant: always mcs (collapses among"
+        " hidden devices if it is high)",
     )
+    mcs: int = quantity(0, "Rate of rate_manager constant, counted from the slowest", "", 0, 11)
     rts_threshold_bytes: int = quantity(
         500, "Frames longer than this are protected by RTS/CTS", "bytes", 0, 4692480
+    )
+    max_ampdu_bytes: int = quantity(65535, "Largest A-MPDU; 0 for none", "bytes", 0, 6500631)
+    max_amsdu_bytes: int = quantity(0, "Largest A-MSDU; 0 for none", "bytes", 0, 11398)
+    access_category: Literal[tuple(ACCESS_CATEGORY_TOS)] = Field(  # type: ignore[valid-type]
+        "BE", description="EDCA access category of all messages: BE, BK, VI or VO"
     )
     segment_bytes: int = quantity(1400, "Payload bytes of one UDP datagram", "bytes", 100, 1430)
     max_window_segments: int = quantity(

@@ -126,11 +126,12 @@ class Session:
         helper = ns.Ipv4AddressHelper()
         helper.SetBase(ns.Ipv4Address("10.0.0.0"), ns.Ipv4Mask("255.255.0.0"))
         interfaces = helper.Assign(container)
+        radio = scenario.radio
         network = ns.cosim_native.Network(
             n,
             scenario.segment_bytes,
             float(scenario.max_window_segments),
-            scenario.noise_power_dbm,
+            ns.cosim_native.Band(radio.bandwidth_hz, radio.noise_power_dbm, *radio.rate_range_bps),
         )
         state_power_w = scenario.currents.power_w(scenario.supply_voltage_v)
         for i in range(n):
@@ -268,7 +269,7 @@ class Session:
         samples = _matrix(links.snrSamples, n)
         is_peer = np.zeros((n, n), dtype=np.bool_)
         for i in range(n):
-            is_peer[i, list(self._network.MeshPeers(i))] = True
+            is_peer[i, list(self._network.Peers(i))] = True
         with np.errstate(invalid="ignore", divide="ignore"):
             return LinkReport(
                 rate_bps=_matrix(links.rateBpsSum, n) / sent,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from ns3_scenarios.traffic import RoundTraffic
 
 START_LIMIT_S = 300.0
-# Harmless words of Cling that nobody should have to wonder about.
-NOISE = ("[runStaticInitializersOnce]",)
+# Harmless words of Cling, and lines of its stack trace (which a debugger wraps), that nobody should
+# have to wonder about.
+NOISE = re.compile(r"\[runStaticInitializersOnce\]|#\d|entry=|Thread \d| \*\*\* Break")
 
 
 class Ns3Network:
@@ -145,9 +147,7 @@ class Ns3Network:
     def _last_words(self, lines: int = 4) -> str:
         text = self._log_path.read_text(encoding="utf-8", errors="replace")
         said = [
-            line.strip()
-            for line in text.splitlines()
-            if line.strip() and not line.startswith(NOISE)
+            line.strip() for line in text.splitlines() if line.strip() and not NOISE.match(line)
         ]
         return " | ".join(said[-lines:]) or "none"
 

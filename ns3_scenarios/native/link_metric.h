@@ -10,16 +10,25 @@ namespace cosim_native
 {
 using namespace ns3;
 
+// The channel that all radios share, and the range of PHY rates of their standard.
+struct Band
+{
+    double widthHz;
+    double noiseDbm;
+    double slowestBps;
+    double fastestBps;
+};
+
 // Airtime metric of IEEE 802.11-2020, 14.9: c = O + B / r, in units of 10.24 us. The calculator of
 // ns-3.44 takes the lowest rate for every link (it leaves the peer's address unset). The rate r is
-// Shannon's with a gap of 6 dB, within the rates of one HE stream of 20 MHz; the SNR is that of the
-// last frame heard from the peer, beacons too, without interference. Frame errors are left out.
+// Shannon's with a gap of 6 dB, within the rates of the standard; the SNR is that of the last frame
+// heard from the peer, beacons too, without interference. Frame errors are left out.
 class LinkMetric
 {
   public:
-    LinkMetric(const LinkProbe* probe, double noiseDbm)
+    LinkMetric(const LinkProbe* probe, const Band& band)
         : m_probe(probe),
-          m_noiseDbm(noiseDbm)
+          m_band(band)
     {
     }
 
@@ -27,30 +36,28 @@ class LinkMetric
     {
         mac->SetLinkMetricCallback(Hook<uint32_t, Mac48Address, Ptr<MeshWifiInterfaceMac>>(
             [this, device](Mac48Address peer, Ptr<MeshWifiInterfaceMac>) {
-                return AirtimeUnits(m_probe->ReceivedPowerDbm(peer, device) - m_noiseDbm);
+                return AirtimeUnits(m_probe->ReceivedPowerDbm(peer, device) - m_band.noiseDbm);
             }));
     }
 
-    static uint32_t AirtimeUnits(double snrDb)
+    uint32_t AirtimeUnits(double snrDb) const
     {
         const double rateBps =
-            BANDWIDTH_HZ * std::log2(1 + std::pow(10, 0.1 * (snrDb - SHANNON_GAP_DB)));
+            m_band.widthHz * std::log2(1 + std::pow(10, 0.1 * (snrDb - SHANNON_GAP_DB)));
         const double airtimeS =
-            OVERHEAD_S + TEST_FRAME_BITS / std::clamp(rateBps, LOWEST_RATE_BPS, HIGHEST_RATE_BPS);
+            OVERHEAD_S +
+            TEST_FRAME_BITS / std::clamp(rateBps, m_band.slowestBps, m_band.fastestBps);
         return static_cast<uint32_t>(airtimeS / UNIT_S);
     }
 
   private:
     static constexpr double SHANNON_GAP_DB = 6;
-    static constexpr double BANDWIDTH_HZ = 20e6;
-    static constexpr double LOWEST_RATE_BPS = 7.3e6;    // HE MCS 0, guard interval 3.2 us
-    static constexpr double HIGHEST_RATE_BPS = 121.9e6; // HE MCS 11, guard interval 3.2 us
-    static constexpr double OVERHEAD_S = 185e-6;        // channel access and protocol, OFDM
+    static constexpr double OVERHEAD_S = 185e-6; // channel access and protocol, OFDM
     static constexpr double TEST_FRAME_BITS = 8192;
     static constexpr double UNIT_S = 10.24e-6;
 
     const LinkProbe* m_probe;
-    double m_noiseDbm;
+    Band m_band;
 };
 
 } // namespace cosim_native

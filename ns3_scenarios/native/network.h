@@ -4,9 +4,15 @@
 // The same sums on every processor: no fused multiply-add where one happens to have it.
 #pragma clang fp contract(off)
 // Only what is used: every header costs time at each start, since they are compiled at run time.
+#include "ns3/adhoc-wifi-mac.h"
 #include "ns3/arp-cache.h"
+#include "ns3/boolean.h"
+#include "ns3/channel-access-manager.h"
 #include "ns3/config.h"
 #include "ns3/constant-position-mobility-model.h"
+#include "ns3/dot11s-installer.h"
+#include "ns3/fcfs-wifi-queue-scheduler.h"
+#include "ns3/frame-exchange-manager.h"
 #include "ns3/he-configuration.h"
 #include "ns3/ht-configuration.h"
 #include "ns3/hwmp-protocol.h"
@@ -22,15 +28,21 @@
 #include "ns3/mobility-helper.h"
 #include "ns3/node-container.h"
 #include "ns3/peer-management-protocol.h"
+#include "ns3/pointer.h"
 #include "ns3/position-allocator.h"
 #include "ns3/propagation-delay-model.h"
 #include "ns3/propagation-loss-model.h"
+#include "ns3/qos-txop.h"
 #include "ns3/random-variable-stream.h"
 #include "ns3/rng-seed-manager.h"
 #include "ns3/simulator.h"
+#include "ns3/ssid.h"
 #include "ns3/string.h"
 #include "ns3/udp-socket-factory.h"
 #include "ns3/vht-configuration.h"
+#include "ns3/wifi-default-ack-manager.h"
+#include "ns3/wifi-default-protection-manager.h"
+#include "ns3/wifi-mac-helper.h"
 #include "ns3/wifi-net-device.h"
 #include "ns3/wifi-phy-listener.h"
 #include "ns3/wifi-ppdu.h"
@@ -39,6 +51,7 @@
 #include "ns3/yans-wifi-helper.h"
 
 #include "link_metric.h"
+#include "mesh.h"
 #include "probes.h"
 #include "radio_battery.h"
 #include "transfers.h"
@@ -47,64 +60,22 @@ namespace cosim_native
 {
 using namespace ns3;
 
-inline Ptr<NetDevice>
-RadioOf(Ptr<NetDevice> meshDevice)
-{
-    return DynamicCast<MeshPointDevice>(meshDevice)->GetInterfaces().at(0);
-}
-
-// MeshHelper in ns-3.44 sets neither the device's standard nor its HT, VHT and HE configuration,
-// announces no capabilities, and tunes to a channel of its own. This makes the radios HE stations
-// on the asked channel that know each other's capabilities.
-inline void
-UpgradeMeshToHe(NetDeviceContainer meshDevices, uint16_t channelNumber)
-{
-    std::vector<Ptr<WifiNetDevice>> radios;
-    for (uint32_t i = 0; i < meshDevices.GetN(); ++i)
-    {
-        auto radio = DynamicCast<WifiNetDevice>(RadioOf(meshDevices.Get(i)));
-        radio->SetStandard(WIFI_STANDARD_80211ax);
-        radio->SetHtConfiguration(CreateObject<HtConfiguration>());
-        radio->SetVhtConfiguration(CreateObject<VhtConfiguration>());
-        radio->SetHeConfiguration(CreateObject<HeConfiguration>());
-        DynamicCast<MeshWifiInterfaceMac>(radio->GetMac())->SwitchFrequencyChannel(channelNumber);
-        radios.push_back(radio);
-    }
-    for (const auto& a : radios)
-    {
-        for (const auto& b : radios)
-        {
-            if (a == b)
-            {
-                continue;
-            }
-            auto manager = a->GetRemoteStationManager();
-            auto mac = b->GetMac();
-            const auto address = mac->GetAddress();
-            manager->AddAllSupportedModes(address);
-            manager->AddStationHtCapabilities(address, mac->GetHtCapabilities(0));
-            manager->AddStationVhtCapabilities(address, mac->GetVhtCapabilities(0));
-            manager->AddStationHeCapabilities(address, mac->GetHeCapabilities(0));
-        }
-    }
-}
-
 class Network
 {
   public:
-    Network(int numDevices, uint32_t segmentBytes, double maxWindow, double noiseDbm)
+    Network(int numDevices, uint32_t segmentBytes, double maxWindow, const Band& band)
         : n(numDevices),
           links(numDevices),
           audit(numDevices),
-          m_metric(&links, noiseDbm),
+          m_metric(&links, band),
           m_segmentBytes(segmentBytes),
           m_maxWindow(maxWindow)
     {
     }
 
-    // Devices are added in order; `radio` is the Wi-Fi interface below the mesh device.
+    // Devices are added in order; `radio` is the IP device itself or the interface below it.
     void AddDevice(Ptr<Node> node,
-                   Ptr<NetDevice> meshDevice,
+                   Ptr<NetDevice> ipDevice,
                    Ptr<NetDevice> radio,
                    Ipv4Address address,
                    double initialJ,
@@ -116,6 +87,7 @@ class Network
         const int device = static_cast<int>(m_endpoints.size());
         auto wifi = DynamicCast<WifiNetDevice>(radio);
         auto phy = wifi->GetPhy();
+        m_isMesh = DynamicCast<MeshPointDevice>(ipDevice) != nullptr;
         auto battery = std::make_shared<RadioBattery>(phy, initialJ, capacityJ, harvestW);
         for (size_t state = 0; state < statePowerW.size(); ++state)
         {
@@ -124,15 +96,20 @@ class Network
         auto endpoint =
             std::make_unique<Endpoint>(device, node, &ledger, m_segmentBytes, m_maxWindow);
         battery->OnDeath([e = endpoint.get()] { e->Die(); });
-        endpoint->onPathSuspect = [this, device](int peer) { ForgetPath(device, peer); };
         phy->RegisterListener(battery);
         links.Attach(device, phy, wifi->GetMac()->GetAddress());
-        m_metric.Attach(device, DynamicCast<MeshWifiInterfaceMac>(wifi->GetMac()));
+        if (m_isMesh)
+        {
+            m_metric.Attach(device, DynamicCast<MeshWifiInterfaceMac>(wifi->GetMac()));
+            endpoint->onPathSuspect = [this, device](int peer) {
+                ForgetPath(m_devices[device], m_devices[peer]->GetAddress());
+            };
+        }
         if (audited)
         {
             audit.Attach(device, phy);
         }
-        m_meshDevices.push_back(meshDevice);
+        m_devices.push_back(ipDevice);
         m_radios.push_back(wifi);
         m_addresses.push_back(address);
         m_endpoints.push_back(std::move(endpoint));
@@ -255,12 +232,15 @@ class Network
         return m_endpoints[device]->staleDatagrams;
     }
 
-    // Peers of a mesh device, as its own peering protocol has them.
-    std::vector<int> MeshPeers(int device) const
+    // Devices that a device knows as its peers; in ad hoc there is no such knowledge.
+    std::vector<int> Peers(int device) const
     {
         std::vector<int> peers;
-        auto protocol = m_meshDevices[device]->GetObject<dot11s::PeerManagementProtocol>();
-        for (const auto& address : protocol->GetPeers(m_radios[device]->GetIfIndex()))
+        if (!m_isMesh)
+        {
+            return peers;
+        }
+        for (const auto& address : PeersOf(m_devices[device]))
         {
             for (int j = 0; j < n; ++j)
             {
@@ -289,17 +269,6 @@ class Network
     std::vector<std::shared_ptr<RadioBattery>> batteries;
 
   private:
-    // HWMP in ns-3 notices neither a forwarder that has no path any more (it drops in silence) nor
-    // two that forward to each other; either lasts until the path's lifetime is over. A device
-    // whose transfers get no answer forgets its own path, so that the next datagram asks anew.
-    void ForgetPath(int device, int peer)
-    {
-        m_meshDevices[device]
-            ->GetObject<dot11s::HwmpProtocol>()
-            ->GetRoutingTable()
-            ->DeleteReactivePath(Mac48Address::ConvertFrom(m_meshDevices[peer]->GetAddress()));
-    }
-
     void EndRound()
     {
         for (auto& endpoint : m_endpoints)
@@ -314,7 +283,8 @@ class Network
     uint32_t m_segmentBytes;
     double m_maxWindow;
     std::vector<std::unique_ptr<Endpoint>> m_endpoints;
-    std::vector<Ptr<NetDevice>> m_meshDevices;
+    std::vector<Ptr<NetDevice>> m_devices; // those with the IP addresses
+    bool m_isMesh{false};
     std::vector<Ptr<WifiNetDevice>> m_radios;
     std::vector<Ipv4Address> m_addresses;
 };

@@ -13,7 +13,7 @@ namespace cosim_native
 {
 using namespace ns3;
 
-// Counts unicast QoS data frames per (transmitter, receiver), as the two PHYs see them, and keeps
+// Counts unicast data frames per (transmitter, receiver), as the two PHYs see them, and keeps
 // the power at which each device last heard each other one.
 class LinkProbe
 {
@@ -93,7 +93,7 @@ class LinkProbe
         for (const auto& [staId, psdu] : psdus)
         {
             const auto to = m_deviceOf.find(psdu->GetAddr1());
-            if (to == m_deviceOf.end() || !psdu->GetHeader(0).IsQosData())
+            if (to == m_deviceOf.end() || !psdu->GetHeader(0).HasData())
             {
                 continue;
             }
@@ -125,7 +125,7 @@ class LinkProbe
             m_powerDbm[link] = signal.rssi;
         }
         const auto to = m_deviceOf.find(psdu->GetAddr1());
-        if (to == m_deviceOf.end() || to->second != device || !psdu->GetHeader(0).IsQosData())
+        if (to == m_deviceOf.end() || to->second != device || !psdu->GetHeader(0).HasData())
         {
             return;
         }

@@ -1,6 +1,6 @@
 """Meshes and traffic for tests and studies of the network alone."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +8,9 @@ import numpy as np
 
 from cosim.bridge import make_scenario
 from cosim.config_sources import load
+from ns3_scenarios.channel import log_normal_shadowing_db
 from ns3_scenarios.reports import RoundReport
-from ns3_scenarios.scenario import NetworkScenario, log_normal_shadowing_db
+from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 from ns3_scenarios.worker import Ns3Network
 
@@ -21,17 +22,29 @@ def make_mesh(
     shadowing_sigma_db: float = 4.0,
     **changes: Any,
 ) -> NetworkScenario:
-    """The default mesh of the preset, with other batteries, seeds or fields."""
+    """The default mesh of the preset, with other batteries, seeds or fields.
+
+    changes: fields of the scenario, of its radio, channel or mesh settings.
+    """
     flags = ["--network.num_devices", str(num_devices), "--seed", str(seed)]
     battery = np.broadcast_to(np.asarray(battery_j, dtype=float), num_devices).copy()
-    fields: dict[str, Any] = {
-        "shadowing_db": log_normal_shadowing_db(
-            num_devices, shadowing_sigma_db, np.random.default_rng(seed)
-        ),
-        "initial_energy_j": battery,
-        "battery_capacity_j": battery,
-    }
-    return replace(make_scenario(load(flags, None, None)), **(fields | changes))
+    scenario = replace(
+        make_scenario(load(flags, None, None)), initial_energy_j=battery, battery_capacity_j=battery
+    )
+    shadowing_db = log_normal_shadowing_db(
+        num_devices, shadowing_sigma_db, np.random.default_rng(seed)
+    )
+    return change(scenario, **({"shadowing_db": shadowing_db} | changes))
+
+
+def change(scenario: NetworkScenario, **changes: Any) -> NetworkScenario:
+    """Change fields of a scenario, or of its radio, channel or mesh settings."""
+    parts: dict[str, Any] = {}
+    for name in ("radio", "channel", "mesh"):
+        part = getattr(scenario, name)
+        own = {field.name for field in fields(part)} & changes.keys()
+        parts[name] = replace(part, **{key: changes.pop(key) for key in own})
+    return replace(scenario, **parts, **changes)
 
 
 def make_traffic(

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,9 +37,7 @@ def test_of_two_paths_of_equal_length_the_one_with_the_faster_links_is_taken(
         shadowing_db[end, good] = shadowing_db[good, end] = -15.0  # 34 dB SNR
         shadowing_db[end, poor] = shadowing_db[poor, end] = 5.0  # 14 dB SNR, just heard
     neighbours[0, 3] = neighbours[3, 0] = True
-    scenario = replace(
-        make_mesh(num_devices=4, seed=seed), shadowing_db=shadowing_db, neighbours=neighbours
-    )
+    scenario = make_mesh(num_devices=4, seed=seed, shadowing_db=shadowing_db, neighbours=neighbours)
     pairs = (np.array([0]), np.array([3]))
     reports = run_mesh(scenario, tmp_path, 2, pairs=pairs)
     for report in reports:

@@ -337,14 +337,15 @@ def test_before_the_first_round_batteries_are_full_and_nothing_is_measured() -> 
 
 def test_a_seed_names_its_shadowing_and_another_seed_another() -> None:
     one, again, other = (make_scenario(make_config(f"--seed={s}", devices=9)) for s in (5, 5, 6))
-    np.testing.assert_array_equal(one.shadowing_db, again.shadowing_db)
-    assert (one.shadowing_db != other.shadowing_db)[~np.eye(9, dtype=np.bool_)].all()
+    np.testing.assert_array_equal(one.channel.shadowing_db, again.channel.shadowing_db)
+    differs = one.channel.shadowing_db != other.channel.shadowing_db
+    assert differs[~np.eye(9, dtype=np.bool_)].all()
     assert (one.rng_run, other.rng_run, one.rng_seed) == (5, 6, other.rng_seed)
 
 
 def test_shadowing_is_symmetric_with_a_zero_diagonal_and_the_spread_of_the_config() -> None:
     config = make_config("--network.shadowing_sigma_db=8", devices=60)
-    shadowing_db = make_scenario(config).shadowing_db
+    shadowing_db = make_scenario(config).channel.shadowing_db
     draws = []
     for i in range(60):
         assert shadowing_db[i, i] == 0.0
@@ -355,7 +356,7 @@ def test_shadowing_is_symmetric_with_a_zero_diagonal_and_the_spread_of_the_confi
     assert np.std(draws) == pytest.approx(8.0, abs=0.6)
     assert np.mean(draws) == pytest.approx(0.0, abs=0.9)
     flat = make_scenario(make_config("--network.shadowing_sigma_db=0"))
-    assert not flat.shadowing_db.any()
+    assert not flat.channel.shadowing_db.any()
 
 
 def test_the_scenario_stands_on_a_square_grid_with_the_batteries_of_the_config() -> None:

@@ -247,7 +247,7 @@ LOPSIDED[0, 1] = 1.0
     [
         ({"position_m": np.zeros((1, 3))}, "position_m: expected at least 2 devices, got 1"),
         ({"position_m": np.zeros((3, 2))}, "position_m: expected finite values of shape (3, 3)"),
-        ({"shadowing_db": np.zeros((2, 2))}, "shadowing_db: expected finite values of shape (3,"),
+        ({"shadowing_db": np.zeros((2, 2))}, "shadowing_db: expected shape (3,"),
         ({"shadowing_db": LOPSIDED}, "shadowing_db: expected a symmetric matrix"),
         ({"initial_energy_j": np.ones(2)}, "initial_energy_j: expected finite values of shape"),
         ({"initial_energy_j": np.array([1, np.nan, 1])}, "initial_energy_j: expected finite"),

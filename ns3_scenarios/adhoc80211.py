@@ -1,0 +1,28 @@
+"""An 802.11 ad hoc network: every device hears those in range and sends to them directly.
+
+      o     o     o     n devices, by default a 3 x 3 grid with 30 m spacing
+      |  X  |  X  |     any 802.11 OFDM standard, one radio each, no access point
+      o - - o - - o     no forwarding: a neighbour out of range is not reached
+      |  X  |  X  |     log-distance loss, one shadowing value per link
+      o     o     o     one battery per device
+
+There is no peering: a device learns who is there from the packets that reach it.
+Left out: beacons of an IBSS (ns-3's ad hoc MAC sends none), several radios per device.
+"""
+
+from typing import Any
+
+from ns3_scenarios import channel, mobility, radio
+from ns3_scenarios.scenario import NetworkScenario
+
+
+def build(ns: Any, scenario: NetworkScenario) -> tuple[Any, list[Any], list[Any]]:
+    """Build the network; return its nodes, their IP devices and the radios, which are the same."""
+    radio.set_defaults(ns, scenario.radio)
+    nodes = mobility.make_nodes(ns, scenario.position_m)
+    phy = channel.yans_phy(ns, scenario.channel, nodes)
+    radio.configure(ns, scenario.radio, phy)
+    radios = radio.install(ns, scenario.radio, phy, "ns3::AdhocWifiMac", nodes)
+    ns.WifiHelper.AssignStreams(radios, 0)
+    devices = [radios.Get(i) for i in range(scenario.num_devices)]
+    return nodes, devices, devices

@@ -1,0 +1,85 @@
+"""Radios against the tables of the standard."""
+
+import pytest
+
+from cosim.bridge import make_scenario
+from cosim.config_sources import load
+from ns3_scenarios.errors import ScenarioError
+from ns3_scenarios.radio import Radio
+
+
+def radio(*flags: str, scenario: str = "adhoc80211") -> Radio:
+    """The default radio with some flags of the network section changed."""
+    arguments = [f"--network.{flag}" for flag in flags]
+    flat = [word for argument in arguments for word in argument.split("=")]
+    return make_scenario(load(flat, None, scenario)).radio
+
+
+@pytest.mark.parametrize(
+    ("flags", "slowest_mbps", "fastest_mbps"),
+    [
+        # IEEE 802.11-2020, tables 17-4, 19-27, 19-31, 21-29, 21-45; 802.11ax-2021, 27-77, 27-105
+        (("standard=80211a",), 6, 54),
+        (("standard=80211n",), 6.5, 65),
+        (("standard=80211n", "channel_width_mhz=40"), 13.5, 135),
+        (("standard=80211ac",), 6.5, 78),
+        (("standard=80211ac", "channel_width_mhz=80"), 29.3, 390),
+        (("standard=80211ax",), 7.3, 121.9),
+        (("standard=80211ax", "channel_width_mhz=80"), 30.6, 510.4),
+    ],
+)
+def test_the_rates_of_a_standard_are_those_of_its_tables(
+    flags: tuple[str, ...], slowest_mbps: float, fastest_mbps: float
+) -> None:
+    slowest_bps, fastest_bps = radio(*flags).rate_range_bps
+    assert slowest_bps / 1e6 == pytest.approx(slowest_mbps, abs=0.051)
+    assert fastest_bps / 1e6 == pytest.approx(fastest_mbps, abs=0.051)
+
+
+@pytest.mark.parametrize(
+    ("flags", "channel", "frequency_mhz"),
+    [
+        ((), 36, 5180),
+        (("channel_width_mhz=80",), 42, 5210),
+        (("band_ghz=6", "channel_width_mhz=40", "channel_number=11"), 11, 6005),
+        (("band_ghz=2.4",), 1, 2412),
+    ],
+)
+def test_the_channel_is_the_asked_one_or_the_lowest_of_its_width(
+    flags: tuple[str, ...], channel: int, frequency_mhz: float
+) -> None:
+    made = radio(*flags)
+    assert made.channel == channel
+    assert made.frequency_hz == frequency_mhz * 1e6
+
+
+def test_noise_doubles_with_the_width() -> None:
+    narrow, wide = radio(), radio("channel_width_mhz=40")
+    assert narrow.noise_power_dbm == pytest.approx(-173.98 + 73.01 + 7, abs=0.01)  # kT, 20 MHz, NF
+    assert wide.noise_power_dbm - narrow.noise_power_dbm == pytest.approx(3.01, abs=0.01)
+
+
+def test_free_space_costs_less_at_lower_frequencies() -> None:
+    assert radio().free_space_loss_db == 46.7
+    assert radio("band_ghz=2.4").free_space_loss_db == 40.1  # 20 log10(5180 / 2412) less
+
+
+@pytest.mark.parametrize(
+    ("flags", "scenario", "says"),
+    [
+        (("standard=80211a", "band_ghz=2.4"), "adhoc80211", "band_ghz: expected one of 5 with"),
+        (("standard=80211ac", "band_ghz=6"), "adhoc80211", "band_ghz"),
+        (("standard=80211n", "channel_width_mhz=80"), "adhoc80211", "channel_width_mhz"),
+        (("band_ghz=2.4", "channel_width_mhz=80"), "adhoc80211", "channel_width_mhz"),
+        (("channel_width_mhz=40", "channel_number=36"), "adhoc80211", "channel_number"),
+        (("standard=80211n", "mcs=8"), "adhoc80211", "mcs: expected 0 to 7"),
+        (("standard=80211ac", "mcs=9"), "adhoc80211", "mcs: expected 0 to 8"),
+        (("band_ghz=2.4",), "mesh80211", "band_ghz: expected 5 or 6 with scenario mesh80211"),
+        (("standard=80211a", "rate_manager=minstrel_ht"), "adhoc80211", "rate_manager"),
+    ],
+)
+def test_what_the_standard_does_not_have_is_refused(
+    flags: tuple[str, ...], scenario: str, says: str
+) -> None:
+    with pytest.raises(ScenarioError, match=says):
+        radio(*flags, scenario=scenario)
