@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cosim.compute import PROFILES
-from ns3_scenarios.radio import ACCESS_CATEGORY_TOS, RATE_MANAGERS, WIDTHS_MHZ
+from ns3_scenarios.radio import RATE_MANAGERS, WIDTHS_MHZ
 
 
 def quantity(default: Any, text: str, unit: str = "", low: Any = None, high: Any = None) -> Any:
@@ -84,9 +84,6 @@ class NetworkConfig(Section):
     )
     max_ampdu_bytes: int = quantity(65535, "Largest A-MPDU; 0 for none", "bytes", 0, 6500631)
     max_amsdu_bytes: int = quantity(0, "Largest A-MSDU; 0 for none", "bytes", 0, 11398)
-    access_category: Literal[tuple(ACCESS_CATEGORY_TOS)] = Field(  # type: ignore[valid-type]
-        "BE", description="EDCA access category of all messages: BE, BK, VI or VO"
-    )
     segment_bytes: int = quantity(1400, "Payload bytes of one UDP datagram", "bytes", 100, 1430)
     max_window_segments: int = quantity(
         32, "Most unacknowledged datagrams from one device to another", "", 1, 250

@@ -37,7 +37,6 @@ RATE_MANAGERS = {
     "thompson": "ns3::ThompsonSamplingWifiManager",
     "constant": "ns3::ConstantRateWifiManager",
 }
-ACCESS_CATEGORY_TOS = {"BE": 0x00, "BK": 0x20, "VI": 0xB8, "VO": 0xC0}
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,6 @@ class Radio:
     rts_threshold_bytes: int
     max_ampdu_bytes: int
     max_amsdu_bytes: int
-    access_category: str
 
     def __post_init__(self) -> None:
         """Refuse what the standard does not have."""
@@ -192,8 +190,8 @@ def set_defaults(ns: Any, radio: Radio) -> None:
     defaults: dict[str, Any] = {
         "WifiRemoteStationManager::RtsCtsThreshold": radio.rts_threshold_bytes,
         "ThresholdPreambleDetectionModel::MinimumRssi": radio.preamble_detection_dbm,
-        f"WifiMac::{radio.access_category}_MaxAmsduSize": radio.max_amsdu_bytes,
-        f"WifiMac::{radio.access_category}_MaxAmpduSize": radio.max_ampdu_bytes,
+        "WifiMac::BE_MaxAmsduSize": radio.max_amsdu_bytes,
+        "WifiMac::BE_MaxAmpduSize": radio.max_ampdu_bytes,
     }
     for name, value in defaults.items():
         ns.Config.SetDefault(f"ns3::{name}", ns.StringValue(str(value)))
