@@ -258,7 +258,7 @@ def _save(figure: Figure, stem: Path) -> list[Path]:
 
 
 def _mean_links(links: pd.DataFrame) -> pd.DataFrame:
-    """Mean rate [Mbit/s] and loss of each unordered pair that peered; index (low, high)."""
+    """Mean rate [Mbit/s] and loss of each pair that peered or sent; index (low, high)."""
     rate_mbps = _floats(links["rate_bps"]) / 1e6
     table = pd.DataFrame(
         {
@@ -272,7 +272,8 @@ def _mean_links(links: pd.DataFrame) -> pd.DataFrame:
     pairs = table.groupby(["low", "high"]).agg(
         {"peer": "any", "rate_mbps": "mean", "loss_ratio": "mean"}
     )
-    return pairs[pairs["peer"]]
+    # An ad hoc network has traffic without peerings.
+    return pairs[pairs["peer"] | pairs["rate_mbps"].notna()]
 
 
 def _draw_devices(position_m: pd.DataFrame, dead: pd.Series, ax: Axes) -> None:

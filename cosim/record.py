@@ -27,8 +27,9 @@ from cosim.errors import OutputError
 from cosim.loop import RoundRecord
 from cosim.seeds import NS3_RNG_SEED
 from learning.learner import Learner
+from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.reports import OUTCOMES
-from ns3_scenarios.scenario import RADIO_STATES, FloatArray, NetworkScenario
+from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 
 TABLES = ("rounds", "devices", "links", "flows")
 PACKAGES = ("ns3", "cppyy", "torch", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "seglearn")

@@ -18,7 +18,7 @@ from ns3_scenarios.scenario import NetworkScenario
 
 def build(ns: Any, scenario: NetworkScenario) -> tuple[Any, list[Any], list[Any]]:
     """Build the network; return its nodes, their IP devices and the radios, which are the same."""
-    radio.set_defaults(ns, scenario.radio)
+    radio.set_defaults(ns, radio.defaults(scenario.radio))
     nodes = mobility.make_nodes(ns, scenario.position_m)
     phy = channel.yans_phy(ns, scenario.channel, nodes)
     radio.configure(ns, scenario.radio, phy)

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.errors import ScenarioError
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -41,10 +41,10 @@ def check(scenario: NetworkScenario) -> None:
         )
 
 
-def set_defaults(ns: Any, scenario: NetworkScenario) -> None:
-    """Set the ns-3 attributes that the mesh's objects are made with."""
+def defaults(scenario: NetworkScenario) -> dict[str, Any]:
+    """Return the ns-3 attributes that the mesh's objects are made with."""
     mesh = scenario.mesh
-    defaults = {
+    return {
         "dot11s::PeerLink::MaxPacketFailure": mesh.max_packet_failure,
         "dot11s::PeerLink::MaxBeaconLoss": mesh.max_beacon_loss,
         "dot11s::PeerManagementProtocol::MaxNumberOfPeerLinks": min(
@@ -53,22 +53,20 @@ def set_defaults(ns: Any, scenario: NetworkScenario) -> None:
         "dot11s::HwmpProtocol::Dot11MeshHWMPactivePathTimeout": f"{mesh.path_lifetime_s}s",
         "QosTxop::AddBaResponseTimeout": ADDBA_TIMEOUT,
     }
-    for name, value in defaults.items():
-        ns.Config.SetDefault(f"ns3::{name}", ns.StringValue(str(value)))
 
 
 def build(ns: Any, scenario: NetworkScenario) -> tuple[Any, list[Any], list[Any]]:
     """Build the mesh; return its nodes, their IP devices and the radio below each."""
-    set_defaults(ns, scenario)
-    radio.set_defaults(ns, scenario.radio)
+    radio.set_defaults(ns, radio.defaults(scenario.radio) | defaults(scenario))
     nodes = mobility.make_nodes(ns, scenario.position_m)
     phy = channel.yans_phy(ns, scenario.channel, nodes)
     radio.configure(ns, scenario.radio, phy)
-    manager_type, attributes = radio.rate_manager(scenario.radio)
-    manager = ns.ObjectFactory(manager_type)
-    for name, value in attributes.items():
-        manager.Set(name, ns.StringValue(value))
-    radios = ns.cosim_native.MeshRadios(phy, nodes, radio.standard(ns, scenario.radio), manager)
+    radios = ns.cosim_native.MeshRadios(
+        phy,
+        nodes,
+        radio.standard(ns, scenario.radio),
+        radio.RATE_MANAGERS[scenario.radio.rate_manager],
+    )
     devices = ns.cosim_native.MeshOver(radios)
     ns.MeshHelper().AssignStreams(devices, 0)
     indices = range(scenario.num_devices)

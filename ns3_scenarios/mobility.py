@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+from ns3_scenarios.arrays import BoolArray, FloatArray
 
 
-def grid_positions_m(num_devices: int, spacing_m: float, height_m: float = 0.0) -> FloatArray:
+def grid_positions_m(num_devices: int, spacing_m: float) -> FloatArray:
     """Place devices row by row on the smallest square grid that holds them, (n, 3) [m]."""
     side = int(np.ceil(np.sqrt(num_devices)))
     index = np.arange(num_devices)
-    z_m = np.full(num_devices, height_m)
+    z_m = np.zeros(num_devices)
     return np.column_stack([index % side * spacing_m, index // side * spacing_m, z_m])
 
 

@@ -39,30 +39,32 @@ RATE_MANAGERS = {
 }
 
 
+# Data bits per subcarrier and symbol: modulation times code rate, from the slowest rate on.
+LEGACY_BITS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 4.5)
+MCS_BITS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 4.5, 5.0, 6.0, 20 / 3, 7.5, 25 / 3)
+
+
 @dataclass(frozen=True)
 class _Ofdm:
-    """Rates of one spatial stream: data subcarriers by width, symbol time, modulations, MCS name.
+    """Rates of one spatial stream: data subcarriers by width, symbol time, bits, ns-3's prefix.
 
-    highest: bits per subcarrier and code rate of the best MCS; worst is always half a bit.
     Source: IEEE 802.11-2020, 17.4, 19.5, 21.5; 802.11ax-2021, 27.5 (guard interval of ns-3.44's
     default: 0.8 us, HE 3.2 us).
     """
 
     subcarriers: dict[int, int]
     symbol_s: float
-    highest_bits: float
-    mcs_prefix: str
-    num_mcs: int
+    bits: tuple[float, ...]
+    prefix: str
 
 
 OFDM = {
-    "80211a": _Ofdm({20: 48}, 4e-6, 6 * 3 / 4, "OfdmRate", 8),
-    "80211g": _Ofdm({20: 48}, 4e-6, 6 * 3 / 4, "ErpOfdmRate", 8),
-    "80211n": _Ofdm({20: 52, 40: 108}, 4e-6, 6 * 5 / 6, "HtMcs", 8),
-    "80211ac": _Ofdm({20: 52, 40: 108, 80: 234}, 4e-6, 8 * 5 / 6, "VhtMcs", 10),
-    "80211ax": _Ofdm({20: 234, 40: 468, 80: 980}, 16e-6, 10 * 5 / 6, "HeMcs", 12),
+    "80211a": _Ofdm({20: 48}, 4e-6, LEGACY_BITS, "OfdmRate"),
+    "80211g": _Ofdm({20: 48}, 4e-6, LEGACY_BITS, "ErpOfdmRate"),
+    "80211n": _Ofdm({20: 52, 40: 108}, 4e-6, MCS_BITS[:8], "HtMcs"),
+    "80211ac": _Ofdm({20: 52, 40: 108, 80: 234}, 4e-6, MCS_BITS[:10], "VhtMcs"),
+    "80211ax": _Ofdm({20: 234, 40: 468, 80: 980}, 16e-6, MCS_BITS, "HeMcs"),
 }
-LEGACY_RATES_MBPS = (6, 9, 12, 18, 24, 36, 48, 54)
 
 
 @dataclass(frozen=True)
@@ -113,22 +115,28 @@ class Radio:
                 f" {channels[0]}) at {self.band_ghz:g} GHz, {self.channel_width_mhz} MHz wide,"
                 f" got {self.channel_number}"
             )
-        if self.rate_manager == "minstrel_ht" and self.standard in ("80211a", "80211g"):
+        if self.rate_manager == "minstrel_ht" and OFDM[self.standard].bits is LEGACY_BITS:
             raise ScenarioError(
                 "network.rate_manager: expected one for legacy rates with standard"
                 f" {self.standard}, got minstrel_ht; use ideal, thompson or constant"
             )
-        if self.mcs >= self.num_mcs:
+        highest = len(self.rates_bps) - 1
+        if self.mcs > highest:
             raise ScenarioError(
-                f"network.mcs: expected 0 to {self.num_mcs - 1} with standard {self.standard},"
+                f"network.mcs: expected 0 to {highest} with standard {self.standard},"
                 f" {self.channel_width_mhz} MHz wide, got {self.mcs}"
             )
 
     @property
-    def num_mcs(self) -> int:
-        """Number of rates; VHT MCS 9 does not exist in 20 MHz with one stream."""
+    def rates_bps(self) -> list[float]:
+        """PHY rates from the slowest on [bit/s]: subcarriers x bits / symbol time.
+
+        VHT MCS 9 does not exist in 20 MHz with one stream.
+        """
+        ofdm = OFDM[self.standard]
         lacks = self.standard == "80211ac" and self.channel_width_mhz == 20
-        return OFDM[self.standard].num_mcs - lacks
+        per_bit = ofdm.subcarriers[self.channel_width_mhz] / ofdm.symbol_s
+        return [bits * per_bit for bits in ofdm.bits[: len(ofdm.bits) - lacks]]
 
     @property
     def channel(self) -> int:
@@ -157,20 +165,12 @@ class Radio:
         return round(float(20 * np.log10(4 * np.pi * self.frequency_hz / LIGHT_SPEED_M_PER_S)), 1)
 
     @property
-    def rate_range_bps(self) -> tuple[float, float]:
-        """Slowest and fastest PHY rate [bit/s]: subcarriers x bits / symbol time."""
-        ofdm = OFDM[self.standard]
-        per_bit = ofdm.subcarriers[self.channel_width_mhz] / ofdm.symbol_s
-        lacks = self.standard == "80211ac" and self.channel_width_mhz == 20
-        return 0.5 * per_bit, (8 * 3 / 4 if lacks else ofdm.highest_bits) * per_bit
-
-    @property
     def mode(self) -> str:
         """ns-3's name of the rate that rate_manager constant sends data at."""
-        prefix = OFDM[self.standard].mcs_prefix
-        if self.standard in ("80211a", "80211g"):
-            return f"{prefix}{LEGACY_RATES_MBPS[self.mcs]}Mbps"
-        return f"{prefix}{self.mcs}"
+        ofdm = OFDM[self.standard]
+        if ofdm.bits is LEGACY_BITS:
+            return f"{ofdm.prefix}{self.rates_bps[self.mcs] / 1e6:.0f}Mbps"
+        return f"{ofdm.prefix}{self.mcs}"
 
     @property
     def control_mode(self) -> str:
@@ -185,15 +185,23 @@ def _listed(values: Any) -> str:
     return ", ".join(numbers)
 
 
-def set_defaults(ns: Any, radio: Radio) -> None:
-    """Set the ns-3 attributes that every radio is made with."""
-    defaults: dict[str, Any] = {
+def defaults(radio: Radio) -> dict[str, Any]:
+    """Return the ns-3 attributes that every radio is made with."""
+    attributes: dict[str, Any] = {
         "WifiRemoteStationManager::RtsCtsThreshold": radio.rts_threshold_bytes,
         "ThresholdPreambleDetectionModel::MinimumRssi": radio.preamble_detection_dbm,
         "WifiMac::BE_MaxAmsduSize": radio.max_amsdu_bytes,
         "WifiMac::BE_MaxAmpduSize": radio.max_ampdu_bytes,
     }
-    for name, value in defaults.items():
+    if radio.rate_manager == "constant":
+        attributes["ConstantRateWifiManager::DataMode"] = radio.mode
+        attributes["ConstantRateWifiManager::ControlMode"] = radio.control_mode
+    return attributes
+
+
+def set_defaults(ns: Any, attributes: dict[str, Any]) -> None:
+    """Set attributes that ns-3 makes its objects with, by their names below ns3::."""
+    for name, value in attributes.items():
         ns.Config.SetDefault(f"ns3::{name}", ns.StringValue(str(value)))
 
 
@@ -214,38 +222,21 @@ def configure(ns: Any, radio: Radio, phy: Any) -> None:
         phy.Set(name, ns.StringValue(str(value)))
 
 
-def rate_manager(radio: Radio) -> tuple[str, dict[str, str]]:
-    """Return ns-3's type of the rate manager and its attributes."""
-    attributes: dict[str, str] = {}
-    if radio.rate_manager == "constant":
-        attributes = {"DataMode": radio.mode, "ControlMode": radio.control_mode}
-    return RATE_MANAGERS[radio.rate_manager], attributes
-
-
 def standard(ns: Any, radio: Radio) -> Any:
     """Return ns-3's enumerator of the standard."""
     return getattr(ns, f"WIFI_STANDARD_{radio.standard}")
 
 
-def install(ns: Any, radio: Radio, phy: Any, mac_type: str, nodes: Any, **mac: Any) -> Any:
+def install(ns: Any, radio: Radio, phy: Any, mac_type: str, nodes: Any) -> Any:
     """Give each node a radio with the named MAC; return the devices (NetDeviceContainer).
 
-    phy: a configured WifiPhyHelper; mac: attributes of the MAC. No queue disc above the MAC, so
-    that what was sent leaves in the MAC's order.
+    phy: a configured WifiPhyHelper. No queue disc above the MAC, so that what was sent leaves in
+    the MAC's order.
     """
     wifi = ns.WifiHelper()
     wifi.SetStandard(standard(ns, radio))
-    manager, attributes = rate_manager(radio)
-    wifi.SetRemoteStationManager(manager, *_pairs(ns, attributes))
+    wifi.SetRemoteStationManager(RATE_MANAGERS[radio.rate_manager])
     wifi.DisableFlowControl()
-    helper = ns.WifiMacHelper()
-    helper.SetType(mac_type, *_pairs(ns, mac))
-    return wifi.Install(phy, helper, nodes)
-
-
-def _pairs(ns: Any, attributes: dict[str, Any]) -> list[Any]:
-    """Return attributes as ns-3's helpers take them: name, value, name, value."""
-    flat: list[Any] = []
-    for name, value in attributes.items():
-        flat += [name, ns.StringValue(str(value))]
-    return flat
+    mac = ns.WifiMacHelper()
+    mac.SetType(mac_type)
+    return wifi.Install(phy, mac, nodes)

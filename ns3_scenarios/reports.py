@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ns3_scenarios.scenario import BoolArray, FloatArray, IntArray
+from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 
 OUTCOMES = ("delivered", "partial", "lost", "late", "dead")
 
@@ -37,7 +37,8 @@ class LinkReport:
     rate_bps: mean PHY rate of sent frames; snr_db: mean over received PPDUs; both nan where none.
     loss_ratio: share of frames on the air that their addressee did not receive, nan where none.
     frames counts retransmissions; airtime_s is that of the PPDUs; received_bytes are MAC bytes.
-    is_peer: the row device's own peering protocol counts the column device as a peer.
+    is_peer: the row device's own peering protocol counts the column device as a
+    peer; never so in ad hoc, which has none.
     """
 
     rate_bps: FloatArray

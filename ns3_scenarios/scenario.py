@@ -3,15 +3,11 @@
 from dataclasses import dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 
+from ns3_scenarios.arrays import BoolArray, FloatArray
 from ns3_scenarios.channel import Channel
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.radio import Radio
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 RADIO_STATES = ("tx", "rx", "idle", "cca_busy", "switching", "sleep", "off")
 
@@ -49,11 +45,10 @@ class MeshSettings:
 class NetworkScenario:
     """A network of n devices, in SI units.
 
-    position_m (n, 3);
-    boot_s: how long devices are on before the first round; neighbours (n, n): row greets column
-    then, so that paths stand. initial_energy_j (at the start of the first round),
-    battery_capacity_j, harvest_power_w (n). Raises ScenarioError where a field
-    does not fit the others.
+    position_m (n, 3); boot_s: how long devices are on before the first round; neighbours (n, n):
+    row greets column then, so that paths stand. initial_energy_j (at the start of the first round),
+    battery_capacity_j, harvest_power_w (n). Raises ScenarioError where a field does not fit the
+    others.
     """
 
     name: str

@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from ns3_scenarios import catalogue
+from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.errors import NetworkUnavailableError
 from ns3_scenarios.reports import OUTCOMES, EnergyReport, FlowReport, LinkReport, RoundReport
-from ns3_scenarios.scenario import RADIO_STATES, FloatArray, NetworkScenario
+from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
 NS3_RELEASE = "3.44"
@@ -127,11 +128,15 @@ class Session:
         helper.SetBase(ns.Ipv4Address("10.0.0.0"), ns.Ipv4Mask("255.255.0.0"))
         interfaces = helper.Assign(container)
         radio = scenario.radio
+        slowest_bps, *_, fastest_bps = radio.rates_bps
+        band = ns.cosim_native.Band(
+            radio.bandwidth_hz, radio.noise_power_dbm, slowest_bps, fastest_bps
+        )
         network = ns.cosim_native.Network(
             n,
             scenario.segment_bytes,
             float(scenario.max_window_segments),
-            ns.cosim_native.Band(radio.bandwidth_hz, radio.noise_power_dbm, *radio.rate_range_bps),
+            band,
         )
         state_power_w = scenario.currents.power_w(scenario.supply_voltage_v)
         for i in range(n):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ns3_scenarios.arrays import FloatArray, IntArray
 from ns3_scenarios.errors import ScenarioError
-from ns3_scenarios.scenario import FloatArray, IntArray
 
 
 @dataclass(frozen=True)

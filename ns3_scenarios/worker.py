@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any
 from ns3_scenarios.errors import NetworkFailedError, NetworkUnavailableError, ScenarioError
 
 if TYPE_CHECKING:
+    from ns3_scenarios.arrays import FloatArray
     from ns3_scenarios.reports import RoundReport
-    from ns3_scenarios.scenario import FloatArray, NetworkScenario
+    from ns3_scenarios.scenario import NetworkScenario
     from ns3_scenarios.traffic import RoundTraffic
 
 START_LIMIT_S = 300.0

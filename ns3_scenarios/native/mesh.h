@@ -38,7 +38,7 @@ inline NetDeviceContainer
 MeshRadios(const WifiPhyHelper& phyHelper,
            NodeContainer nodes,
            WifiStandard standard,
-           ObjectFactory managerFactory)
+           const std::string& managerType)
 {
     NetDeviceContainer radios;
     for (auto node = nodes.Begin(); node != nodes.End(); ++node)
@@ -61,7 +61,8 @@ MeshRadios(const WifiPhyHelper& phyHelper,
         const auto phys = phyHelper.Create(*node, radio);
         phys.at(0)->ConfigureStandard(standard);
         radio->SetPhy(phys.at(0));
-        radio->SetRemoteStationManager(managerFactory.Create<WifiRemoteStationManager>());
+        radio->SetRemoteStationManager(
+            ObjectFactory(managerType).Create<WifiRemoteStationManager>());
 
         ObjectFactory macFactory("ns3::MeshWifiInterfaceMac", "QosSupported", BooleanValue(true));
         for (const std::string category : {"BE", "BK", "VI", "VO"})

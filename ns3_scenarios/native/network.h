@@ -4,7 +4,6 @@
 // The same sums on every processor: no fused multiply-add where one happens to have it.
 #pragma clang fp contract(off)
 // Only what is used: every header costs time at each start, since they are compiled at run time.
-#include "ns3/adhoc-wifi-mac.h"
 #include "ns3/arp-cache.h"
 #include "ns3/boolean.h"
 #include "ns3/channel-access-manager.h"

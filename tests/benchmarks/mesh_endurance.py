@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ns3"))
 
 from mesh import make_mesh, make_traffic  # noqa: E402
 
+from ns3_scenarios.mobility import neighbours_within  # noqa: E402
 from ns3_scenarios.reports import OUTCOMES  # noqa: E402
-from ns3_scenarios.scenario import neighbours_within  # noqa: E402
 from ns3_scenarios.worker import Ns3Network  # noqa: E402
 
 DELIVERED = OUTCOMES.index("delivered")

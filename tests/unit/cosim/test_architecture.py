@@ -1,6 +1,8 @@
 """The two sides know neither each other nor the co-simulator; ns-3 stays behind one file."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,3 +40,12 @@ def test_only_the_session_imports_cppyy() -> None:
         if {"cppyy", "libcppyy", "ns", "ns3"} & set(imports(path))
     ]
     assert users == ["session.py"]
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "tests" / "benchmarks").glob("*.py")))
+def test_a_benchmark_finds_all_that_it_imports(script: Path) -> None:
+    code = f"import runpy; runpy.run_path({str(script)!r}, run_name='imported')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr

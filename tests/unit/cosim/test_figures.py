@@ -45,6 +45,16 @@ def test_topology_colours_each_measured_pair_by_the_mean_rate_of_both_directions
     np.testing.assert_allclose(np.sort(drawn), expected)
 
 
+def test_topology_shows_the_links_of_a_network_that_has_no_peerings() -> None:
+    run = made_run()
+    measured = run.links[run.links["rate_bps"].notna()]
+    pairs = {frozenset(pair) for pair in zip(measured["src"], measured["dst"], strict=True)}
+    run.links["is_peer"] = False
+    ax = draw_topology(run.devices, run.links, empty_axes())
+    drawn = [c.get_segments() for c in ax.collections if isinstance(c, LineCollection)]
+    assert sum(len(segments) for segments in drawn) == len(pairs) > 0
+
+
 def test_topology_keeps_peers_that_were_never_measured_without_a_colour() -> None:
     run = made_run(rounds=1)
     run.links["rate_bps"] = pd.array([pd.NA] * len(run.links), dtype="Float64")
