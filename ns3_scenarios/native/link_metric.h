@@ -36,17 +36,17 @@ class LinkMetric
     {
         mac->SetLinkMetricCallback(Hook<uint32_t, Mac48Address, Ptr<MeshWifiInterfaceMac>>(
             [this, device](Mac48Address peer, Ptr<MeshWifiInterfaceMac>) {
-                return AirtimeUnits(m_probe->ReceivedPowerDbm(peer, device) - m_band.noiseDbm);
+                return AirtimeUnits(m_band,
+                                    m_probe->ReceivedPowerDbm(peer, device) - m_band.noiseDbm);
             }));
     }
 
-    uint32_t AirtimeUnits(double snrDb) const
+    static uint32_t AirtimeUnits(const Band& band, double snrDb)
     {
         const double rateBps =
-            m_band.widthHz * std::log2(1 + std::pow(10, 0.1 * (snrDb - SHANNON_GAP_DB)));
+            band.widthHz * std::log2(1 + std::pow(10, 0.1 * (snrDb - SHANNON_GAP_DB)));
         const double airtimeS =
-            OVERHEAD_S +
-            TEST_FRAME_BITS / std::clamp(rateBps, m_band.slowestBps, m_band.fastestBps);
+            OVERHEAD_S + TEST_FRAME_BITS / std::clamp(rateBps, band.slowestBps, band.fastestBps);
         return static_cast<uint32_t>(airtimeS / UNIT_S);
     }
 
