@@ -12,7 +12,7 @@ test: install
 	$(PY) -m pytest -q -m "ns3 or e2e"
 
 # The environment is complete when its stamp is newer than what it was made from.
-install: .venv/.precompiled
+install: ns3_scenarios/native/built/.stamp
 
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -23,9 +23,9 @@ install: .venv/.precompiled
 	touch $@
 
 # Shortens every start of ns-3 by some seconds; runs work without.
-.venv/.precompiled: .venv/.installed $(wildcard ns3_scenarios/native/*.h)
+ns3_scenarios/native/built/.stamp: .venv/.installed ns3_scenarios/precompile.py $(wildcard ns3_scenarios/native/*.*)
 	-$(PY) -m ns3_scenarios.precompile
-	touch $@
+	@mkdir -p $(@D) && touch $@
 
 check: install
 	$(PY) -m ruff check .
@@ -37,4 +37,4 @@ format: install
 	$(PY) -m ruff format .
 
 clean-install:
-	rm -rf .venv
+	rm -rf .venv ns3_scenarios/native/built

@@ -16,8 +16,8 @@ from ns3_scenarios import channel, mobility, radio
 from ns3_scenarios.scenario import NetworkScenario
 
 
-def build(ns: Any, scenario: NetworkScenario) -> tuple[Any, list[Any], list[Any]]:
-    """Build the network; return its nodes, their IP devices and the radios, which are the same."""
+def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
+    """Build the network; return its IP devices and the radios, which are the same."""
     radio.set_defaults(ns, radio.defaults(scenario.radio))
     nodes = mobility.make_nodes(ns, scenario.position_m)
     phy = channel.yans_phy(ns, scenario.channel, nodes)
@@ -25,4 +25,4 @@ def build(ns: Any, scenario: NetworkScenario) -> tuple[Any, list[Any], list[Any]
     radios = radio.install(ns, scenario.radio, phy, "ns3::AdhocWifiMac", nodes)
     ns.WifiHelper.AssignStreams(radios, 0)
     devices = [radios.Get(i) for i in range(scenario.num_devices)]
-    return nodes, devices, devices
+    return devices, devices

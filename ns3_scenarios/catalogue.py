@@ -6,7 +6,7 @@ from typing import Any
 from ns3_scenarios import adhoc80211, mesh80211
 from ns3_scenarios.scenario import NetworkScenario
 
-Builder = Callable[[Any, NetworkScenario], tuple[Any, list[Any], list[Any]]]
+Builder = Callable[[Any, NetworkScenario], tuple[list[Any], list[Any]]]
 
 SCENARIOS: dict[str, Builder] = {
     "adhoc80211": adhoc80211.build,

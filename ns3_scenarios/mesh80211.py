@@ -55,8 +55,8 @@ def defaults(scenario: NetworkScenario) -> dict[str, Any]:
     }
 
 
-def build(ns: Any, scenario: NetworkScenario) -> tuple[Any, list[Any], list[Any]]:
-    """Build the mesh; return its nodes, their IP devices and the radio below each."""
+def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
+    """Build the mesh; return its IP devices and the radio below each."""
     radio.set_defaults(ns, radio.defaults(scenario.radio) | defaults(scenario))
     nodes = mobility.make_nodes(ns, scenario.position_m)
     phy = channel.yans_phy(ns, scenario.channel, nodes)
@@ -70,4 +70,4 @@ def build(ns: Any, scenario: NetworkScenario) -> tuple[Any, list[Any], list[Any]
     devices = ns.cosim_native.MeshOver(radios)
     ns.MeshHelper().AssignStreams(devices, 0)
     indices = range(scenario.num_devices)
-    return nodes, [devices.Get(i) for i in indices], [radios.Get(i) for i in indices]
+    return [devices.Get(i) for i in indices], [radios.Get(i) for i in indices]

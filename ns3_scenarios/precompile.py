@@ -1,53 +1,67 @@
-"""Precompile native/network.h once, which shortens every later start by some three seconds.
+"""Compile the native part once, which makes every later start of ns-3 several seconds shorter.
 
 python -m ns3_scenarios.precompile
 
-Uses cppyy's own tool for its precompiled header of the standard library, with network.h and the
-ns-3 headers that it includes added. The result (75 MB) lies in the environment and is used as long
-as the native part stays as it is.
+Makes two files in native/built, used as long as the native part stays as it is: a library of
+native/*.cpp, by the C++ compiler of the machine ($CXX, by default g++), and a precompiled header of
+native/api.h and the ns-3 headers that it includes (75 MB), by cppyy's own tool. A run works without
+either; cppyy then compiles the same sources at each start.
 """
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 from ns3_scenarios.errors import NetworkUnavailableError
-from ns3_scenarios.session import NATIVE, check_installation, precompiled_header
+from ns3_scenarios.session import NATIVE, check_installation, native_build
+
+# The same sums on every processor: no fused multiply-add where one happens to have it.
+FLAGS = ["-std=c++20", "-O2", "-fPIC", "-shared", "-ffp-contract=off"]
 
 
 def main() -> int:
-    """Build the precompiled header; return the exit code."""
+    """Build both files; return the exit code."""
     try:
-        folder = check_installation()
+        include = check_installation() / "include"
     except NetworkUnavailableError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    library, header = native_build(".so"), native_build(".pch")
+    library.parent.mkdir(exist_ok=True)
+    for outdated in library.parent.iterdir():
+        outdated.unlink()
+    paths = [f"-I{include}", f"-I{NATIVE}"]
+    sources = [str(source) for source in sorted(NATIVE.glob("*.cpp"))]
+    compiler = os.environ.get("CXX", "g++")
+    built = [_run([compiler, *FLAGS, *paths, *sources, "-o", str(library)], NATIVE, library)]
     backend = importlib.util.find_spec("cppyy_backend")
     if backend is None or backend.origin is None:
         print("error: expected the package cppyy_backend, found none", file=sys.stderr)
         return 2
-    target = precompiled_header()
-    for outdated in target.parent.glob("ns3-*.pch"):
-        outdated.unlink()
     # makepch.py finds its own headers from the working folder.
-    done = subprocess.run(
-        [
-            sys.executable,
-            "etc/dictpch/makepch.py",
-            str(target),
-            f"-I{folder / 'include'}",
-            f"-I{NATIVE}",
-            str(NATIVE / "network.h"),
-        ],
-        cwd=Path(backend.origin).parent,
-        check=False,
-    )
-    if done.returncode != 0 or not target.exists():
-        print("error: cppyy could not precompile the headers; runs work without", file=sys.stderr)
-        return 2
-    print(f"precompiled the native part into {target}")
-    return 0
+    tool = [sys.executable, "etc/dictpch/makepch.py", str(header), *paths, str(NATIVE / "api.h")]
+    built.append(_run(tool, Path(backend.origin).parent, header))
+    return 0 if all(built) else 2
+
+
+def _run(command: list[str], folder: Path, target: Path) -> bool:
+    """Run a command that makes target; tell whether it did."""
+    try:
+        done = subprocess.run(command, cwd=folder, check=False).returncode == 0 and target.exists()
+    except FileNotFoundError:
+        done = False
+    if done:
+        print(f"made {target}")
+    else:
+        target.unlink(missing_ok=True)
+        print(
+            f"error: {command[0]} could not make {target.name}; runs work without, but each start"
+            " of ns-3 takes some seconds longer",
+            file=sys.stderr,
+        )
+    return done
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import sys
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
@@ -66,22 +65,25 @@ def check_installation() -> Path:
     return folder
 
 
-def precompiled_header() -> Path:
-    """Return where `precompile` puts the precompiled native part of this environment."""
+def native_build(suffix: str) -> Path:
+    """Return where `precompile` puts a file made from the native part."""
     digest = hashlib.sha256()
-    for header in sorted(NATIVE.glob("*.h")):
-        digest.update(header.read_bytes())
+    for source in sorted([*NATIVE.glob("*.h"), *NATIVE.glob("*.cpp")]):
+        digest.update(source.read_bytes())
     # Of no use to another version of the compiler or of the native part.
     version = f"{metadata.version('cppyy-cling')}-{digest.hexdigest()[:12]}"
-    return Path(sys.prefix) / f"ns3-{NS3_RELEASE}-{version}.pch"
+    return NATIVE / "built" / f"ns3-{NS3_RELEASE}-{version}{suffix}"
 
 
 def load_ns3() -> Any:
-    """Load ns-3 and the native part; return the C++ namespace ns3."""
+    """Load ns-3 and the native part; return the C++ namespace ns3.
+
+    Without the files that `precompile` makes, cppyy compiles the native part now.
+    """
     folder = check_installation()
-    precompiled = precompiled_header()
-    if precompiled.exists():
-        os.environ.setdefault("CLING_STANDARD_PCH", str(precompiled))
+    header, library = native_build(".pch"), native_build(".so")
+    if header.exists():
+        os.environ.setdefault("CLING_STANDARD_PCH", str(header))
     import cppyy
     import libcppyy
 
@@ -91,16 +93,23 @@ def load_ns3() -> Any:
     cppyy.add_include_path(str(NATIVE))
     for module in NS3_MODULES:
         cppyy.load_library(f"libns{NS3_RELEASE}-{module}.so")
-    if os.environ.get("CLING_STANDARD_PCH") != str(precompiled):
-        cppyy.include("network.h")
+    if os.environ.get("CLING_STANDARD_PCH") != str(header):
+        cppyy.include("api.h")
+    if library.exists():
+        cppyy.load_library(str(library))
+    else:
+        for source in sorted(NATIVE.glob("*.cpp")):
+            cppyy.include(source.name)
     ns = cppyy.gbl.ns3
     ns.cosim_native = cppyy.gbl.cosim_native
     return ns
 
 
-def _matrix(values: Any, n: int) -> FloatArray:
-    """Copy a C++ vector of n x n doubles."""
-    return np.fromiter(values, dtype=np.float64, count=n * n).reshape(n, n)
+def _array(values: Any, dtype: type, *shape: int) -> Any:
+    """Copy a C++ vector of 64-bit numbers into an array."""
+    count = len(values)
+    flat: Any = np.frombuffer(values.data(), dtype, count) if count else np.empty(0, dtype)
+    return flat.reshape(shape).copy()
 
 
 class Session:
@@ -112,50 +121,31 @@ class Session:
         ns.RngSeedManager.SetSeed(scenario.rng_seed)
         ns.RngSeedManager.SetRun(scenario.rng_run)
         # Held for as long as the session: the C++ side keeps no reference to Python's objects.
-        self._nodes, self._devices, self._radios = catalogue.builder(scenario.name)(ns, scenario)
-        self._network = self._attach()
+        self._built = catalogue.builder(scenario.name)(ns, scenario)
+        self._network = self._attach(*self._built)
         self._boot()
         self._energy = self._read_energy_totals()
 
-    def _attach(self) -> Any:
+    def _attach(self, devices: list[Any], radios: list[Any]) -> Any:
         """Give every device an address, a battery and an endpoint."""
-        ns, scenario, n = self._ns, self._scenario, self._scenario.num_devices
-        ns.InternetStackHelper().Install(self._nodes)
-        container = ns.NetDeviceContainer()
-        for device in self._devices:
-            container.Add(device)
-        helper = ns.Ipv4AddressHelper()
-        helper.SetBase(ns.Ipv4Address("10.0.0.0"), ns.Ipv4Mask("255.255.0.0"))
-        interfaces = helper.Assign(container)
+        native, scenario = self._ns.cosim_native, self._scenario
         radio = scenario.radio
         slowest_bps, *_, fastest_bps = radio.rates_bps
-        band = ns.cosim_native.Band(
-            radio.bandwidth_hz, radio.noise_power_dbm, slowest_bps, fastest_bps
-        )
-        network = ns.cosim_native.Network(
-            n,
+        network = native.Network(
+            scenario.num_devices,
             scenario.segment_bytes,
             float(scenario.max_window_segments),
-            band,
+            native.Band(radio.bandwidth_hz, radio.noise_power_dbm, slowest_bps, fastest_bps),
         )
         state_power_w = scenario.currents.power_w(scenario.supply_voltage_v)
-        for i in range(n):
-            network.AddDevice(
-                self._nodes.Get(i),
-                self._devices[i],
-                self._radios[i],
-                interfaces.GetAddress(i),
+        for i, (device, below) in enumerate(zip(devices, radios, strict=True)):
+            supply = native.Supply(
                 float(scenario.initial_energy_j[i]),
                 float(scenario.battery_capacity_j[i]),
                 float(scenario.harvest_power_w[i]),
                 state_power_w,
-                scenario.energy_audit,
             )
-            for j in range(n):
-                if i != j:
-                    network.AddPermanentNeighbour(
-                        self._nodes.Get(i), interfaces.GetAddress(j), self._devices[j].GetAddress()
-                    )
+            network.AddDevice(device, below, supply, scenario.energy_audit)
         network.Finish()
         return network
 
@@ -169,8 +159,7 @@ class Session:
 
     def _read_clock(self) -> tuple[float, int]:
         """Return the simulated time [s] and how many events ns-3 has worked off."""
-        simulator = self._ns.Simulator
-        return 1e-9 * float(simulator.Now().GetNanoSeconds()), int(simulator.GetEventCount())
+        return float(self._network.NowS()), int(self._network.NumEvents())
 
     def run_round(self, traffic: RoundTraffic) -> RoundReport:
         """Carry one round's traffic through the simulation and report what became of it."""
@@ -192,12 +181,10 @@ class Session:
             round_index=traffic.round_index,
             start_s=start_s,
             duration_s=self._now_s - start_s,
+            energy=self._energy_report(),
             flows=self._flows(traffic, start_s),
             links=self._links(),
-            energy=self._energy_report(),
-            stale_datagrams=np.array(
-                [network.StaleDatagrams(i) for i in range(network.n)], dtype=np.int64
-            ),
+            stale_datagrams=_array(network.StaleDatagrams(), np.int64, -1),
             num_events=self._event_count - events_before,
         )
 
@@ -208,13 +195,12 @@ class Session:
         no round can follow.
         """
         self._network.Run(1.0, False)
-        audit = self._network.audit
         states = [int(getattr(self._ns.WifiPhyState, name.upper())) for name in RADIO_STATES]
         boundaries_ns = [round(1e9 * boundary) for boundary in boundaries_s]
         return np.array(
             [
                 [
-                    [audit.SecondsBetween(i, state, start, end) for state in states]
+                    [self._network.TracedSeconds(i, state, start, end) for state in states]
                     for i in range(self._scenario.num_devices)
                 ]
                 for start, end in pairwise(boundaries_ns)
@@ -226,23 +212,9 @@ class Session:
         self._ns.Simulator.Destroy()
 
     def _flows(self, traffic: RoundTraffic, start_s: float) -> FlowReport:
-        messages = self._network.ledger.messages
-        table = np.array(
-            [
-                (
-                    m.handedBytes,
-                    m.deliveredBytes,
-                    m.ackedBytes,
-                    m.finishedNs,
-                    m.retransmissions,
-                    m.gaveUp,
-                )
-                for m in messages
-            ],
-            dtype=np.int64,
-        ).reshape(len(traffic.src), 6)
+        table = _array(self._network.Messages(), np.int64, -1, 6)
         handed, delivered, acked, finished_ns, retransmissions, gave_up = table.T
-        dead = np.array([battery.IsDead() for battery in self._network.batteries])
+        dead = np.isfinite(self._energy["died_at_s"])
         ready_s = traffic.compute_s[traffic.src]
         whole = finished_ns >= 0
         finish_s = np.where(whole, 1e-9 * finished_ns - start_s, np.inf)
@@ -269,35 +241,32 @@ class Session:
         )
 
     def _links(self) -> LinkReport:
-        links, n = self._network.links, self._scenario.num_devices
-        sent, received = _matrix(links.sentFrames, n), _matrix(links.receivedFrames, n)
-        samples = _matrix(links.snrSamples, n)
-        is_peer = np.zeros((n, n), dtype=np.bool_)
-        for i in range(n):
-            is_peer[i, list(self._network.Peers(i))] = True
+        n = self._scenario.num_devices
+        tables = _array(self._network.Links(), np.float64, 8, n, n)
+        sent, received, airtime_s, received_bytes, snr_sum_db, samples, rate_sum_bps, peers = tables
         with np.errstate(invalid="ignore", divide="ignore"):
             return LinkReport(
-                rate_bps=_matrix(links.rateBpsSum, n) / sent,
-                snr_db=_matrix(links.snrDbSum, n) / samples,
+                rate_bps=rate_sum_bps / sent,
+                snr_db=snr_sum_db / samples,
                 loss_ratio=1 - received / sent,
                 frames=sent.astype(np.int64),
-                airtime_s=_matrix(links.airtimeS, n),
-                received_bytes=_matrix(links.receivedBytes, n).astype(np.int64),
-                is_peer=is_peer,
+                airtime_s=airtime_s,
+                received_bytes=received_bytes.astype(np.int64),
+                is_peer=peers > 0,
             )
 
     def _read_energy_totals(self) -> dict[str, FloatArray]:
         """Read what the batteries have added up since the start of the simulation."""
-        batteries = list(self._network.batteries)
-        died_ns = np.array([b.DiedAtNs() for b in batteries], dtype=np.float64)
+        states, n = len(RADIO_STATES), self._scenario.num_devices
+        table = _array(self._network.Batteries(), np.float64, n, states + 5)
+        compute_j, harvested_j, overflow_j, remaining_j, died_s = table[:, states:].T
         return {
-            "state_s": 1e-9
-            * np.array([[b.StateNs(s) for s in range(len(RADIO_STATES))] for b in batteries]),
-            "compute_j": np.array([b.ComputeJ() for b in batteries]),
-            "harvested_j": np.array([b.HarvestedJ() for b in batteries]),
-            "overflow_j": np.array([b.OverflowJ() for b in batteries]),
-            "remaining_energy_j": np.array([b.RemainingJ() for b in batteries]),
-            "died_at_s": np.where(died_ns >= 0, 1e-9 * died_ns, np.nan),
+            "state_s": table[:, :states],
+            "compute_j": compute_j,
+            "harvested_j": harvested_j,
+            "overflow_j": overflow_j,
+            "remaining_energy_j": remaining_j,
+            "died_at_s": np.where(died_s >= 0, died_s, np.nan),
         }
 
     def _energy_report(self) -> EnergyReport:

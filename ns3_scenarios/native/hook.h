@@ -1,7 +1,13 @@
 // Callbacks of ns-3 around lambdas.
 #pragma once
+#ifdef __clang__
+// The same sums on every processor: no fused multiply-add where one happens to have it.
+#pragma clang fp contract(off)
+#endif
 #include <functional>
 #include <type_traits>
+
+#include "ns3/callback.h"
 
 namespace cosim_native
 {

@@ -4,20 +4,14 @@
 #include <cmath>
 #include <cstdint>
 
+#include "ns3/mesh-wifi-interface-mac.h"
+
+#include "network.h"
 #include "probes.h"
 
 namespace cosim_native
 {
 using namespace ns3;
-
-// The channel that all radios share, and the range of PHY rates of their standard.
-struct Band
-{
-    double widthHz;
-    double noiseDbm;
-    double slowestBps;
-    double fastestBps;
-};
 
 // Airtime metric of IEEE 802.11-2020, 14.9: c = O + B / r, in units of 10.24 us. The calculator of
 // ns-3.44 takes the lowest rate for every link (it leaves the peer's address unset). The rate r is

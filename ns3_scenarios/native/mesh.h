@@ -3,138 +3,30 @@
 #include <string>
 #include <vector>
 
+#include "ns3/net-device-container.h"
+#include "ns3/node-container.h"
+#include "ns3/wifi-helper.h"
+
 namespace cosim_native
 {
 using namespace ns3;
 
-// Tells two radios what the other one is capable of, which 802.11s beacons of ns-3.44 do not.
-inline void
-Introduce(Ptr<WifiMac> to, Ptr<WifiMac> other)
-{
-    auto manager = to->GetWifiRemoteStationManager();
-    const auto address = other->GetAddress();
-    manager->AddAllSupportedModes(address);
-    if (other->GetHtSupported(0))
-    {
-        manager->AddStationHtCapabilities(address, other->GetHtCapabilities(0));
-    }
-    if (other->GetVhtSupported(0))
-    {
-        manager->AddStationVhtCapabilities(address, other->GetVhtCapabilities(0));
-    }
-    if (other->GetHeSupported())
-    {
-        manager->AddStationHeCapabilities(address, other->GetHeCapabilities(0));
-        if (other->GetWifiPhy()->GetPhyBand() == WIFI_PHY_BAND_6GHZ)
-        {
-            manager->AddStationHe6GhzCapabilities(address, other->GetHe6GhzBandCapabilities(0));
-        }
-    }
-}
-
 // A radio per node with a mesh MAC. WifiHelper of ns-3.44 makes no such MAC (it sets the queue
 // scheduler too late for it), and MeshHelper retunes the radio to channel 100 of 20 MHz.
-inline NetDeviceContainer
-MeshRadios(const WifiPhyHelper& phyHelper,
-           NodeContainer nodes,
-           WifiStandard standard,
-           const std::string& managerType)
-{
-    NetDeviceContainer radios;
-    for (auto node = nodes.Begin(); node != nodes.End(); ++node)
-    {
-        auto radio = CreateObject<WifiNetDevice>();
-        (*node)->AddDevice(radio);
-        radio->SetStandard(standard);
-        if (standard >= WIFI_STANDARD_80211n)
-        {
-            radio->SetHtConfiguration(CreateObject<HtConfiguration>());
-        }
-        if (standard >= WIFI_STANDARD_80211ac)
-        {
-            radio->SetVhtConfiguration(CreateObject<VhtConfiguration>());
-        }
-        if (standard >= WIFI_STANDARD_80211ax)
-        {
-            radio->SetHeConfiguration(CreateObject<HeConfiguration>());
-        }
-        const auto phys = phyHelper.Create(*node, radio);
-        phys.at(0)->ConfigureStandard(standard);
-        radio->SetPhy(phys.at(0));
-        radio->SetRemoteStationManager(
-            ObjectFactory(managerType).Create<WifiRemoteStationManager>());
-
-        ObjectFactory macFactory("ns3::MeshWifiInterfaceMac", "QosSupported", BooleanValue(true));
-        for (const std::string category : {"BE", "BK", "VI", "VO"})
-        {
-            auto txop = CreateObjectWithAttributes<QosTxop>("AcIndex",
-                                                            StringValue("AC_" + category));
-            macFactory.Set(category + "_Txop", PointerValue(txop));
-        }
-        auto mac = macFactory.Create<MeshWifiInterfaceMac>();
-        mac->SetSsid(Ssid());
-        mac->SetDevice(radio);
-        mac->SetAddress(Mac48Address::Allocate());
-        radio->SetMac(mac);
-        mac->SetMacQueueScheduler(CreateObject<FcfsWifiQueueScheduler>());
-        mac->SetChannelAccessManagers({CreateObject<ChannelAccessManager>()});
-        ObjectFactory exchangeFactory(GetFrameExchangeManagerTypeIdName(standard, true));
-        auto exchange = exchangeFactory.Create<FrameExchangeManager>();
-        mac->SetFrameExchangeManagers({exchange});
-        exchange->SetAddress(mac->GetAddress());
-        auto protection = CreateObject<WifiDefaultProtectionManager>();
-        protection->SetWifiMac(mac);
-        exchange->SetProtectionManager(protection);
-        auto acknowledgement = CreateObject<WifiDefaultAckManager>();
-        acknowledgement->SetWifiMac(mac);
-        exchange->SetAckManager(acknowledgement);
-        radios.Add(radio);
-    }
-    return radios;
-}
+NetDeviceContainer MeshRadios(const WifiPhyHelper& phyHelper,
+                              NodeContainer nodes,
+                              WifiStandard standard,
+                              const std::string& managerType);
 
 // Puts a mesh point on top of each radio, whose MAC is a MeshWifiInterfaceMac.
-inline NetDeviceContainer
-MeshOver(NetDeviceContainer radios)
-{
-    NetDeviceContainer meshDevices;
-    auto stack = CreateObject<Dot11sStack>();
-    for (uint32_t i = 0; i < radios.GetN(); ++i)
-    {
-        auto meshDevice = CreateObject<MeshPointDevice>();
-        radios.Get(i)->GetNode()->AddDevice(meshDevice);
-        meshDevice->AddInterface(radios.Get(i));
-        stack->InstallStack(meshDevice);
-        meshDevices.Add(meshDevice);
-        for (uint32_t j = 0; j < radios.GetN(); ++j)
-        {
-            if (i != j)
-            {
-                Introduce(DynamicCast<WifiNetDevice>(radios.Get(i))->GetMac(),
-                          DynamicCast<WifiNetDevice>(radios.Get(j))->GetMac());
-            }
-        }
-    }
-    return meshDevices;
-}
+NetDeviceContainer MeshOver(NetDeviceContainer radios);
 
 // Peers of a mesh point, as its own peering protocol has them.
-inline std::vector<Mac48Address>
-PeersOf(Ptr<NetDevice> meshDevice)
-{
-    auto protocol = meshDevice->GetObject<dot11s::PeerManagementProtocol>();
-    const auto interfaces = DynamicCast<MeshPointDevice>(meshDevice)->GetInterfaces();
-    return protocol->GetPeers(interfaces.at(0)->GetIfIndex());
-}
+std::vector<Mac48Address> PeersOf(Ptr<NetDevice> meshDevice);
 
 // HWMP in ns-3 notices neither a forwarder that has no path any more (it drops in silence) nor two
 // that forward to each other; either lasts until the path's lifetime is over. A device whose
 // transfers get no answer forgets its own path, so that the next datagram asks anew.
-inline void
-ForgetPath(Ptr<NetDevice> meshDevice, Address peer)
-{
-    meshDevice->GetObject<dot11s::HwmpProtocol>()->GetRoutingTable()->DeleteReactivePath(
-        Mac48Address::ConvertFrom(peer));
-}
+void ForgetPath(Ptr<NetDevice> meshDevice, Address peer);
 
 } // namespace cosim_native

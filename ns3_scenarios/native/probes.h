@@ -7,6 +7,12 @@
 #include <utility>
 #include <vector>
 
+#include "ns3/simulator.h"
+#include "ns3/wifi-phy.h"
+#include "ns3/wifi-ppdu.h"
+#include "ns3/wifi-psdu.h"
+#include "ns3/wifi-utils.h"
+
 #include "hook.h"
 
 namespace cosim_native

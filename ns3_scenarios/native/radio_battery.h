@@ -16,6 +16,10 @@
 #include <memory>
 #include <vector>
 
+#include "ns3/simulator.h"
+#include "ns3/wifi-phy-listener.h"
+#include "ns3/wifi-phy.h"
+
 namespace cosim_native
 {
 using namespace ns3;

@@ -10,6 +10,8 @@
 // bytes that the sender knows to have arrived, bytes at the receiver and when the last came.
 #pragma once
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <deque>
@@ -17,6 +19,13 @@
 #include <map>
 #include <memory>
 #include <vector>
+
+#include "ns3/inet-socket-address.h"
+#include "ns3/node.h"
+#include "ns3/packet.h"
+#include "ns3/random-variable-stream.h"
+#include "ns3/simulator.h"
+#include "ns3/udp-socket-factory.h"
 
 #include "hook.h"
 

@@ -55,7 +55,7 @@ def test_the_airtime_metric_is_that_of_the_standard_at_the_rate_of_the_link() ->
         "from ns3_scenarios.session import load_ns3\n"
         "native = load_ns3().cosim_native\n"
         "band = native.Band(20e6, 0.0, 7.3e6, 121.9e6)\n"
-        "print(*(native.LinkMetric.AirtimeUnits(band, snr_db) for snr_db in (6.0, -50.0, 60.0)))\n"
+        "print(*(native.AirtimeUnits(band, snr_db) for snr_db in (6.0, -50.0, 60.0)))\n"
     )
     answer = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

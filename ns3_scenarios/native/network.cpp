@@ -1,0 +1,369 @@
+#include "network.h"
+
+#include "ns3/arp-cache.h"
+#include "ns3/internet-stack-helper.h"
+#include "ns3/ipv4-address-helper.h"
+#include "ns3/ipv4-interface.h"
+#include "ns3/ipv4-l3-protocol.h"
+#include "ns3/mesh-point-device.h"
+#include "ns3/net-device-container.h"
+#include "ns3/node-container.h"
+#include "ns3/simulator.h"
+#include "ns3/wifi-net-device.h"
+
+#include "link_metric.h"
+#include "mesh.h"
+#include "probes.h"
+#include "radio_battery.h"
+#include "transfers.h"
+
+namespace cosim_native
+{
+using namespace ns3;
+
+namespace
+{
+// One of the devices that take part.
+struct Device
+{
+    Ptr<NetDevice> ip; // the one with the IP address
+    Ptr<WifiNetDevice> radio;
+    bool isMesh;
+    Ipv4Address address;
+    std::shared_ptr<RadioBattery> battery;
+    std::unique_ptr<Endpoint> endpoint;
+};
+
+// Addresses known by configuration, so that no address resolution is lost in the first round.
+void
+AddPermanentNeighbour(Ptr<Node> node, Ipv4Address address, Address mac)
+{
+    auto cache = node->GetObject<Ipv4L3Protocol>()->GetInterface(1)->GetArpCache();
+    auto* entry = cache->Add(address);
+    entry->SetMacAddress(mac);
+    entry->MarkPermanent();
+}
+
+template <typename Out, typename In>
+void
+Append(std::vector<Out>& out, const std::vector<In>& values)
+{
+    out.insert(out.end(), values.begin(), values.end());
+}
+} // namespace
+
+uint32_t
+AirtimeUnits(const Band& band, double snrDb)
+{
+    return LinkMetric::AirtimeUnits(band, snrDb);
+}
+
+struct Network::Parts
+{
+    Parts(int numDevices, uint32_t segmentBytes, double maxWindow, const Band& band)
+        : links(numDevices),
+          audit(numDevices),
+          metric(&links, band),
+          segmentBytes(segmentBytes),
+          maxWindow(maxWindow)
+    {
+    }
+
+    void EndRound()
+    {
+        for (auto& device : devices)
+        {
+            device.endpoint->EndRound();
+        }
+        Simulator::Stop();
+    }
+
+    Ledger ledger;
+    LinkProbe links;
+    StateAudit audit;
+    LinkMetric metric;
+    uint32_t segmentBytes;
+    double maxWindow;
+    std::vector<Device> devices;
+    uint32_t round{0};
+};
+
+Network::Network(int numDevices, uint32_t segmentBytes, double maxWindow, const Band& band)
+    : m(std::make_unique<Parts>(numDevices, segmentBytes, maxWindow, band))
+{
+}
+
+Network::~Network() = default;
+
+void
+Network::AddDevice(Ptr<NetDevice> ipDevice, Ptr<NetDevice> radio, const Supply& supply, bool audited)
+{
+    const int index = static_cast<int>(m->devices.size());
+    auto wifi = DynamicCast<WifiNetDevice>(radio);
+    auto phy = wifi->GetPhy();
+    auto battery = std::make_shared<RadioBattery>(phy,
+                                                  supply.initialJ,
+                                                  supply.capacityJ,
+                                                  supply.harvestW);
+    for (size_t state = 0; state < supply.statePowerW.size(); ++state)
+    {
+        battery->SetStatePower(static_cast<int>(state), supply.statePowerW[state]);
+    }
+    phy->RegisterListener(battery);
+    m->links.Attach(index, phy, wifi->GetMac()->GetAddress());
+    const bool isMesh = DynamicCast<MeshPointDevice>(ipDevice) != nullptr;
+    if (isMesh)
+    {
+        m->metric.Attach(index, DynamicCast<MeshWifiInterfaceMac>(wifi->GetMac()));
+    }
+    if (audited)
+    {
+        m->audit.Attach(index, phy);
+    }
+    m->devices.push_back(Device{ipDevice, wifi, isMesh, {}, battery, nullptr});
+}
+
+void
+Network::Finish()
+{
+    NodeContainer nodes;
+    NetDeviceContainer ipDevices;
+    for (auto& device : m->devices)
+    {
+        nodes.Add(device.ip->GetNode());
+        ipDevices.Add(device.ip);
+    }
+    InternetStackHelper().Install(nodes);
+    Ipv4AddressHelper addresses("10.0.0.0", "255.255.0.0");
+    const auto interfaces = addresses.Assign(ipDevices);
+    const int n = static_cast<int>(m->devices.size());
+    for (int i = 0; i < n; ++i)
+    {
+        Device& device = m->devices[i];
+        device.address = interfaces.GetAddress(i);
+        device.endpoint = std::make_unique<Endpoint>(i,
+                                                     device.ip->GetNode(),
+                                                     &m->ledger,
+                                                     m->segmentBytes,
+                                                     m->maxWindow);
+        device.battery->OnDeath([e = device.endpoint.get()] { e->Die(); });
+        if (device.isMesh)
+        {
+            device.endpoint->onPathSuspect = [parts = m.get(), i](int peer) {
+                ForgetPath(parts->devices[i].ip, parts->devices[peer].ip->GetAddress());
+            };
+        }
+    }
+    for (int i = 0; i < n; ++i)
+    {
+        for (int j = 0; j < n; ++j)
+        {
+            const Device& peer = m->devices[j];
+            if (i != j)
+            {
+                AddPermanentNeighbour(nodes.Get(i), peer.address, peer.ip->GetAddress());
+                m->devices[i].endpoint->AddPeer(j, peer.address);
+            }
+        }
+        m->devices[i].battery->CheckEmpty();
+    }
+}
+
+void
+Network::Greet(int device, int neighbour, double bootS)
+{
+    if (!m->devices[device].battery->IsDead())
+    {
+        Endpoint* endpoint = m->devices[device].endpoint.get();
+        Simulator::Schedule(Seconds(endpoint->UniformIn(bootS / 2, bootS)),
+                            [endpoint, neighbour] { endpoint->Greet(neighbour); });
+    }
+}
+
+// Devices find their peers, their paths and their block-ack agreements before the first round, each
+// at its own time: all at once, most path requests are lost to collisions, and the detours that the
+// others find last as long as the paths. Batteries count from the end of it on.
+void
+Network::Boot(double bootS)
+{
+    Simulator::Schedule(Seconds(bootS), [] { Simulator::Stop(); });
+    Simulator::Run();
+    for (auto& device : m->devices)
+    {
+        device.battery->StartMetering();
+    }
+}
+
+void
+Network::BeginRound(uint32_t round)
+{
+    m->round = round;
+    m->links.Reset();
+    m->ledger.Clear();
+    for (auto& device : m->devices)
+    {
+        device.endpoint->BeginRound(round);
+    }
+}
+
+void
+Network::Compute(int device, double energyJ, double durationS)
+{
+    if (durationS > 0)
+    {
+        m->devices[device].battery->BeginCompute(energyJ / durationS,
+                                                 Seconds(durationS).GetNanoSeconds());
+    }
+}
+
+void
+Network::AddMessage(int src, int dst, int64_t bytes, double readyS)
+{
+    const int message = m->ledger.Add(src, dst, bytes);
+    if (m->devices[src].battery->IsDead() || m->devices[dst].battery->IsDead())
+    {
+        m->ledger.Settle(message);
+    }
+    if (m->devices[src].battery->IsDead())
+    {
+        return;
+    }
+    // A living sender does not know that its receiver is dead: it sends.
+    Endpoint* endpoint = m->devices[src].endpoint.get();
+    Simulator::Schedule(
+        Seconds(readyS + endpoint->StartDelayS()),
+        [endpoint, message, round = m->round] { endpoint->Submit(message, round); });
+}
+
+void
+Network::Run(double periodS, bool stopWhenSettled)
+{
+    EventId end = Simulator::Schedule(Seconds(periodS), [this] { m->EndRound(); });
+    const auto endEarly = [this, &end] {
+        Time computeEnd = Simulator::Now();
+        for (const auto& device : m->devices)
+        {
+            computeEnd = std::max(computeEnd, NanoSeconds(device.battery->ComputeEndNs()));
+        }
+        end.Cancel();
+        end = Simulator::Schedule(computeEnd - Simulator::Now(), [this] { m->EndRound(); });
+    };
+    m->ledger.onAllSettled = nullptr;
+    if (stopWhenSettled)
+    {
+        m->ledger.onAllSettled = endEarly;
+        if (m->ledger.NumOpen() == 0)
+        {
+            endEarly();
+        }
+    }
+    Simulator::Run();
+    m->ledger.onAllSettled = nullptr;
+    for (auto& device : m->devices)
+    {
+        device.battery->Advance();
+    }
+}
+
+double
+Network::NowS() const
+{
+    return 1e-9 * static_cast<double>(Simulator::Now().GetNanoSeconds());
+}
+
+uint64_t
+Network::NumEvents() const
+{
+    return Simulator::GetEventCount();
+}
+
+std::vector<int64_t>
+Network::Messages() const
+{
+    std::vector<int64_t> table;
+    for (const auto& message : m->ledger.messages)
+    {
+        Append(table,
+               std::vector<int64_t>{message.handedBytes,
+                                    message.deliveredBytes,
+                                    message.ackedBytes,
+                                    message.finishedNs,
+                                    message.retransmissions,
+                                    message.gaveUp});
+    }
+    return table;
+}
+
+std::vector<double>
+Network::Links() const
+{
+    const size_t n = m->devices.size();
+    std::vector<double> isPeer(n * n, 0.0);
+    for (size_t i = 0; i < n; ++i)
+    {
+        if (m->devices[i].isMesh)
+        {
+            const auto peers = PeersOf(m->devices[i].ip);
+            for (size_t j = 0; j < n; ++j)
+            {
+                const auto address = m->devices[j].radio->GetMac()->GetAddress();
+                isPeer[i * n + j] = std::find(peers.begin(), peers.end(), address) != peers.end();
+            }
+        }
+    }
+    std::vector<double> tables;
+    const auto& links = m->links;
+    for (const auto* table : {&links.sentFrames,
+                              &links.receivedFrames,
+                              &links.airtimeS,
+                              &links.receivedBytes,
+                              &links.snrDbSum,
+                              &links.snrSamples,
+                              &links.rateBpsSum})
+    {
+        Append(tables, *table);
+    }
+    Append(tables, isPeer);
+    return tables;
+}
+
+std::vector<double>
+Network::Batteries() const
+{
+    std::vector<double> table;
+    for (const auto& device : m->devices)
+    {
+        const auto& battery = *device.battery;
+        for (int state = 0; state < NUM_STATES; ++state)
+        {
+            table.push_back(1e-9 * static_cast<double>(battery.StateNs(state)));
+        }
+        Append(table,
+               std::vector<double>{
+                   battery.ComputeJ(),
+                   battery.HarvestedJ(),
+                   battery.OverflowJ(),
+                   battery.RemainingJ(),
+                   battery.IsDead() ? 1e-9 * static_cast<double>(battery.DiedAtNs()) : -1.0});
+    }
+    return table;
+}
+
+std::vector<int64_t>
+Network::StaleDatagrams() const
+{
+    std::vector<int64_t> counts;
+    for (const auto& device : m->devices)
+    {
+        counts.push_back(device.endpoint->staleDatagrams);
+    }
+    return counts;
+}
+
+double
+Network::TracedSeconds(int device, int phyState, int64_t fromNs, int64_t toNs) const
+{
+    return m->audit.SecondsBetween(device, phyState, fromNs, toNs);
+}
+
+} // namespace cosim_native
