@@ -6,17 +6,21 @@ believes about its neighbours.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cosim.config import RunConfig
+from cosim.config_network import NetworkConfig
 from cosim.seeds import NS3_RNG_SEED, stream
 from learning.learner import Delivery, Payload
-from ns3_scenarios import catalogue
-from ns3_scenarios.channel import Channel, log_normal_shadowing_db
-from ns3_scenarios.mobility import grid_positions_m, neighbours_within
+from ns3_scenarios import catalogue, mobility
+from ns3_scenarios.channel import Channel, log_normal_shadowing_db, read_loss_trace
+from ns3_scenarios.errors import ScenarioError
+from ns3_scenarios.mobility import neighbours_within
 from ns3_scenarios.radio import Radio
 from ns3_scenarios.reports import OUTCOMES, RoundReport
 from ns3_scenarios.scenario import RADIO_STATES, MeshSettings, NetworkScenario, RadioCurrents
@@ -83,21 +87,19 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
     """Turn the configuration into a network's plain description."""
     net, energy = config.network, config.energy
     n = net.num_devices
-    position_m = grid_positions_m(n, net.grid_spacing_m)
+    if net.kind != "ns3" and net.mobility != "static":
+        raise ScenarioError(
+            f"network.mobility: expected static with network.kind {net.kind}, got {net.mobility};"
+            " only ns3 moves devices"
+        )
+    position_m = _positions_m(config)
     radio = Radio(**{field.name: getattr(net, field.name) for field in fields(Radio)})
     scenario = NetworkScenario(
         name=config.scenario,
         position_m=position_m,
+        mobility=_mobility(net, position_m),
         radio=radio,
-        channel=Channel(
-            path_loss_exponent=net.path_loss_exponent,
-            reference_loss_db=radio.free_space_loss_db
-            if net.reference_loss_db is None
-            else net.reference_loss_db,
-            shadowing_db=log_normal_shadowing_db(
-                n, net.shadowing_sigma_db, stream(config.seed, "shadowing")
-            ),
-        ),
+        channel=_channel(config, radio),
         mesh=MeshSettings(
             max_packet_failure=net.mesh_max_packet_failure,
             max_beacon_loss=net.mesh_max_beacon_loss,
@@ -106,7 +108,10 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
         segment_bytes=net.segment_bytes,
         max_window_segments=net.max_window_segments,
         boot_s=net.boot_s,
-        neighbours=neighbours_within(position_m, net.neighbour_distance_m),
+        neighbours=neighbours_within(
+            position_m, net.neighbour_distance_m if net.mobility == "static" else np.inf
+        ),
+        contact_distance_m=net.neighbour_distance_m,
         initial_energy_j=np.full(n, energy.battery_j),
         battery_capacity_j=np.full(n, energy.battery_j),
         harvest_power_w=np.full(n, energy.harvest_power_w),
@@ -124,6 +129,71 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
     )
     catalogue.check(scenario)
     return scenario
+
+
+def _positions_m(config: RunConfig) -> FloatArray:
+    net, n, height_m = config.network, config.network.num_devices, config.network.device_height_m
+    if (net.placement == "file") != (net.placement_file is not None):
+        raise ScenarioError(
+            "network.placement_file: expected a CSV file with placement file and none else,"
+            f" got {net.placement_file} with {net.placement}"
+        )
+    if net.placement == "file":
+        return mobility.file_positions_m(Path(str(net.placement_file)), n, height_m)
+    if net.placement == "disc":
+        rng = stream(config.seed, "placement")
+        return mobility.disc_positions_m(n, net.disc_radius_m, rng, height_m)
+    place = mobility.line_positions_m if net.placement == "line" else mobility.grid_positions_m
+    return place(n, net.spacing_m, height_m)
+
+
+def _mobility(net: NetworkConfig, position_m: FloatArray) -> mobility.Mobility:
+    low_x, high_x, low_y, high_y = mobility.bounding_area_m(position_m)
+    side_m = net.mobility_area_m
+    if side_m is None:
+        # Outwards to whole metres, so that rounding leaves nobody outside.
+        low_x, low_y = math.floor(low_x), math.floor(low_y)
+        side_m = max(math.ceil(high_x) - low_x, math.ceil(high_y) - low_y, 1)
+    return mobility.Mobility(
+        kind=net.mobility,
+        min_speed_mps=net.min_speed_mps,
+        max_speed_mps=net.max_speed_mps,
+        pause_s=net.pause_s,
+        memory=net.gauss_markov_memory,
+        area_m=(low_x, low_x + side_m, low_y, low_y + side_m),
+        trace_path=net.mobility_trace,
+    )
+
+
+def _channel(config: RunConfig, radio: Radio) -> Channel:
+    net, n = config.network, config.network.num_devices
+    trace = None
+    if net.loss_trace is not None:
+        trace = read_loss_trace(Path(net.loss_trace), n, net.loss_trace_end)
+        needed_s = config.learning.rounds * net.round_period_s
+        if trace.end == "stop" and trace.period_s < needed_s:
+            raise ScenarioError(
+                f"network.loss_trace: expected at least {needed_s:g} s for"
+                f" {config.learning.rounds} rounds, got {trace.period_s:g} s in {net.loss_trace};"
+                " run fewer rounds, or use loss_trace_end hold or loop"
+            )
+    loss_db = net.reference_loss_db
+    return Channel(
+        path_loss=net.path_loss,
+        path_loss_exponent=net.path_loss_exponent,
+        reference_loss_db=radio.free_space_loss_db if loss_db is None else loss_db,
+        shadowing_db=log_normal_shadowing_db(
+            n, net.shadowing_sigma_db, stream(config.seed, "shadowing")
+        ),
+        shadowing_sigma_db=net.shadowing_sigma_db,
+        decorrelation_distance_m=net.decorrelation_distance_m,
+        sight_update_s=net.sight_update_s,
+        fading=net.fading,
+        nakagami_m=net.nakagami_m,
+        coherence_time_s=net.coherence_time_s,
+        spectrum=net.phy == "spectrum",
+        trace=trace,
+    )
 
 
 def initial_feedback(config: RunConfig, scenario: NetworkScenario) -> Feedback:

@@ -5,115 +5,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cosim.compute import PROFILES
-from ns3_scenarios.radio import RATE_MANAGERS, WIDTHS_MHZ
-
-
-def quantity(default: Any, text: str, unit: str = "", low: Any = None, high: Any = None) -> Any:
-    """Return a field whose help text says unit and range, which are also checked."""
-    if low is not None and high is not None:
-        limits = f", {low} to {high}"
-    elif low is not None:
-        limits = f", at least {low}"
-    else:
-        limits = ""
-    bracket = f" [{unit}]" if unit else ""
-    return Field(default=default, ge=low, le=high, description=f"{text}{bracket}{limits}")
-
-
-class Section(BaseModel):
-    """A part of the configuration: unknown keys refused, immutable, finite numbers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class NetworkConfig(Section):
-    """The radio network: topology, channel, MAC, rounds on the simulated clock."""
-
-    kind: Literal["ns3", "ideal"] = Field(
-        "ns3", description="ns3: every packet simulated; ideal: lossless, instant, free (a control)"
-    )
-    num_devices: int = quantity(9, "Devices, placed row by row on a square grid", "", 2, 100)
-    grid_spacing_m: float = quantity(30.0, "Distance between grid neighbours", "m", 1.0, 1000.0)
-    neighbour_distance_m: float = quantity(
-        35.0, "Devices up to this far apart exchange what they learn", "m", 1.0, 10000.0
-    )
-    standard: Literal[tuple(WIDTHS_MHZ)] = Field(  # type: ignore[valid-type]
-        "80211ax", description=f"IEEE 802.11 standard: {', '.join(WIDTHS_MHZ)}"
-    )
-    band_ghz: float = quantity(5.0, "Band: 2.4, 5 or 6, as the standard has it", "GHz", 2.4, 6.0)
-    channel_width_mhz: int = quantity(
-        20, "Channel width: 20, 40 or 80, as the standard has it in the band", "MHz", 20, 80
-    )
-    channel_number: int = quantity(
-        0, "IEEE channel number; 0 takes the lowest of the band and width", "", 0, 233
-    )
-    tx_power_dbm: float = quantity(16.0, "Transmit power", "dBm", -20.0, 30.0)
-    antenna_gain_dbi: float = quantity(0.0, "Antenna gain, each way", "dBi", -20.0, 40.0)
-    noise_figure_db: float = quantity(7.0, "Receiver noise figure", "dB", 0.0, 20.0)
-    preamble_detection_dbm: float = quantity(
-        -82.0, "Weakest preamble that a receiver detects", "dBm", -110.0, -50.0
-    )
-    cca_threshold_dbm: float = quantity(
-        -62.0, "Energy from which on an undecoded signal makes the medium busy", "dBm", -110.0, 0.0
-    )
-    rx_sensitivity_dbm: float = quantity(
-        -101.0, "Signals weaker than this are dropped unseen", "dBm", -150.0, -50.0
-    )
-    path_loss_exponent: float = quantity(3.0, "Exponent of log-distance path loss", "", 1.5, 6.0)
-    reference_loss_db: float | None = quantity(
-        None, "Path loss at 1 m; by default that of free space in the channel", "dB", 0.0, 100.0
-    )
-    shadowing_sigma_db: float = quantity(
-        4.0, "Standard deviation of log-normal shadowing, one value a link", "dB", 0.0, 20.0
-    )
-    rate_manager: Literal[tuple(RATE_MANAGERS)] = Field(  # type: ignore[valid-type]
-        "ideal",
-        description="ideal: rate from the last SNR; minstrel_ht: sampled, as deployed (802.11n and"
-        " later); thompson: sampled by Thompson's rule; constant: always mcs (collapses among"
-        " hidden devices if it is high)",
-    )
-    mcs: int = quantity(0, "Rate of rate_manager constant, counted from the slowest", "", 0, 11)
-    rts_threshold_bytes: int = quantity(
-        500, "Frames longer than this are protected by RTS/CTS", "bytes", 0, 4692480
-    )
-    max_ampdu_bytes: int = quantity(65535, "Largest A-MPDU; 0 for none", "bytes", 0, 6500631)
-    max_amsdu_bytes: int = quantity(0, "Largest A-MSDU; 0 for none", "bytes", 0, 11398)
-    segment_bytes: int = quantity(1400, "Payload bytes of one UDP datagram", "bytes", 100, 1430)
-    max_window_segments: int = quantity(
-        32, "Most unacknowledged datagrams from one device to another", "", 1, 250
-    )
-    mesh_max_packet_failure: int = quantity(
-        1000, "Frames in a row that fail before a mesh peer link closes", "", 1, 65535
-    )
-    mesh_max_beacon_loss: int = quantity(
-        4, "Beacons (0.5 s) missed before a mesh peer link closes", "", 1, 65535
-    )
-    mesh_path_lifetime_s: float = quantity(
-        1000.0, "Lifetime of a reactive HWMP path", "s", 0.1, 3600.0
-    )
-    boot_s: float = quantity(
-        3.0,
-        "Time before the first round, without charge to the batteries, in which devices find"
-        " their peers and the paths to their neighbours",
-        "s",
-        1.0,
-        3600.0,
-    )
-    sync: Literal["fixed_period", "oracle"] = Field(
-        "fixed_period",
-        description="fixed_period: a round lasts round_period_s, late messages are late;"
-        " oracle: it ends when all is settled, which no device could know",
-    )
-    round_period_s: float = quantity(3.0, "Length of a round (oracle: at most)", "s", 0.1, 3600.0)
-    wall_limit_s: float = quantity(
-        3600.0, "A round of ns-3 that takes longer on the wall clock counts as hung", "s", 0.01, 1e6
-    )
+from cosim.config_network import NetworkConfig
+from cosim.config_section import Section, quantity
 
 
 class EnergyConfig(Section):

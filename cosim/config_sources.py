@@ -23,7 +23,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from cosim.config import RunConfig, Section
+from cosim.config import RunConfig
+from cosim.config_section import Section
 from cosim.errors import ConfigError
 
 if sys.version_info >= (3, 11):

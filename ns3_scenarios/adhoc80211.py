@@ -19,8 +19,8 @@ from ns3_scenarios.scenario import NetworkScenario
 def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
     """Build the network; return its IP devices and the radios, which are the same."""
     radio.set_defaults(ns, radio.defaults(scenario.radio))
-    nodes = mobility.make_nodes(ns, scenario.position_m)
-    phy = channel.yans_phy(ns, scenario.channel, nodes)
+    nodes = mobility.make_nodes(ns, scenario.position_m, scenario.mobility)
+    phy = channel.make_phy(ns, scenario, nodes)
     radio.configure(ns, scenario.radio, phy)
     radios = radio.install(ns, scenario.radio, phy, "ns3::AdhocWifiMac", nodes)
     ns.WifiHelper.AssignStreams(radios, 0)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ns3_scenarios.mobility import contact_s
 from ns3_scenarios.reports import OUTCOMES, EnergyReport, FlowReport, LinkReport, RoundReport
 from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
@@ -60,9 +61,14 @@ class IdealNetwork:
                 airtime_s=np.zeros((n, n)),
                 received_bytes=np.zeros((n, n), dtype=np.int64),
                 is_peer=~np.eye(n, dtype=np.bool_),
+                next_hop=np.where(np.eye(n, dtype=np.bool_), -1, np.arange(n)),
+                contact_s=contact_s(
+                    self._scenario.position_m, self._scenario.contact_distance_m, duration_s
+                ),
             ),
             energy=energy,
             stale_datagrams=np.zeros(n, dtype=np.int64),
+            position_m=self._scenario.position_m,
             num_events=0,
         )
 

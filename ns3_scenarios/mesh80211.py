@@ -58,8 +58,8 @@ def defaults(scenario: NetworkScenario) -> dict[str, Any]:
 def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
     """Build the mesh; return its IP devices and the radio below each."""
     radio.set_defaults(ns, radio.defaults(scenario.radio) | defaults(scenario))
-    nodes = mobility.make_nodes(ns, scenario.position_m)
-    phy = channel.yans_phy(ns, scenario.channel, nodes)
+    nodes = mobility.make_nodes(ns, scenario.position_m, scenario.mobility)
+    phy = channel.make_phy(ns, scenario, nodes)
     radio.configure(ns, scenario.radio, phy)
     radios = ns.cosim_native.MeshRadios(
         phy,

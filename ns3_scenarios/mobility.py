@@ -1,20 +1,148 @@
-"""Where devices are."""
+"""Where devices are, and how they move."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ns3_scenarios.arrays import BoolArray, FloatArray
+from ns3_scenarios.errors import ScenarioError
+
+MOBILITIES = ("static", "random_waypoint", "gauss_markov", "ns2_trace")
+PLACEMENTS = ("grid", "line", "disc", "file")
+# Random streams of ns-3, clear of those of radios and endpoints.
+FIRST_STREAM = 1 << 24
 
 
-def grid_positions_m(num_devices: int, spacing_m: float) -> FloatArray:
+@dataclass(frozen=True)
+class Mobility:
+    """How devices move from the start of the simulation (before the first round) on.
+
+    static; random_waypoint: straight to a point drawn uniformly in the area, at a speed drawn
+    uniformly from min_speed_mps to max_speed_mps, then a pause of pause_s; gauss_markov: mean speed
+    drawn likewise per device, correlated from second to second by memory, reflected at the edges;
+    ns2_trace: movements of the file trace_path (BonnMotion, SUMO), on the simulation's clock.
+    area_m: (min x, max x, min y, max y). Raises ScenarioError where a value does not fit.
+    Sources: Camp, Boleng, Davies, "A survey of mobility models", WCMC 2002.
+    """
+
+    kind: str
+    min_speed_mps: float
+    max_speed_mps: float
+    pause_s: float
+    memory: float
+    area_m: tuple[float, float, float, float]
+    trace_path: str | None
+
+    def __post_init__(self) -> None:
+        """Check what ns-3 would abort on."""
+        if self.min_speed_mps > self.max_speed_mps:
+            raise ScenarioError(
+                f"network.min_speed_mps: expected at most max_speed_mps ({self.max_speed_mps:g}),"
+                f" got {self.min_speed_mps:g}"
+            )
+        if (self.kind == "ns2_trace") != (self.trace_path is not None):
+            raise ScenarioError(
+                "network.mobility_trace: expected a file with mobility ns2_trace and none else,"
+                f" got {self.trace_path} with {self.kind}"
+            )
+
+    @property
+    def moves(self) -> bool:
+        """Whether positions change."""
+        return self.kind != "static"
+
+    def check(self, position_m: FloatArray) -> None:
+        """Refuse devices outside the area, and a trace that does not name them all."""
+        if self.kind == "ns2_trace":
+            _check_trace(Path(str(self.trace_path)), len(position_m))
+        elif self.moves:
+            low_x, high_x, low_y, high_y = self.area_m
+            x, y = position_m[:, 0], position_m[:, 1]
+            outside = np.flatnonzero((x < low_x) | (x > high_x) | (y < low_y) | (y > high_y))
+            if outside.size:
+                raise ScenarioError(
+                    f"network.mobility_area_m: expected all devices in {low_x:g}..{high_x:g} x"
+                    f" {low_y:g}..{high_y:g} m, got device {outside[0]} at"
+                    f" ({x[outside[0]]:g}, {y[outside[0]]:g}); enlarge the area"
+                )
+
+
+def _check_trace(path: Path, num_devices: int) -> None:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ScenarioError(
+            f"network.mobility_trace: expected a readable ns-2 file, got {path}"
+            f" ({error.strerror}); give its path"
+        ) from None
+    missing = [i for i in range(num_devices) if f"$node_({i})" not in text]
+    if missing:
+        raise ScenarioError(
+            f"network.mobility_trace: expected movements of $node_(0) to"
+            f" $node_({num_devices - 1}), got none of $node_({missing[0]}) in {path}"
+        )
+
+
+def grid_positions_m(num_devices: int, spacing_m: float, height_m: float = 0.0) -> FloatArray:
     """Place devices row by row on the smallest square grid that holds them, (n, 3) [m]."""
     side = int(np.ceil(np.sqrt(num_devices)))
     index = np.arange(num_devices)
-    z_m = np.zeros(num_devices)
+    z_m = np.full(num_devices, height_m)
     return np.column_stack([index % side * spacing_m, index // side * spacing_m, z_m])
+
+
+def line_positions_m(num_devices: int, spacing_m: float, height_m: float = 0.0) -> FloatArray:
+    """Place devices one after the other along x, (n, 3) [m]."""
+    x_m = np.arange(num_devices) * spacing_m
+    return np.column_stack([x_m, np.zeros(num_devices), np.full(num_devices, height_m)])
+
+
+def disc_positions_m(
+    num_devices: int, radius_m: float, rng: np.random.Generator, height_m: float = 0.0
+) -> FloatArray:
+    """Place devices uniformly in a disc around (radius, radius), (n, 3) [m]: r = R sqrt(U)."""
+    r_m = radius_m * np.sqrt(rng.uniform(size=num_devices))
+    angle = rng.uniform(0, 2 * np.pi, num_devices)
+    x_m, y_m = radius_m + r_m * np.cos(angle), radius_m + r_m * np.sin(angle)
+    return np.column_stack([x_m, y_m, np.full(num_devices, height_m)])
+
+
+def file_positions_m(path: Path, num_devices: int, height_m: float = 0.0) -> FloatArray:
+    """Read positions from a CSV file with columns x_m, y_m and, if it has one, z_m, (n, 3) [m]."""
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise ScenarioError(
+            f"network.placement_file: expected a readable CSV file, got {path} ({error})"
+        ) from None
+    if not {"x_m", "y_m"} <= set(table.columns) or len(table) != num_devices:
+        raise ScenarioError(
+            f"network.placement_file: expected columns x_m, y_m (and z_m) and {num_devices} rows,"
+            f" one a device, got columns {', '.join(map(str, table.columns))} and {len(table)} rows"
+            f" in {path}"
+        )
+    if "z_m" not in table:
+        table["z_m"] = height_m
+    numbers = table[["x_m", "y_m", "z_m"]].apply(pd.to_numeric, errors="coerce")
+    position_m: FloatArray = numbers.to_numpy(np.float64)
+    if not np.all(np.isfinite(position_m)):
+        row = int(np.argwhere(~np.isfinite(position_m))[0, 0])
+        raise ScenarioError(
+            f"network.placement_file: expected numbers, got {list(table.iloc[row])} in row {row}"
+            f" of {path}"
+        )
+    return position_m
+
+
+def bounding_area_m(position_m: FloatArray) -> tuple[float, float, float, float]:
+    """Return the smallest rectangle around devices: min x, max x, min y, max y [m]."""
+    low, high = position_m.min(axis=0), position_m.max(axis=0)
+    return float(low[0]), float(high[0]), float(low[1]), float(high[1])
 
 
 def neighbours_within(position_m: FloatArray, distance_m: float) -> BoolArray:
@@ -23,15 +151,21 @@ def neighbours_within(position_m: FloatArray, distance_m: float) -> BoolArray:
     return np.asarray((apart_m <= distance_m) & ~np.eye(len(position_m), dtype=np.bool_))
 
 
-def make_nodes(ns: Any, position_m: FloatArray) -> Any:
-    """Return one node per position (NodeContainer); they do not move."""
-    nodes = ns.NodeContainer()
-    nodes.Create(len(position_m))
-    positions = ns.CreateObject[ns.ListPositionAllocator]()
-    for x_m, y_m, z_m in position_m:
-        positions.Add(ns.Vector(float(x_m), float(y_m), float(z_m)))
-    mobility = ns.MobilityHelper()
-    mobility.SetPositionAllocator(positions)
-    mobility.SetMobilityModel("ns3::ConstantPositionMobilityModel")
-    mobility.Install(nodes)
-    return nodes
+def contact_s(position_m: FloatArray, distance_m: float, duration_s: float) -> FloatArray:
+    """Return how long each pair of standing devices is within distance_m, (n, n) [s]."""
+    return np.where(neighbours_within(position_m, distance_m), duration_s, 0.0)
+
+
+def make_nodes(ns: Any, position_m: FloatArray, mobility: Mobility) -> Any:
+    """Return one node per position (NodeContainer), which moves as it should."""
+    native, flat = ns.cosim_native, position_m.ravel().tolist()
+    speeds_mps = mobility.min_speed_mps, mobility.max_speed_mps
+    if mobility.kind == "random_waypoint":
+        area = native.Area(*mobility.area_m)
+        return native.WaypointNodes(flat, area, *speeds_mps, mobility.pause_s, FIRST_STREAM)
+    if mobility.kind == "gauss_markov":
+        area = native.Area(*mobility.area_m)
+        return native.GaussMarkovNodes(flat, area, *speeds_mps, mobility.memory, FIRST_STREAM)
+    if mobility.kind == "ns2_trace":
+        return native.TraceNodes(flat, str(mobility.trace_path))
+    return native.StaticNodes(flat)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 
 OUTCOMES = ("delivered", "partial", "lost", "late", "dead")
@@ -38,7 +40,9 @@ class LinkReport:
     loss_ratio: share of frames on the air that their addressee did not receive, nan where none.
     frames counts retransmissions; airtime_s is that of the PPDUs; received_bytes are MAC bytes.
     is_peer: the row device's own peering protocol counts the column device as a
-    peer; never so in ad hoc, which has none.
+    peer; never so in ad hoc, which has none. next_hop: to whom the row device's mesh would send a
+    frame for the column device at the end of the round, -1 where it knows no path or there is no
+    mesh. contact_s: how long the two were within contact_distance_m.
     """
 
     rate_bps: FloatArray
@@ -48,6 +52,20 @@ class LinkReport:
     airtime_s: FloatArray
     received_bytes: IntArray
     is_peer: BoolArray
+    next_hop: IntArray
+    contact_s: FloatArray
+
+    @property
+    def hops(self) -> IntArray:
+        """Hops of the path that follows next_hop, (n, n); -1 where it does not arrive."""
+        n = len(self.next_hop)
+        at = np.broadcast_to(np.arange(n)[:, None], (n, n)).copy()
+        goal = np.broadcast_to(np.arange(n), (n, n))
+        hops = np.full((n, n), -1)
+        for count in range(1, n):
+            at = np.where(at >= 0, self.next_hop[at, goal], -1)
+            hops = np.where((at == goal) & (hops < 0), count, hops)
+        return hops
 
 
 @dataclass(frozen=True)
@@ -81,4 +99,5 @@ class RoundReport:
     links: LinkReport
     energy: EnergyReport
     stale_datagrams: IntArray
+    position_m: FloatArray
     num_events: int

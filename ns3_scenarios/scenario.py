@@ -7,6 +7,7 @@ import numpy as np
 from ns3_scenarios.arrays import BoolArray, FloatArray
 from ns3_scenarios.channel import Channel
 from ns3_scenarios.errors import ScenarioError
+from ns3_scenarios.mobility import Mobility
 from ns3_scenarios.radio import Radio
 
 RADIO_STATES = ("tx", "rx", "idle", "cca_busy", "switching", "sleep", "off")
@@ -45,14 +46,16 @@ class MeshSettings:
 class NetworkScenario:
     """A network of n devices, in SI units.
 
-    position_m (n, 3); boot_s: how long devices are on before the first round; neighbours (n, n):
-    row greets column then, so that paths stand. initial_energy_j (at the start of the first round),
-    battery_capacity_j, harvest_power_w (n). Raises ScenarioError where a field does not fit the
-    others.
+    position_m (n, 3): at the start of the simulation; boot_s: how long devices are on before the
+    first round; neighbours (n, n): row greets column then, so that paths stand.
+    contact_distance_m: devices this close are in contact, for the tables only. initial_energy_j
+    (at the start of the first round), battery_capacity_j, harvest_power_w (n).
+    Raises ScenarioError where a field does not fit the others.
     """
 
     name: str
     position_m: FloatArray
+    mobility: Mobility
     radio: Radio
     channel: Channel
     mesh: MeshSettings
@@ -60,6 +63,7 @@ class NetworkScenario:
     max_window_segments: int
     boot_s: float
     neighbours: BoolArray
+    contact_distance_m: float
     initial_energy_j: FloatArray
     battery_capacity_j: FloatArray
     harvest_power_w: FloatArray
@@ -103,3 +107,5 @@ class NetworkScenario:
                 raise ScenarioError(f"{name}: expected at least 0, got {getattr(self, name).min()}")
         if np.any(self.initial_energy_j > self.battery_capacity_j):
             raise ScenarioError("initial_energy_j: expected at most battery_capacity_j")
+        self.mobility.check(self.position_m)
+        self.channel.check(self.position_m, self.neighbours)

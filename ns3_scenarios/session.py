@@ -20,6 +20,7 @@ import numpy as np
 from ns3_scenarios import catalogue
 from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.errors import NetworkUnavailableError
+from ns3_scenarios.mobility import contact_s
 from ns3_scenarios.reports import OUTCOMES, EnergyReport, FlowReport, LinkReport, RoundReport
 from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
@@ -155,6 +156,8 @@ class Session:
         for device, neighbour in np.argwhere(self._scenario.neighbours):
             self._network.Greet(int(device), int(neighbour), boot_s)
         self._network.Boot(boot_s)
+        if self._scenario.mobility.moves:
+            self._network.TrackContacts(self._scenario.contact_distance_m)
         self._now_s, self._event_count = self._read_clock()
 
     def _read_clock(self) -> tuple[float, int]:
@@ -183,8 +186,9 @@ class Session:
             duration_s=self._now_s - start_s,
             energy=self._energy_report(),
             flows=self._flows(traffic, start_s),
-            links=self._links(),
+            links=self._links(self._now_s - start_s),
             stale_datagrams=_array(network.StaleDatagrams(), np.int64, -1),
+            position_m=_array(network.Positions(), np.float64, -1, 3),
             num_events=self._event_count - events_before,
         )
 
@@ -240,7 +244,7 @@ class Session:
             retransmissions=retransmissions,
         )
 
-    def _links(self) -> LinkReport:
+    def _links(self, duration_s: float) -> LinkReport:
         n = self._scenario.num_devices
         tables = _array(self._network.Links(), np.float64, 8, n, n)
         sent, received, airtime_s, received_bytes, snr_sum_db, samples, rate_sum_bps, peers = tables
@@ -253,7 +257,16 @@ class Session:
                 airtime_s=airtime_s,
                 received_bytes=received_bytes.astype(np.int64),
                 is_peer=peers > 0,
+                next_hop=_array(self._network.NextHops(), np.int64, n, n),
+                contact_s=self._contact_s(duration_s),
             )
+
+    def _contact_s(self, duration_s: float) -> Any:
+        """Return how long each pair was in contact in the round, (n, n) [s]."""
+        scenario, n = self._scenario, self._scenario.num_devices
+        if scenario.mobility.moves:
+            return _array(self._network.Contacts(), np.float64, n, n)
+        return contact_s(scenario.position_m, scenario.contact_distance_m, duration_s)
 
     def _read_energy_totals(self) -> dict[str, FloatArray]:
         """Read what the batteries have added up since the start of the simulation."""

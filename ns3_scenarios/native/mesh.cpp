@@ -145,6 +145,13 @@ PeersOf(Ptr<NetDevice> meshDevice)
     return protocol->GetPeers(interfaces.at(0)->GetIfIndex());
 }
 
+Mac48Address
+NextHop(Ptr<NetDevice> meshDevice, Address destination)
+{
+    auto table = meshDevice->GetObject<dot11s::HwmpProtocol>()->GetRoutingTable();
+    return table->LookupReactive(Mac48Address::ConvertFrom(destination)).retransmitter;
+}
+
 void
 ForgetPath(Ptr<NetDevice> meshDevice, Address peer)
 {

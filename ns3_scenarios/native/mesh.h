@@ -24,6 +24,10 @@ NetDeviceContainer MeshOver(NetDeviceContainer radios);
 // Peers of a mesh point, as its own peering protocol has them.
 std::vector<Mac48Address> PeersOf(Ptr<NetDevice> meshDevice);
 
+// Where a mesh point would send a frame for the destination; the broadcast address if it knows no
+// path.
+Mac48Address NextHop(Ptr<NetDevice> meshDevice, Address destination);
+
 // HWMP in ns-3 notices neither a forwarder that has no path any more (it drops in silence) nor two
 // that forward to each other; either lasts until the path's lifetime is over. A device whose
 // transfers get no answer forgets its own path, so that the next datagram asks anew.

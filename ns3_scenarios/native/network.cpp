@@ -6,6 +6,7 @@
 #include "ns3/ipv4-interface.h"
 #include "ns3/ipv4-l3-protocol.h"
 #include "ns3/mesh-point-device.h"
+#include "ns3/mobility-model.h"
 #include "ns3/net-device-container.h"
 #include "ns3/node-container.h"
 #include "ns3/simulator.h"
@@ -28,6 +29,7 @@ struct Device
 {
     Ptr<NetDevice> ip; // the one with the IP address
     Ptr<WifiNetDevice> radio;
+    Ptr<MobilityModel> mobility;
     bool isMesh;
     Ipv4Address address;
     std::shared_ptr<RadioBattery> battery;
@@ -65,7 +67,8 @@ struct Network::Parts
           audit(numDevices),
           metric(&links, band),
           segmentBytes(segmentBytes),
-          maxWindow(maxWindow)
+          maxWindow(maxWindow),
+          contactS(static_cast<size_t>(numDevices) * numDevices, 0.0)
     {
     }
 
@@ -84,7 +87,24 @@ struct Network::Parts
     LinkMetric metric;
     uint32_t segmentBytes;
     double maxWindow;
+    void CountContacts(double distanceM)
+    {
+        for (size_t i = 0; i < devices.size(); ++i)
+        {
+            for (size_t j = 0; j < devices.size(); ++j)
+            {
+                if (i != j && devices[i].mobility->GetDistanceFrom(devices[j].mobility) <= distanceM)
+                {
+                    contactS[i * devices.size() + j] += CONTACT_STEP_S;
+                }
+            }
+        }
+        Simulator::Schedule(Seconds(CONTACT_STEP_S), [this, distanceM] { CountContacts(distanceM); });
+    }
+
+    static constexpr double CONTACT_STEP_S = 0.1;
     std::vector<Device> devices;
+    std::vector<double> contactS;
     uint32_t round{0};
 };
 
@@ -111,6 +131,7 @@ Network::AddDevice(Ptr<NetDevice> ipDevice, Ptr<NetDevice> radio, const Supply& 
     }
     phy->RegisterListener(battery);
     m->links.Attach(index, phy, wifi->GetMac()->GetAddress());
+    auto mobility = ipDevice->GetNode()->GetObject<MobilityModel>();
     const bool isMesh = DynamicCast<MeshPointDevice>(ipDevice) != nullptr;
     if (isMesh)
     {
@@ -120,7 +141,7 @@ Network::AddDevice(Ptr<NetDevice> ipDevice, Ptr<NetDevice> radio, const Supply& 
     {
         m->audit.Attach(index, phy);
     }
-    m->devices.push_back(Device{ipDevice, wifi, isMesh, {}, battery, nullptr});
+    m->devices.push_back(Device{ipDevice, wifi, mobility, isMesh, {}, battery, nullptr});
 }
 
 void
@@ -195,11 +216,18 @@ Network::Boot(double bootS)
 }
 
 void
+Network::TrackContacts(double distanceM)
+{
+    m->CountContacts(distanceM);
+}
+
+void
 Network::BeginRound(uint32_t round)
 {
     m->round = round;
     m->links.Reset();
     m->ledger.Clear();
+    m->contactS.assign(m->devices.size() * m->devices.size(), 0.0);
     for (auto& device : m->devices)
     {
         device.endpoint->BeginRound(round);
@@ -358,6 +386,47 @@ Network::StaleDatagrams() const
         counts.push_back(device.endpoint->staleDatagrams);
     }
     return counts;
+}
+
+std::vector<double>
+Network::Positions() const
+{
+    std::vector<double> table;
+    for (const auto& device : m->devices)
+    {
+        const auto position = device.mobility->GetPosition();
+        Append(table, std::vector<double>{position.x, position.y, position.z});
+    }
+    return table;
+}
+
+std::vector<double>
+Network::Contacts() const
+{
+    return m->contactS;
+}
+
+std::vector<int64_t>
+Network::NextHops() const
+{
+    const int64_t n = static_cast<int64_t>(m->devices.size());
+    std::vector<int64_t> table(n * n, -1);
+    for (int64_t link = 0; link < n * n; ++link)
+    {
+        const Device& from = m->devices[link / n];
+        if (from.isMesh && link / n != link % n)
+        {
+            const auto hop = NextHop(from.ip, m->devices[link % n].ip->GetAddress());
+            for (int64_t k = 0; k < n; ++k)
+            {
+                if (m->devices[k].radio->GetMac()->GetAddress() == hop)
+                {
+                    table[link] = k;
+                }
+            }
+        }
+    }
+    return table;
 }
 
 double

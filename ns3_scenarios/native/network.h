@@ -51,6 +51,8 @@ class Network
     // boot phase, when the peerings stand.
     void Greet(int device, int neighbour, double bootS);
     void Boot(double bootS);
+    // From now on counts the seconds in which two devices are this close, by a look every 0.1 s.
+    void TrackContacts(double distanceM);
 
     void BeginRound(uint32_t round);
     void Compute(int device, double energyJ, double durationS);
@@ -71,6 +73,13 @@ class Network
     // harvested, overflown, left in the battery; when it died [s], -1 if it lives.
     std::vector<double> Batteries() const;
     std::vector<int64_t> StaleDatagrams() const;
+    // n x 3 [m], now.
+    std::vector<double> Positions() const;
+    // n x n, seconds of contact in the round; zeros if they are not tracked.
+    std::vector<double> Contacts() const;
+    // n x n: to whom a row device's mesh would now send a frame for a column device; -1 if it knows
+    // no path or there is no mesh.
+    std::vector<int64_t> NextHops() const;
     // Seconds in one WifiPhyState between two instants, from the PHY's own trace.
     double TracedSeconds(int device, int phyState, int64_t fromNs, int64_t toNs) const;
 

@@ -360,9 +360,9 @@ def test_shadowing_is_symmetric_with_a_zero_diagonal_and_the_spread_of_the_confi
 
 
 def test_the_scenario_stands_on_a_square_grid_with_the_batteries_of_the_config() -> None:
-    flags = ("--network.grid_spacing_m=12", "--energy.battery_j=50", "--energy.harvest_power_w=0.4")
+    flags = ("--network.spacing_m=12", "--energy.battery_j=50", "--energy.harvest_power_w=0.4")
     scenario = make_scenario(make_config(*flags, devices=5))
     places = [[0, 0], [12, 0], [24, 0], [0, 12], [12, 12]]
-    assert scenario.position_m.tolist() == [[*place, 0] for place in places]
+    assert scenario.position_m.tolist() == [[*place, 1.5] for place in places]
     assert scenario.initial_energy_j.tolist() == scenario.battery_capacity_j.tolist() == [50.0] * 5
     assert scenario.harvest_power_w.tolist() == [0.4] * 5

@@ -1,0 +1,177 @@
+"""The radio network in the configuration: placement, movement, channel, radio, rounds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from cosim.config_section import Section, quantity
+from ns3_scenarios.channel import FADINGS, PATH_LOSSES, TRACE_ENDS
+from ns3_scenarios.mobility import MOBILITIES, PLACEMENTS
+from ns3_scenarios.radio import RATE_MANAGERS, WIDTHS_MHZ
+
+
+class Placement(Section):
+    """Where devices are and how they move."""
+
+    num_devices: int = quantity(9, "Devices", "", 2, 100)
+    placement: Literal[PLACEMENTS] = Field(  # type: ignore[valid-type]
+        "grid",
+        description="grid: row by row on a square; line: along x; disc: drawn uniformly;"
+        " file: from placement_file",
+    )
+    spacing_m: float = quantity(30.0, "Distance between neighbours, grid and line", "m", 1.0, 1e4)
+    disc_radius_m: float = quantity(60.0, "Radius of placement disc", "m", 1.0, 1e5)
+    placement_file: str | None = Field(
+        None,
+        description="CSV file with columns x_m, y_m and, if heights differ, z_m, one row a device",
+    )
+    device_height_m: float = quantity(1.5, "Height of the antennas", "m", 0.0, 200.0)
+    neighbour_distance_m: float = quantity(
+        35.0,
+        "Devices up to this far apart exchange what they learn (where devices move: all do, and"
+        " this is the distance of a contact)",
+        "m",
+        1.0,
+        1e6,
+    )
+    mobility: Literal[MOBILITIES] = Field(  # type: ignore[valid-type]
+        "static",
+        description="static; random_waypoint; gauss_markov; ns2_trace: from mobility_trace",
+    )
+    min_speed_mps: float = quantity(0.5, "Lowest speed of moving devices", "m/s", 0.01, 100.0)
+    max_speed_mps: float = quantity(1.5, "Highest speed of moving devices", "m/s", 0.01, 100.0)
+    pause_s: float = quantity(2.0, "Pause at each waypoint", "s", 0.0, 1e6)
+    gauss_markov_memory: float = quantity(
+        0.85, "How much of its movement a device keeps from second to second", "", 0.0, 1.0
+    )
+    mobility_area_m: float | None = quantity(
+        None, "Side of the square in which devices move; by default just holds them", "m", 1.0, 1e6
+    )
+    mobility_trace: str | None = Field(
+        None,
+        description="ns-2 file of movements ($node_(0) is device 0), as BonnMotion and SUMO"
+        " write it",
+    )
+
+
+class ChannelFields(Section):
+    """Path loss, shadowing, fading."""
+
+    path_loss: Literal[tuple(PATH_LOSSES)] = Field(  # type: ignore[valid-type]
+        "log_distance",
+        description="; ".join(f"{name}: {model.text}" for name, model in PATH_LOSSES.items()),
+    )
+    path_loss_exponent: float = quantity(3.0, "Exponent of log-distance path loss", "", 1.5, 6.0)
+    reference_loss_db: float | None = quantity(
+        None, "Path loss at 1 m; by default that of free space in the channel", "dB", 0.0, 100.0
+    )
+    shadowing_sigma_db: float = quantity(
+        4.0, "Standard deviation of log-normal shadowing, one value a link", "dB", 0.0, 20.0
+    )
+    decorrelation_distance_m: float = quantity(
+        20.0,
+        "Distance over which shadowing and line of sight (d2d) of moving devices change",
+        "m",
+        0.1,
+        1e4,
+    )
+    sight_update_s: float = quantity(
+        1.0, "How often moving devices draw the line of sight of a 3GPP model", "s", 0.01, 1e6
+    )
+    fading: Literal[FADINGS] = Field(  # type: ignore[valid-type]
+        "none",
+        description="none; nakagami: reciprocal, constant for coherence_time_s; nakagami_per_frame:"
+        " ns-3's own, drawn for every frame and receiver",
+    )
+    nakagami_m: float = quantity(1.0, "Nakagami's m; 1 is Rayleigh fading", "", 0.5, 100.0)
+    coherence_time_s: float = quantity(0.1, "Time between two draws of fading", "s", 1e-4, 1e6)
+    loss_trace: str | None = Field(
+        None, description="CSV or Parquet file of losses: time_s, i, j, loss_db (path_loss trace)"
+    )
+    loss_trace_end: Literal[TRACE_ENDS] = Field(  # type: ignore[valid-type]
+        "hold",
+        description="After the last time: hold the last losses; loop; stop: refuse a run that"
+        " outlasts the trace",
+    )
+    phy: Literal["yans", "spectrum"] = Field(
+        "yans", description="PHY model of ns-3; spectrum also models partly overlapping channels"
+    )
+
+
+class RadioFields(Section):
+    """The 802.11 radio."""
+
+    standard: Literal[tuple(WIDTHS_MHZ)] = Field(  # type: ignore[valid-type]
+        "80211ax", description=f"IEEE 802.11 standard: {', '.join(WIDTHS_MHZ)}"
+    )
+    band_ghz: float = quantity(5.0, "Band: 2.4, 5 or 6, as the standard has it", "GHz", 2.4, 6.0)
+    channel_width_mhz: int = quantity(
+        20, "Channel width: 20, 40 or 80, as the standard has it in the band", "MHz", 20, 80
+    )
+    channel_number: int = quantity(
+        0, "IEEE channel number; 0 takes the lowest of the band and width", "", 0, 233
+    )
+    tx_power_dbm: float = quantity(16.0, "Transmit power", "dBm", -20.0, 30.0)
+    antenna_gain_dbi: float = quantity(0.0, "Antenna gain, each way", "dBi", -20.0, 40.0)
+    noise_figure_db: float = quantity(7.0, "Receiver noise figure", "dB", 0.0, 20.0)
+    preamble_detection_dbm: float = quantity(
+        -82.0, "Weakest preamble that a receiver detects", "dBm", -110.0, -50.0
+    )
+    cca_threshold_dbm: float = quantity(
+        -62.0, "Energy from which on an undecoded signal makes the medium busy", "dBm", -110.0, 0.0
+    )
+    rx_sensitivity_dbm: float = quantity(
+        -101.0, "Signals weaker than this are dropped unseen", "dBm", -150.0, -50.0
+    )
+    rate_manager: Literal[tuple(RATE_MANAGERS)] = Field(  # type: ignore[valid-type]
+        "ideal",
+        description="ideal: rate from the last SNR; minstrel_ht: sampled, as deployed (802.11n and"
+        " later); thompson: sampled by Thompson's rule; constant: always mcs (collapses among"
+        " hidden devices if it is high)",
+    )
+    mcs: int = quantity(0, "Rate of rate_manager constant, counted from the slowest", "", 0, 11)
+    rts_threshold_bytes: int = quantity(
+        500, "Frames longer than this are protected by RTS/CTS", "bytes", 0, 4692480
+    )
+    max_ampdu_bytes: int = quantity(65535, "Largest A-MPDU; 0 for none", "bytes", 0, 6500631)
+    max_amsdu_bytes: int = quantity(0, "Largest A-MSDU; 0 for none", "bytes", 0, 11398)
+
+
+class NetworkConfig(Placement, ChannelFields, RadioFields):
+    """The radio network: topology, channel, MAC, rounds on the simulated clock."""
+
+    kind: Literal["ns3", "ideal"] = Field(
+        "ns3", description="ns3: every packet simulated; ideal: lossless, instant, free (a control)"
+    )
+    segment_bytes: int = quantity(1400, "Payload bytes of one UDP datagram", "bytes", 100, 1430)
+    max_window_segments: int = quantity(
+        32, "Most unacknowledged datagrams from one device to another", "", 1, 250
+    )
+    mesh_max_packet_failure: int = quantity(
+        1000, "Frames in a row that fail before a mesh peer link closes", "", 1, 65535
+    )
+    mesh_max_beacon_loss: int = quantity(
+        4, "Beacons (0.5 s) missed before a mesh peer link closes", "", 1, 65535
+    )
+    mesh_path_lifetime_s: float = quantity(
+        1000.0, "Lifetime of a reactive HWMP path", "s", 0.1, 3600.0
+    )
+    boot_s: float = quantity(
+        3.0,
+        "Time before the first round, without charge to the batteries, in which devices find"
+        " their peers and the paths to their neighbours",
+        "s",
+        1.0,
+        3600.0,
+    )
+    sync: Literal["fixed_period", "oracle"] = Field(
+        "fixed_period",
+        description="fixed_period: a round lasts round_period_s, late messages are late;"
+        " oracle: it ends when all is settled, which no device could know",
+    )
+    round_period_s: float = quantity(3.0, "Length of a round (oracle: at most)", "s", 0.1, 3600.0)
+    wall_limit_s: float = quantity(
+        3600.0, "A round of ns-3 that takes longer on the wall clock counts as hung", "s", 0.01, 1e6
+    )
