@@ -35,8 +35,10 @@ class Section(BaseModel):
 class NetworkConfig(Section):
     """The radio network: topology, channel, MAC, rounds on the simulated clock."""
 
-    kind: Literal["ns3", "ideal"] = Field(
-        "ns3", description="ns3: every packet simulated; ideal: lossless, instant, free (a control)"
+    kind: Literal["ns3", "analytic", "ideal"] = Field(
+        "ns3",
+        description="ns3: every packet simulated; analytic: each link at its Shannon capacity,"
+        " without contention or loss, as papers assume; ideal: lossless, instant, free (a control)",
     )
     num_devices: int = quantity(9, "Devices, placed row by row on a square grid", "", 2, 100)
     grid_spacing_m: float = quantity(30.0, "Distance between grid neighbours", "m", 1.0, 1000.0)
