@@ -92,6 +92,11 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
             f"network.mobility: expected static with network.kind {net.kind}, got {net.mobility};"
             " only ns3 moves devices"
         )
+    if net.kind == "analytic" and (net.path_loss, net.fading) != ("log_distance", "none"):
+        raise ScenarioError(
+            "network.path_loss: expected log_distance without fading with network.kind analytic,"
+            f" got {net.path_loss} with fading {net.fading}; use --network.kind ns3"
+        )
     position_m = _positions_m(config)
     radio = Radio(**{field.name: getattr(net, field.name) for field in fields(Radio)})
     scenario = NetworkScenario(

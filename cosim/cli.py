@@ -28,6 +28,7 @@ from learning.data.dataset import load as load_data
 from learning.errors import LearningError
 from learning.learner import Learner
 from learning.setup import LearningSetup
+from ns3_scenarios.analytic import AnalyticNetwork
 from ns3_scenarios.errors import NetworkFailedError, NetworkUnavailableError, ScenarioError
 from ns3_scenarios.ideal import IdealNetwork
 from ns3_scenarios.network import Network
@@ -135,6 +136,8 @@ def open_network(config: RunConfig, scenario: NetworkScenario, folder: RunFolder
     """Start the network that the configuration names; it gets ready while the caller goes on."""
     if config.network.kind == "ideal":
         return IdealNetwork(scenario)
+    if config.network.kind == "analytic":
+        return AnalyticNetwork(scenario)
     return Ns3Network(scenario, folder.ns3_log, config.network.wall_limit_s)
 
 

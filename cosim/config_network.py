@@ -142,8 +142,10 @@ class RadioFields(Section):
 class NetworkConfig(Placement, ChannelFields, RadioFields):
     """The radio network: topology, channel, MAC, rounds on the simulated clock."""
 
-    kind: Literal["ns3", "ideal"] = Field(
-        "ns3", description="ns3: every packet simulated; ideal: lossless, instant, free (a control)"
+    kind: Literal["ns3", "analytic", "ideal"] = Field(
+        "ns3",
+        description="ns3: every packet simulated; analytic: each link at its Shannon capacity,"
+        " without contention or loss, as papers assume; ideal: lossless, instant, free (a control)",
     )
     segment_bytes: int = quantity(1400, "Payload bytes of one UDP datagram", "bytes", 100, 1430)
     max_window_segments: int = quantity(

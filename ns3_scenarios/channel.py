@@ -148,6 +148,16 @@ def log_normal_shadowing_db(
     return np.asarray(upper + upper.T)
 
 
+def link_loss_db(channel: Channel, position_m: FloatArray) -> FloatArray:
+    """Return the loss L of every pair of devices, (n, n) [dB]; the diagonal has no meaning.
+
+    A distance below 1 m counts as 1 m, as in ns-3's LogDistancePropagationLossModel.
+    """
+    apart_m = np.linalg.norm(position_m[:, None] - position_m, axis=-1)
+    distance_db = 10 * channel.path_loss_exponent * np.log10(np.maximum(apart_m, 1.0))
+    return np.asarray(channel.reference_loss_db + distance_db + channel.shadowing_db)
+
+
 def read_loss_trace(path: Path, num_devices: int, end: str) -> LossTrace:
     """Read losses from a CSV or Parquet file with columns time_s, i, j, loss_db.
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from ns3_scenarios.batteries import OFF, Batteries
 from ns3_scenarios.mobility import contact_s
-from ns3_scenarios.reports import OUTCOMES, EnergyReport, FlowReport, LinkReport, RoundReport
-from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
+from ns3_scenarios.reports import OUTCOMES, FlowReport, LinkReport, RoundReport
+from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
 
@@ -12,35 +13,32 @@ class IdealNetwork:
     """Delivers every message of a living device at once; its radio draws nothing.
 
     Computing, harvest and battery capacity hold as on ns-3: a battery that cannot pay for the
-    computing runs empty in it, and its device sends nothing any more.
+    computing runs empty in it, and its device sends nothing any more. The radio counts as off.
     """
 
     def __init__(self, scenario: NetworkScenario) -> None:
         self._scenario = scenario
-        self._now_s = 0.0
-        self._remaining_j = scenario.initial_energy_j.copy()
-        self._died_at_s = np.full(scenario.num_devices, np.nan)
+        self._batteries = Batteries(scenario)
 
     def wait_ready(self) -> None:
         """Do nothing: it stands when made."""
 
     def run_round(self, traffic: RoundTraffic) -> RoundReport:
         """Deliver all that is ready while both its ends live."""
-        start_s, n = self._now_s, self._scenario.num_devices
+        n = len(traffic.compute_s)
         ready_s = traffic.compute_s[traffic.src]
         duration_s = traffic.period_s
         if traffic.stop_when_settled:
             duration_s = float(traffic.compute_s.max(initial=0.0))
-        energy = self._drain(traffic, duration_s)
+        self._compute(traffic, duration_s)
+        lived_s = self._batteries.lived_s
         # Both ends must live at the instant in which a message is sent and received.
-        lived_s = np.where(np.isnan(self._died_at_s), np.inf, self._died_at_s - start_s)
         whole = (ready_s <= lived_s[traffic.src]) & (ready_s <= lived_s[traffic.dst])
         sent = np.where(whole, traffic.payload_bytes, 0)
         finish_s = np.where(whole, ready_s, np.inf)
-        self._now_s += duration_s
         return RoundReport(
             round_index=traffic.round_index,
-            start_s=start_s,
+            start_s=self._batteries.start_s,
             duration_s=duration_s,
             flows=FlowReport(
                 outcome=np.where(whole, OUTCOMES.index("delivered"), OUTCOMES.index("dead")),
@@ -66,49 +64,22 @@ class IdealNetwork:
                     self._scenario.position_m, self._scenario.contact_distance_m, duration_s
                 ),
             ),
-            energy=energy,
+            energy=self._batteries.end_round(),
             stale_datagrams=np.zeros(n, dtype=np.int64),
             position_m=self._scenario.position_m,
             num_events=0,
         )
 
-    def _drain(self, traffic: RoundTraffic, duration_s: float) -> EnergyReport:
-        """Spend the computing of a round; harvest flows in evenly and overflows at capacity."""
-        n, capacity_j = self._scenario.num_devices, self._scenario.battery_capacity_j
-        start_j = self._remaining_j.copy()
-        alive = np.isnan(self._died_at_s)
-        harvest_w = np.where(alive, self._scenario.harvest_power_w, 0.0)
-        compute_s = np.where(alive, np.minimum(traffic.compute_s, duration_s), 0.0)
-        power_w = np.divide(
-            traffic.compute_j,
-            traffic.compute_s,
-            out=np.zeros(n),
-            where=traffic.compute_s > 0,
-        )
-        net_w = power_w - harvest_w
-        lasts_s = np.divide(start_j, net_w, out=np.full(n, np.inf), where=net_w > 0)
-        dies = alive & (lasts_s < compute_s)
-        compute_s = np.where(dies, lasts_s, compute_s)
-        self._died_at_s = np.where(dies, self._now_s + lasts_s, self._died_at_s)
-        compute_j = power_w * compute_s
-        lived_s = np.where(dies, lasts_s, duration_s)
-        harvested_j = harvest_w * lived_s
-        # Two pieces, computing and then not; in each the battery moves one way only.
-        after_compute_j = start_j + harvest_w * compute_s - compute_j
-        overflow_j = np.maximum(after_compute_j - capacity_j, 0.0)
-        at_end_j = after_compute_j - overflow_j + harvest_w * (lived_s - compute_s)
-        overflow_j += np.maximum(at_end_j - capacity_j, 0.0)
-        self._remaining_j = start_j + harvested_j - overflow_j - compute_j
-        return EnergyReport(
-            state_s=np.zeros((n, len(RADIO_STATES))),
-            state_j=np.zeros((n, len(RADIO_STATES))),
-            compute_j=compute_j,
-            harvested_j=harvested_j,
-            overflow_j=overflow_j,
-            start_energy_j=start_j,
-            remaining_energy_j=self._remaining_j.copy(),
-            died_at_s=self._died_at_s.copy(),
-        )
+    def _compute(self, traffic: RoundTraffic, duration_s: float) -> None:
+        """Let all devices compute, and then wait for the end of the round."""
+        batteries = self._batteries
+        batteries.begin_round()
+        radio_off = np.full(len(traffic.compute_s), OFF)
+        for stop_s in np.unique(np.minimum([*traffic.compute_s, duration_s], duration_s)):
+            while batteries.elapsed_s < stop_s:
+                busy = batteries.elapsed_s < traffic.compute_s
+                compute_w = np.where(busy, traffic.compute_w, 0.0)
+                batteries.live_until(float(stop_s), radio_off, compute_w)
 
     def close(self) -> None:
         """Do nothing: it holds nothing."""

@@ -7,7 +7,10 @@ from ns3_scenarios.traffic import RoundTraffic
 
 
 class Network(Protocol):
-    """A network under way. Made open; `run_round` until `close`."""
+    """A network under way. Made open; `run_round` until `close`.
+
+    What its reports promise is in `contract`; `conformance.check_network` tests any implementation.
+    """
 
     def wait_ready(self) -> None:
         """Return when the network stands."""

@@ -58,3 +58,13 @@ class RoundTraffic:
                 f"compute_s: expected at most the period of {self.period_s:g} s,"
                 f" got {self.compute_s.max():g}; plan less work or lengthen the round"
             )
+
+    @property
+    def compute_w(self) -> FloatArray:
+        """Power of each device's computing while it lasts, (n) [W]; 0 where there is none."""
+        return np.divide(
+            self.compute_j,
+            self.compute_s,
+            out=np.zeros(len(self.compute_s)),
+            where=self.compute_s > 0,
+        )

@@ -323,7 +323,9 @@ def test_batteries_deaths_and_the_radio_forecast_are_those_of_the_last_report() 
 def test_the_first_forecast_is_an_idle_radio_for_the_period_and_nothing_if_ideal() -> None:
     flags = ("--network.round_period_s=5", "--energy.supply_voltage_v=3.7")
     # 0.273 A idle at 3.7 V for 5 s
-    assert start(make_config(*flags)).communication_j == pytest.approx(0.273 * 3.7 * 5)
+    for kind in ("ns3", "analytic"):
+        forecast_j = start(make_config(*flags, f"--network.kind={kind}")).communication_j
+        assert forecast_j == pytest.approx(0.273 * 3.7 * 5)
     assert start(make_config(*flags, "--network.kind=ideal")).communication_j.tolist() == [0.0] * 3
 
 

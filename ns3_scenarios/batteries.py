@@ -1,0 +1,92 @@
+"""Batteries of networks that are formulas; ns-3's are metered in native/radio_battery.h."""
+
+import numpy as np
+
+from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
+from ns3_scenarios.reports import EnergyReport
+from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
+
+OFF = RADIO_STATES.index("off")
+
+
+class Batteries:
+    """The batteries of n devices, and the books of the round under way.
+
+    dE/dt = harvest - P(radio state) - P(computing), from 0 to the capacity; what no longer fits
+    overflows. A device that is empty and draws more than it harvests dies: its radio is off from
+    then on, and it neither computes nor harvests any more. Left out: losses and ageing of the
+    battery.
+    """
+
+    def __init__(self, scenario: NetworkScenario) -> None:
+        self._radio_w = np.array(scenario.currents.power_w(scenario.supply_voltage_v))
+        self._harvest_w = scenario.harvest_power_w
+        self._capacity_j = scenario.battery_capacity_j
+        self._remaining_j = scenario.initial_energy_j.copy()
+        self._died_at_s = np.full(scenario.num_devices, np.nan)
+        self._now_s = 0.0
+        self.begin_round()
+
+    def begin_round(self) -> None:
+        """Open new books."""
+        n = len(self._remaining_j)
+        self.start_s = self._now_s
+        self.elapsed_s = 0.0
+        # When a device died, counted from the round's start: inf alive, -inf dead before.
+        self.lived_s = np.where(self.alive, np.inf, -np.inf)
+        self._start_j = self._remaining_j.copy()
+        self._state_s = np.zeros((n, len(RADIO_STATES)))
+        self._compute_j, self._harvested_j, self._overflow_j = np.zeros((3, n))
+
+    @property
+    def alive(self) -> BoolArray:
+        """Who lives at this instant, (n)."""
+        return np.asarray(np.isnan(self._died_at_s))
+
+    def live_until(self, end_s: float, state: IntArray, compute_w: FloatArray) -> None:
+        """Draw constant power until end_s of the round, or until a battery is empty.
+
+        state (n): index into RADIO_STATES; compute_w (n) [W]; of the dead neither counts. Moves
+        elapsed_s on, not at all where a device dies at this instant: call it until it is there.
+        """
+        alive = self.alive
+        state = np.where(alive, state, OFF)
+        compute_w = np.where(alive, compute_w, 0.0)
+        harvest_w = np.where(alive, self._harvest_w, 0.0)
+        net_w = self._radio_w[state] + compute_w - harvest_w
+        lasts_s = np.divide(
+            self._remaining_j, net_w, out=np.full(len(net_w), np.inf), where=net_w > 0
+        )
+        dies = alive & (lasts_s == 0)
+        if dies.any():
+            self._died_at_s[dies] = self.start_s + self.elapsed_s
+            self.lived_s[dies] = self.elapsed_s
+            return
+        left_s = end_s - self.elapsed_s
+        span_s = min(left_s, float(lasts_s.min()))
+        self._state_s[np.arange(len(state)), state] += span_s
+        self._compute_j += compute_w * span_s
+        self._harvested_j += harvest_w * span_s
+        # The power is constant, so the battery moves one way only: it overflows at the end or not.
+        reached_j = self._remaining_j - net_w * span_s
+        overflow_j = np.maximum(reached_j - self._capacity_j, 0.0)
+        self._overflow_j += overflow_j
+        # Exactly empty, whatever rounding leaves.
+        self._remaining_j = np.where(
+            lasts_s <= span_s, 0.0, np.maximum(reached_j - overflow_j, 0.0)
+        )
+        self.elapsed_s = end_s if span_s == left_s else self.elapsed_s + span_s
+
+    def end_round(self) -> EnergyReport:
+        """Close the books of a round that lasted elapsed_s."""
+        self._now_s += self.elapsed_s
+        return EnergyReport(
+            state_s=self._state_s,
+            state_j=self._state_s * self._radio_w,
+            compute_j=self._compute_j,
+            harvested_j=self._harvested_j,
+            overflow_j=self._overflow_j,
+            start_energy_j=self._start_j,
+            remaining_energy_j=self._remaining_j.copy(),
+            died_at_s=self._died_at_s.copy(),
+        )

@@ -1,0 +1,270 @@
+"""What the reports of any network promise: one function per promise, one line per fault.
+
+`conformance` runs a network and asks them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
+from ns3_scenarios.reports import OUTCOMES, RoundReport
+from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
+from ns3_scenarios.traffic import RoundTraffic
+
+DELIVERED, PARTIAL, LOST, LATE, DEAD = range(len(OUTCOMES))
+# ns-3 counts whole nanoseconds.
+TOLERANCE_S = 2e-9
+RELATIVE = 1e-9
+# How far below 0 J a battery may be found empty: a device is not checked at every instant.
+OVERDRAWN_J = 1e-3
+TYPES: dict[Any, type] = {FloatArray: np.float64, IntArray: np.int64, BoolArray: np.bool_}
+
+
+@dataclass(frozen=True)
+class Round:
+    """What was asked of a network in a round, and what it reported."""
+
+    traffic: RoundTraffic
+    report: RoundReport
+
+
+RoundCheck = Callable[[NetworkScenario, RoundTraffic, RoundReport], Iterator[str]]
+SeriesCheck = Callable[[NetworkScenario, list[Round]], Iterator[str]]
+
+
+def each_round(check: RoundCheck) -> SeriesCheck:
+    """Turn a check of one round into one of many."""
+
+    def check_all(scenario: NetworkScenario, rounds: list[Round]) -> Iterator[str]:
+        for each in rounds:
+            for fault in check(scenario, each.traffic, each.report):
+                yield f"round {each.traffic.round_index}: {fault}"
+
+    return check_all
+
+
+def shapes(scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport) -> Iterator[str]:
+    """Check that every array has the shape and type that `reports` gives it."""
+    n, f = scenario.num_devices, len(traffic.src)
+    expected = {"flows": (f,), "links": (n, n), "energy": (n,)}
+    per_state = (n, len(RADIO_STATES))
+    for part, shape in expected.items():
+        for field in fields(getattr(report, part)):
+            wanted = per_state if field.name in ("state_s", "state_j") else shape
+            value = getattr(getattr(report, part), field.name)
+            if value.shape != wanted or value.dtype != TYPES[field.type]:
+                yield (
+                    f"{part}.{field.name}: expected {wanted} of {TYPES[field.type].__name__},"
+                    f" got {value.shape} of {value.dtype}"
+                )
+    if report.stale_datagrams.shape != (n,):
+        yield f"stale_datagrams: expected {(n,)}, got {report.stale_datagrams.shape}"
+
+
+def index(scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport) -> Iterator[str]:
+    """Check that the report is of the round that was asked for."""
+    if report.round_index != traffic.round_index:
+        yield f"expected round_index {traffic.round_index}, got {report.round_index}"
+
+
+def byte_counts(
+    scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport
+) -> Iterator[str]:
+    """Check payload = handed + unsent, acked <= delivered <= handed, and that none is negative."""
+    flows = report.flows
+    offered = flows.handed_bytes + flows.unsent_bytes
+    payload = traffic.payload_bytes
+    yield from _where("expected handed + unsent = payload", offered != payload, offered, payload)
+    for less, more in (("delivered", "handed"), ("acked", "delivered")):
+        low, high = (getattr(flows, f"{name}_bytes") for name in (less, more))
+        yield from _where(f"expected {less}_bytes <= {more}_bytes", low > high, low, high)
+    for name in ("unsent_bytes", "acked_bytes", "retransmissions"):
+        value = getattr(flows, name)
+        yield from _where(f"expected {name} of at least 0", value < 0, value)
+
+
+def outcomes(
+    scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport
+) -> Iterator[str]:
+    """Check each outcome against the bytes that arrived, when, and who died."""
+    flows, outcome = report.flows, report.flows.outcome
+    yield from _where("expected an index into OUTCOMES", (outcome < 0) | (outcome > DEAD), outcome)
+    whole = outcome == DELIVERED
+    all_bytes = flows.delivered_bytes == traffic.payload_bytes
+    yield from _where(
+        "expected all bytes of what is delivered and only of that", whole != all_bytes
+    )
+    has_finish = np.isfinite(flows.finish_s)
+    yield from _where(
+        "expected a finish_s of what is delivered and only of that", whole != has_finish
+    )
+    nothing = flows.delivered_bytes == 0
+    yield from _where("expected no byte of what is lost", (outcome == LOST) & ~nothing)
+    yield from _where("expected some bytes of what is partial", (outcome == PARTIAL) & nothing)
+    died = np.isfinite(report.energy.died_at_s)
+    end_died = died[traffic.src] | died[traffic.dst]
+    yield from _where("expected a dead end of what is dead", (outcome == DEAD) & ~end_died)
+    yield from _where("expected living ends of what is late", (outcome == LATE) & end_died)
+
+
+def times(scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport) -> Iterator[str]:
+    """Check ready = compute time of the sender <= finish <= end, and delay = finish - ready."""
+    flows = report.flows
+    ready_s = traffic.compute_s[traffic.src]
+    off = np.abs(flows.ready_s - ready_s) > TOLERANCE_S
+    yield from _where("expected ready_s = compute_s of the sender", off, flows.ready_s, ready_s)
+    finished = np.isfinite(flows.finish_s)
+    beyond = finished & (flows.finish_s > report.duration_s + TOLERANCE_S)
+    yield from _where("expected finish_s within the round", beyond, flows.finish_s)
+    early = finished & (flows.finish_s < ready_s - TOLERANCE_S)
+    yield from _where("expected finish_s of at least ready_s", early, flows.finish_s, ready_s)
+    delay_s = flows.finish_s - ready_s
+    same = np.isclose(flows.delay_s, delay_s, rtol=0.0, atol=TOLERANCE_S)
+    yield from _where("expected delay_s = finish_s - ready_s", ~same, flows.delay_s, delay_s)
+
+
+def end(scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport) -> Iterator[str]:
+    """Check that a round lasts its period; the oracle's may end earlier, with nothing late."""
+    short_s = traffic.period_s - report.duration_s
+    if short_s < -TOLERANCE_S or report.duration_s < 0:
+        yield f"expected duration_s of 0 to {traffic.period_s:g}, got {report.duration_s:.12g}"
+    if short_s > TOLERANCE_S and not traffic.stop_when_settled:
+        yield f"expected duration_s {traffic.period_s:g}, got {report.duration_s:.12g}"
+    if short_s > TOLERANCE_S and np.any(report.flows.outcome == LATE):
+        yield f"expected nothing late in a round that ended {short_s:.12g} s early"
+
+
+def links(scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport) -> Iterator[str]:
+    """Check for rates where frames were sent and only there, and nothing to oneself."""
+    table = report.links
+    used = table.frames > 0
+    rated = table.rate_bps > 0
+    yield from _where("expected a rate_bps where frames were sent", used != rated, table.rate_bps)
+    yield from _where("expected loss_ratio of at most 1", table.loss_ratio > 1, table.loss_ratio)
+    for name in ("frames", "airtime_s", "received_bytes"):
+        value = getattr(table, name)
+        yield from _where(f"expected {name} of at least 0", value < 0, value)
+        yield from _where(f"expected no {name} to oneself", np.diag(value) != 0, np.diag(value))
+    yield from _where("expected no peer in oneself", np.diag(table.is_peer))
+
+
+def joules(scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport) -> Iterator[str]:
+    """Check start + harvested - overflow - states - compute = remaining; state_j = state_s P."""
+    energy = report.energy
+    gained_j = energy.start_energy_j + energy.harvested_j
+    spent_j = energy.overflow_j + energy.state_j.sum(axis=1) + energy.compute_j
+    off = np.abs(gained_j - spent_j - energy.remaining_energy_j) > RELATIVE * (1e-3 + gained_j)
+    yield from _where(
+        "expected start + harvested - overflow - states - compute = remaining",
+        off,
+        gained_j - spent_j,
+        energy.remaining_energy_j,
+    )
+    state_j = energy.state_s * scenario.currents.power_w(scenario.supply_voltage_v)
+    same = np.isclose(energy.state_j, state_j, rtol=RELATIVE, atol=RELATIVE)
+    yield from _where("expected state_j = state_s times power", ~same, energy.state_j, state_j)
+
+
+def batteries(
+    scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport
+) -> Iterator[str]:
+    """Check that batteries are between empty and full, and no part of the books negative."""
+    energy, left_j = report.energy, report.energy.remaining_energy_j
+    lowest_j = np.where(np.isfinite(energy.died_at_s), -OVERDRAWN_J, -RELATIVE)
+    yield from _where("expected no battery below empty", left_j < lowest_j, left_j)
+    full_j = scenario.battery_capacity_j
+    yield from _where("expected no battery above full", left_j > full_j * (1 + RELATIVE), left_j)
+    for name in ("state_s", "compute_j", "harvested_j", "overflow_j"):
+        value = getattr(energy, name)
+        yield from _where(f"expected {name} of at least 0", value < -RELATIVE, value)
+
+
+def state_seconds(
+    scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport
+) -> Iterator[str]:
+    """Check that a living radio's states last as long as the round, and a dead one's no longer."""
+    total_s = report.energy.state_s.sum(axis=1)
+    off_s = total_s - report.duration_s
+    alive = np.isnan(report.energy.died_at_s)
+    wrong = np.where(alive, np.abs(off_s), off_s) > TOLERANCE_S + RELATIVE * report.duration_s
+    yield from _where("expected state seconds of duration_s", wrong, total_s)
+
+
+def clock(scenario: NetworkScenario, rounds: list[Round]) -> Iterator[str]:
+    """Check that a round starts where the last one ended, with the batteries that it left."""
+    what, left_j = "initial_energy_j", scenario.initial_energy_j
+    for each in rounds:
+        energy = each.report.energy
+        same = np.isclose(energy.start_energy_j, left_j, rtol=RELATIVE, atol=RELATIVE)
+        for fault in _where(
+            f"expected start_energy_j = {what}", ~same, energy.start_energy_j, left_j
+        ):
+            yield f"round {each.report.round_index}: {fault}"
+        what, left_j = "remaining_energy_j of the last round", energy.remaining_energy_j
+    for before, after in pairwise(each.report for each in rounds):
+        end_s = before.start_s + before.duration_s
+        if abs(after.start_s - end_s) > TOLERANCE_S:
+            yield (
+                f"round {after.round_index}: expected start_s {end_s:.12g}, where the last ended,"
+                f" got {after.start_s:.12g}"
+            )
+
+
+def deaths(scenario: NetworkScenario, rounds: list[Round]) -> Iterator[str]:
+    """Check that a death falls into its round, and that the dead stay dead, silent and free."""
+    before_s = np.full(scenario.num_devices, np.nan)
+    for each in rounds:
+        energy = each.report.energy
+        for fault in _deaths(each, np.isfinite(before_s), before_s):
+            yield f"round {each.report.round_index}: {fault}"
+        before_s = energy.died_at_s
+
+
+def _deaths(each: Round, dead: BoolArray, died_at_s: FloatArray) -> Iterator[str]:
+    traffic, report, energy = each.traffic, each.report, each.report.energy
+    changed = dead & (energy.died_at_s != died_at_s)
+    yield from _where("expected the dead to stay dead", changed, energy.died_at_s, died_at_s)
+    in_round_s = energy.died_at_s - report.start_s
+    new = ~dead & np.isfinite(in_round_s)
+    outside = (in_round_s < -TOLERANCE_S) | (in_round_s > report.duration_s + TOLERANCE_S)
+    yield from _where("expected died_at_s within the round", new & outside, energy.died_at_s)
+    frames = report.links.frames.sum(axis=1)
+    yield from _where("expected no frames of the dead", dead & (frames > 0), frames)
+    spent_j = energy.state_j.sum(axis=1) + energy.compute_j + energy.harvested_j
+    yield from _where("expected no joules of the dead", dead & (spent_j > RELATIVE), spent_j)
+    flows = report.flows
+    handed = dead[traffic.src] & (flows.handed_bytes > 0)
+    yield from _where("expected no bytes from the dead", handed, flows.handed_bytes)
+    heard = dead[traffic.dst] & (flows.delivered_bytes > 0)
+    yield from _where("expected no bytes at the dead", heard, flows.delivered_bytes)
+
+
+def _where(what: str, wrong: BoolArray, *values: Any) -> Iterator[str]:
+    """Yield one line on the first offender, and how many there are."""
+    if np.any(wrong):
+        first = tuple(int(i) for i in np.argwhere(wrong)[0])
+        got = " and ".join(f"{np.asarray(value)[first]:.12g}" for value in values)
+        at = ", ".join(str(i) for i in first)
+        yield f"{what}; not so at [{at}]{got and f': {got}'} ({np.count_nonzero(wrong)} in all)"
+
+
+# By the words in which a finding names its promise.
+CHECKS: dict[str, SeriesCheck] = {
+    "round index": each_round(index),
+    "bytes": each_round(byte_counts),
+    "outcomes": each_round(outcomes),
+    "times": each_round(times),
+    "end of a round": each_round(end),
+    "links": each_round(links),
+    "joules": each_round(joules),
+    "batteries": each_round(batteries),
+    "state seconds": each_round(state_seconds),
+    "clock": clock,
+    "deaths": deaths,
+}

@@ -1,0 +1,21 @@
+"""The networks of ns-3 keep the promises that every network gives."""
+
+from pathlib import Path
+
+import pytest
+from mesh import make_mesh
+
+from ns3_scenarios.conformance import check_network
+from ns3_scenarios.worker import Ns3Network
+
+pytestmark = [pytest.mark.ns3, pytest.mark.timeout(300)]
+
+
+@pytest.mark.parametrize("name", ["mesh80211", "adhoc80211"])
+def test_a_network_of_ns3_keeps_every_promise(name: str, tmp_path: Path) -> None:
+    findings = check_network(
+        lambda scenario: Ns3Network(scenario, tmp_path / "ns3.log", wall_limit_s=10.0),
+        make_mesh(4, battery_j=20.0, name=name),
+    )
+    assert [finding for finding in findings if not finding.ok] == []
+    assert len(findings) == 15
