@@ -23,7 +23,13 @@ from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.mobility import neighbours_within
 from ns3_scenarios.radio import Radio
 from ns3_scenarios.reports import OUTCOMES, RoundReport
-from ns3_scenarios.scenario import RADIO_STATES, MeshSettings, NetworkScenario, RadioCurrents
+from ns3_scenarios.scenario import (
+    RADIO_STATES,
+    MeshSettings,
+    NetworkScenario,
+    RadioCurrents,
+    Recordings,
+)
 from ns3_scenarios.traffic import RoundTraffic
 
 FloatArray = NDArray[np.float64]
@@ -109,6 +115,7 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
             max_packet_failure=net.mesh_max_packet_failure,
             max_beacon_loss=net.mesh_max_beacon_loss,
             path_lifetime_s=net.mesh_path_lifetime_s,
+            root=net.mesh_root,
         ),
         segment_bytes=net.segment_bytes,
         max_window_segments=net.max_window_segments,
@@ -130,6 +137,10 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
         ),
         rng_seed=NS3_RNG_SEED,
         rng_run=config.seed,
+        routing=net.routing,
+        ap_height_m=net.ap_height_m,
+        ns3_defaults={name.removeprefix("ns3::"): v for name, v in net.ns3_defaults.items()},
+        recordings=Recordings(net.pcap, net.flow_monitor, net.netanim),
         energy_audit=energy_audit,
     )
     catalogue.check(scenario)

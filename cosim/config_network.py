@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from cosim.config_section import Section, quantity
+from ns3_scenarios.catalogue import ROUTINGS
 from ns3_scenarios.channel import FADINGS, PATH_LOSSES, TRACE_ENDS
 from ns3_scenarios.mobility import MOBILITIES, PLACEMENTS
 from ns3_scenarios.radio import RATE_MANAGERS, WIDTHS_MHZ
@@ -160,6 +161,15 @@ class NetworkConfig(Placement, ChannelFields, RadioFields):
     mesh_path_lifetime_s: float = quantity(
         1000.0, "Lifetime of a reactive HWMP path", "s", 0.1, 3600.0
     )
+    mesh_root: int = quantity(
+        -1, "Device that is the root of proactive HWMP paths; -1: reactive paths only", "", -1, 99
+    )
+    routing: Literal[ROUTINGS] = Field(  # type: ignore[valid-type]
+        "direct",
+        description="Ad hoc and d2d: direct neighbours only, or forwarding by olsr (which needs"
+        " boot_s of 15 or so to find its routes) or aodv",
+    )
+    ap_height_m: float = quantity(3.0, "Height of the access point", "m", 0.0, 200.0)
     boot_s: float = quantity(
         3.0,
         "Time before the first round, without charge to the batteries, in which devices find"
@@ -176,4 +186,12 @@ class NetworkConfig(Placement, ChannelFields, RadioFields):
     round_period_s: float = quantity(3.0, "Length of a round (oracle: at most)", "s", 0.1, 3600.0)
     wall_limit_s: float = quantity(
         3600.0, "A round of ns-3 that takes longer on the wall clock counts as hung", "s", 0.01, 1e6
+    )
+    pcap: bool = Field(False, description="Write what each radio sends and hears (folder pcap)")
+    flow_monitor: bool = Field(False, description="Write ns-3's flow statistics (XML)")
+    netanim: bool = Field(False, description="Write an animation for NetAnim (XML)")
+    ns3_defaults: dict[str, str] = Field(
+        {},
+        description="Any other attribute of ns-3, as in Config::SetDefault: a table of the TOML"
+        " file, or NAME=VALUE pairs",
     )

@@ -18,7 +18,7 @@ from ns3_scenarios.scenario import NetworkScenario
 
 def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
     """Build the network; return its IP devices and the radios, which are the same."""
-    radio.set_defaults(ns, radio.defaults(scenario.radio))
+    radio.set_defaults(ns, radio.defaults(scenario.radio) | scenario.ns3_defaults)
     nodes = mobility.make_nodes(ns, scenario.position_m, scenario.mobility)
     phy = channel.make_phy(ns, scenario, nodes)
     radio.configure(ns, scenario.radio, phy)

@@ -3,16 +3,25 @@
 from collections.abc import Callable
 from typing import Any
 
-from ns3_scenarios import adhoc80211, mesh80211
+from ns3_scenarios import adhoc80211, d2d, infrastructure, mesh80211
+from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.scenario import NetworkScenario
 
 Builder = Callable[[Any, NetworkScenario], tuple[list[Any], list[Any]]]
 
 SCENARIOS: dict[str, Builder] = {
     "adhoc80211": adhoc80211.build,
+    "d2d": d2d.build,
+    "infrastructure": infrastructure.build,
     "mesh80211": mesh80211.build,
 }
-CHECKS: dict[str, Callable[[NetworkScenario], None]] = {"mesh80211": mesh80211.check}
+CHECKS: dict[str, Callable[[NetworkScenario], None]] = {
+    "infrastructure": infrastructure.check,
+    "mesh80211": mesh80211.check,
+}
+# Where devices send to each other directly; a routing protocol of the IP layer needs that.
+AD_HOC = ("adhoc80211", "d2d")
+ROUTINGS = ("direct", "olsr", "aodv")
 
 
 def builder(name: str) -> Builder:
@@ -22,5 +31,12 @@ def builder(name: str) -> Builder:
 
 def check(scenario: NetworkScenario) -> None:
     """Raise ScenarioError where a scenario cannot be built as it is described."""
+    if scenario.routing != "direct" and scenario.name not in AD_HOC:
+        raise ScenarioError(
+            f"network.routing: expected direct with scenario {scenario.name}, got"
+            f" {scenario.routing}; use scenario adhoc80211 or d2d"
+        )
+    if scenario.name != "infrastructure":
+        scenario.channel.check(scenario.position_m, scenario.neighbours)
     if scenario.name in CHECKS:
         CHECKS[scenario.name](scenario)

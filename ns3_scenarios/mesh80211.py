@@ -39,6 +39,11 @@ def check(scenario: NetworkScenario) -> None:
             "network.band_ghz: expected 5 or 6 with scenario mesh80211, got 2.4 (the peering of"
             " ns-3.44's 802.11s never succeeds there); use another band or scenario adhoc80211"
         )
+    if scenario.mesh.root >= scenario.num_devices:
+        raise ScenarioError(
+            f"network.mesh_root: expected -1 to {scenario.num_devices - 1}, got"
+            f" {scenario.mesh.root}"
+        )
 
 
 def defaults(scenario: NetworkScenario) -> dict[str, Any]:
@@ -57,7 +62,9 @@ def defaults(scenario: NetworkScenario) -> dict[str, Any]:
 
 def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
     """Build the mesh; return its IP devices and the radio below each."""
-    radio.set_defaults(ns, radio.defaults(scenario.radio) | defaults(scenario))
+    radio.set_defaults(
+        ns, radio.defaults(scenario.radio) | defaults(scenario) | scenario.ns3_defaults
+    )
     nodes = mobility.make_nodes(ns, scenario.position_m, scenario.mobility)
     phy = channel.make_phy(ns, scenario, nodes)
     radio.configure(ns, scenario.radio, phy)
@@ -67,7 +74,7 @@ def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
         radio.standard(ns, scenario.radio),
         radio.RATE_MANAGERS[scenario.radio.rate_manager],
     )
-    devices = ns.cosim_native.MeshOver(radios)
+    devices = ns.cosim_native.MeshOver(radios, scenario.mesh.root)
     ns.MeshHelper().AssignStreams(devices, 0)
     indices = range(scenario.num_devices)
     return [devices.Get(i) for i in indices], [radios.Get(i) for i in indices]

@@ -202,7 +202,11 @@ def defaults(radio: Radio) -> dict[str, Any]:
 def set_defaults(ns: Any, attributes: dict[str, Any]) -> None:
     """Set attributes that ns-3 makes its objects with, by their names below ns3::."""
     for name, value in attributes.items():
-        ns.Config.SetDefault(f"ns3::{name}", ns.StringValue(str(value)))
+        if not ns.Config.SetDefaultFailSafe(f"ns3::{name}", ns.StringValue(str(value))):
+            raise ScenarioError(
+                f"network.ns3_defaults: expected an attribute of ns-3 and a value that fits it, got"
+                f" ns3::{name} = {value}"
+            )
 
 
 def configure(ns: Any, radio: Radio, phy: Any) -> None:

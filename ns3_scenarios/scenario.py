@@ -35,11 +35,24 @@ class RadioCurrents:
 
 @dataclass(frozen=True)
 class MeshSettings:
-    """802.11s: when a peer link closes, and how long a reactive HWMP path lives."""
+    """802.11s: when a peer link closes, how long a reactive HWMP path lives, proactive root.
+
+    root: device that announces itself as root of a tree of paths, -1 for none.
+    """
 
     max_packet_failure: int
     max_beacon_loss: int
     path_lifetime_s: float
+    root: int
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Files of ns-3's own kinds that a run writes."""
+
+    pcap: bool = False
+    flow_monitor: bool = False
+    netanim: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,9 @@ class NetworkScenario:
     first round; neighbours (n, n): row greets column then, so that paths stand.
     contact_distance_m: devices this close are in contact, for the tables only. initial_energy_j
     (at the start of the first round), battery_capacity_j, harvest_power_w (n).
-    Raises ScenarioError where a field does not fit the others.
+    routing: direct, or the routing protocol of an ad hoc network. ap_height_m: of the access point,
+    where there is one. ns3_defaults: attributes of ns-3 by their names below ns3::, on top of what
+    the scenario sets. Raises ScenarioError where a field does not fit the others.
     """
 
     name: str
@@ -71,6 +86,10 @@ class NetworkScenario:
     currents: RadioCurrents
     rng_seed: int
     rng_run: int
+    routing: str
+    ap_height_m: float
+    ns3_defaults: dict[str, str]
+    recordings: Recordings = Recordings()
     energy_audit: bool = False
 
     @property
@@ -108,4 +127,3 @@ class NetworkScenario:
         if np.any(self.initial_energy_j > self.battery_capacity_j):
             raise ScenarioError("initial_energy_j: expected at most battery_capacity_j")
         self.mobility.check(self.position_m)
-        self.channel.check(self.position_m, self.neighbours)

@@ -44,6 +44,11 @@ NS3_MODULES = [
     "wifi",
     "applications",
     "mesh",
+    "olsr",
+    "aodv",
+    "flow-monitor",
+    "netanim",
+    "config-store",
 ]
 
 
@@ -116,7 +121,8 @@ def _array(values: Any, dtype: type, *shape: int) -> Any:
 class Session:
     """A network under way; `run_round` moves it on."""
 
-    def __init__(self, scenario: NetworkScenario) -> None:
+    def __init__(self, scenario: NetworkScenario, folder: Path) -> None:
+        """Build the network; folder is for the files that it records."""
         self._scenario = scenario
         self._ns = ns = load_ns3()
         ns.RngSeedManager.SetSeed(scenario.rng_seed)
@@ -124,6 +130,7 @@ class Session:
         # Held for as long as the session: the C++ side keeps no reference to Python's objects.
         self._built = catalogue.builder(scenario.name)(ns, scenario)
         self._network = self._attach(*self._built)
+        self._recordings = self._record(self._built[1], folder)
         self._boot()
         self._energy = self._read_energy_totals()
 
@@ -139,7 +146,7 @@ class Session:
             native.Band(radio.bandwidth_hz, radio.noise_power_dbm, slowest_bps, fastest_bps),
         )
         state_power_w = scenario.currents.power_w(scenario.supply_voltage_v)
-        for i, (device, below) in enumerate(zip(devices, radios, strict=True)):
+        for i, (device, below) in enumerate(zip(devices, radios, strict=False)):
             supply = native.Supply(
                 float(scenario.initial_energy_j[i]),
                 float(scenario.battery_capacity_j[i]),
@@ -147,8 +154,23 @@ class Session:
                 state_power_w,
             )
             network.AddDevice(device, below, supply, scenario.energy_audit)
-        network.Finish()
+        for relay in radios[scenario.num_devices :]:
+            network.AddRelay(relay)
+        network.Finish(scenario.routing)
         return network
+
+    def _record(self, radios: list[Any], folder: Path) -> Any:
+        """Start the recordings that the scenario asks for, and tell the attributes in use."""
+        wanted = self._scenario.recordings
+        if wanted.pcap:
+            (folder / "pcap").mkdir(exist_ok=True)
+        native = self._ns.cosim_native
+        options = native.RecordingOptions(
+            str(folder), wanted.pcap, wanted.flow_monitor, wanted.netanim
+        )
+        recordings = native.Recordings(options, radios)
+        recordings.WriteAttributes()
+        return recordings
 
     def _boot(self) -> None:
         """Switch the devices on and let each greet its neighbours."""
@@ -213,6 +235,7 @@ class Session:
 
     def close(self) -> None:
         """Destroy the simulation."""
+        self._recordings.Close()
         self._ns.Simulator.Destroy()
 
     def _flows(self, traffic: RoundTraffic, start_s: float) -> FlowReport:

@@ -65,7 +65,7 @@ class Ns3Network:
         theirs.close()
         self._connection = Connection(ours.detach())
         self._ready = False
-        self._send("open", scenario, "while ns-3 started")
+        self._send("open", (scenario, log_path.resolve().parent), "while ns-3 started")
         self.start_s = 0.0
 
     @property
@@ -171,7 +171,7 @@ def serve(connection: Connection) -> None:
             break
         try:
             if verb == "open":
-                session = Session(argument)
+                session = Session(*argument)
                 result: Any = None
             else:
                 result = getattr(session, verb)(argument)

@@ -15,3 +15,4 @@
 #include "mesh.h"
 #include "mobility.h"
 #include "network.h"
+#include "recordings.h"

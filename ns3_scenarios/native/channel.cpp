@@ -127,11 +127,8 @@ class ShadowingModel : public LinkModel
     {
         uint32_t i = IndexOf(a);
         uint32_t j = IndexOf(b);
-        if (i >= n || j >= n)
-        {
-            return txPowerDbm;
-        }
-        if (m_decorrelationM <= 0)
+        const bool isOurs = i < n && j < n;
+        if (m_decorrelationM <= 0 && isOurs)
         {
             return txPowerDbm - m_startDb[static_cast<size_t>(i) * n + j];
         }
@@ -143,15 +140,16 @@ class ShadowingModel : public LinkModel
         auto found = m_links.find(PairOf(i, j));
         if (found == m_links.end())
         {
-            Link link{m_startDb[static_cast<size_t>(i) * n + j],
-                      {},
-                      StreamOf<NormalRandomVariable>(i, j, m_firstStream)};
+            auto normal = StreamOf<NormalRandomVariable>(i, j, m_firstStream);
+            const double startDb = isOurs ? m_startDb[static_cast<size_t>(i) * n + j]
+                                          : m_sigmaDb * normal->GetValue(0, 1, 1e9);
+            Link link{startDb, {}, normal};
             link.movement.Restart(a, b);
             found = m_links.emplace(PairOf(i, j), link).first;
         }
         Link& link = found->second;
         const double movedM = link.movement.MetresSince(a, b);
-        if (movedM >= STEP_M)
+        if (m_decorrelationM > 0 && movedM >= STEP_M)
         {
             const double rho = std::exp(-movedM / m_decorrelationM);
             link.lossDb = rho * link.lossDb +

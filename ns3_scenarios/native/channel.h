@@ -25,8 +25,8 @@ Ptr<PropagationLossModel> PathLoss(const std::string& model,
 // radios' way onto it; Spectrum models interference in frequency, Yans in time only.
 std::unique_ptr<WifiPhyHelper> PhyOn(Ptr<PropagationLossModel> loss, bool spectrum);
 
-// Nodes take part in the order of their container; links to other nodes (background traffic) have
-// no shadowing and draw fading of their own.
+// Nodes take part in the order of their container; a link to another node (an access point) draws
+// its first value too.
 
 // Log-normal shadowing, one value per link, X_ij = X_ji. startDb (n x n) at the first look at the
 // link. With a decorrelation distance it follows the movement of both ends by the Gudmundson model

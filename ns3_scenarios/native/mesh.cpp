@@ -114,7 +114,7 @@ MeshRadios(const WifiPhyHelper& phyHelper,
 }
 
 NetDeviceContainer
-MeshOver(NetDeviceContainer radios)
+MeshOver(NetDeviceContainer radios, int root)
 {
     NetDeviceContainer meshDevices;
     auto stack = CreateObject<Dot11sStack>();
@@ -124,6 +124,10 @@ MeshOver(NetDeviceContainer radios)
         radios.Get(i)->GetNode()->AddDevice(meshDevice);
         meshDevice->AddInterface(radios.Get(i));
         stack->InstallStack(meshDevice);
+        if (static_cast<int>(i) == root)
+        {
+            meshDevice->GetObject<dot11s::HwmpProtocol>()->SetRoot();
+        }
         meshDevices.Add(meshDevice);
         for (uint32_t j = 0; j < radios.GetN(); ++j)
         {
@@ -149,7 +153,9 @@ Mac48Address
 NextHop(Ptr<NetDevice> meshDevice, Address destination)
 {
     auto table = meshDevice->GetObject<dot11s::HwmpProtocol>()->GetRoutingTable();
-    return table->LookupReactive(Mac48Address::ConvertFrom(destination)).retransmitter;
+    // As HwmpProtocol does: a path to the destination, else the one to the root.
+    const auto hop = table->LookupReactive(Mac48Address::ConvertFrom(destination)).retransmitter;
+    return hop.IsBroadcast() ? table->LookupProactive().retransmitter : hop;
 }
 
 void

@@ -18,8 +18,9 @@ NetDeviceContainer MeshRadios(const WifiPhyHelper& phyHelper,
                               WifiStandard standard,
                               const std::string& managerType);
 
-// Puts a mesh point on top of each radio, whose MAC is a MeshWifiInterfaceMac.
-NetDeviceContainer MeshOver(NetDeviceContainer radios);
+// Puts a mesh point on top of each radio, whose MAC is a MeshWifiInterfaceMac. root: index of the
+// one that announces proactive paths to itself; -1 for none.
+NetDeviceContainer MeshOver(NetDeviceContainer radios, int root);
 
 // Peers of a mesh point, as its own peering protocol has them.
 std::vector<Mac48Address> PeersOf(Ptr<NetDevice> meshDevice);

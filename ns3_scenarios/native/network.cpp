@@ -1,5 +1,6 @@
 #include "network.h"
 
+#include "ns3/aodv-helper.h"
 #include "ns3/arp-cache.h"
 #include "ns3/internet-stack-helper.h"
 #include "ns3/ipv4-address-helper.h"
@@ -9,7 +10,9 @@
 #include "ns3/mobility-model.h"
 #include "ns3/net-device-container.h"
 #include "ns3/node-container.h"
+#include "ns3/olsr-helper.h"
 #include "ns3/simulator.h"
+#include "ns3/sta-wifi-mac.h"
 #include "ns3/wifi-net-device.h"
 
 #include "link_metric.h"
@@ -24,6 +27,8 @@ using namespace ns3;
 
 namespace
 {
+constexpr int64_t ROUTING_STREAM = 1 << 25; // clear of all others
+
 // One of the devices that take part.
 struct Device
 {
@@ -44,6 +49,13 @@ AddPermanentNeighbour(Ptr<Node> node, Ipv4Address address, Address mac)
     auto* entry = cache->Add(address);
     entry->SetMacAddress(mac);
     entry->MarkPermanent();
+}
+
+bool
+IsAssociated(const Device& device)
+{
+    auto station = DynamicCast<StaWifiMac>(device.radio->GetMac());
+    return station && station->IsAssociated();
 }
 
 template <typename Out, typename In>
@@ -145,7 +157,14 @@ Network::AddDevice(Ptr<NetDevice> ipDevice, Ptr<NetDevice> radio, const Supply& 
 }
 
 void
-Network::Finish()
+Network::AddRelay(Ptr<NetDevice> radio)
+{
+    auto wifi = DynamicCast<WifiNetDevice>(radio);
+    m->links.AttachRelay(wifi->GetPhy());
+}
+
+void
+Network::Finish(const std::string& routing)
 {
     NodeContainer nodes;
     NetDeviceContainer ipDevices;
@@ -154,7 +173,17 @@ Network::Finish()
         nodes.Add(device.ip->GetNode());
         ipDevices.Add(device.ip);
     }
-    InternetStackHelper().Install(nodes);
+    InternetStackHelper internet;
+    if (routing == "olsr")
+    {
+        internet.SetRoutingHelper(OlsrHelper());
+    }
+    else if (routing == "aodv")
+    {
+        internet.SetRoutingHelper(AodvHelper());
+    }
+    internet.Install(nodes);
+    internet.AssignStreams(nodes, ROUTING_STREAM);
     Ipv4AddressHelper addresses("10.0.0.0", "255.255.0.0");
     const auto interfaces = addresses.Assign(ipDevices);
     const int n = static_cast<int>(m->devices.size());
@@ -329,6 +358,13 @@ Network::Links() const
     std::vector<double> isPeer(n * n, 0.0);
     for (size_t i = 0; i < n; ++i)
     {
+        if (IsAssociated(m->devices[i]))
+        {
+            for (size_t j = 0; j < n; ++j)
+            {
+                isPeer[i * n + j] = i != j && IsAssociated(m->devices[j]);
+            }
+        }
         if (m->devices[i].isMesh)
         {
             const auto peers = PeersOf(m->devices[i].ip);

@@ -5,6 +5,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "ns3/ipv4-address.h"
@@ -45,8 +46,11 @@ class Network
     // Devices are added in order; `radio` is the IP device itself or the interface below it.
     // Audited: seconds per radio state are also kept from the PHY's own trace.
     void AddDevice(Ptr<NetDevice> ipDevice, Ptr<NetDevice> radio, const Supply& supply, bool audited);
-    // After all devices: addresses, address resolution and endpoints.
-    void Finish();
+    // A radio that passes frames on between devices (an access point).
+    void AddRelay(Ptr<NetDevice> radio);
+    // After all devices: addresses, address resolution, routing ("direct", "olsr", "aodv") and
+    // endpoints.
+    void Finish(const std::string& routing);
     // A living device sends one small datagram to a neighbour some time in the second half of the
     // boot phase, when the peerings stand.
     void Greet(int device, int neighbour, double bootS);

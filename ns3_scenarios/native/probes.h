@@ -57,6 +57,30 @@ class LinkProbe
             }));
     }
 
+    // A radio between devices: what it passes on counts for the link between the two ends. The third
+    // address of a data frame is then the end that the other two do not name.
+    void AttachRelay(Ptr<WifiPhy> phy)
+    {
+        phy->TraceConnectWithoutContext(
+            "PhyTxPsduBegin",
+            Hook<void, WifiConstPsduMap, WifiTxVector, double>(
+                [this, p = PeekPointer(phy)](WifiConstPsduMap psdus, WifiTxVector txVector, double) {
+                    OnTransmit(RELAY, p->GetPhyBand(), psdus, txVector);
+                }));
+        phy->GetState()->TraceConnectWithoutContext(
+            "RxOutcome",
+            Hook<void,
+                 Ptr<const WifiPpdu>,
+                 RxSignalInfo,
+                 const WifiTxVector&,
+                 const std::vector<bool>&>([this](Ptr<const WifiPpdu> ppdu,
+                                                  RxSignalInfo signal,
+                                                  const WifiTxVector&,
+                                                  const std::vector<bool>& outcomes) {
+                OnReceive(RELAY, PeekPointer(ppdu), signal, outcomes);
+            }));
+    }
+
     // Of the last frame that was received, beacons too; UNHEARD_DBM before the first.
     double ReceivedPowerDbm(Mac48Address from, int device) const
     {
@@ -84,6 +108,28 @@ class LinkProbe
 
   private:
     static constexpr double UNHEARD_DBM = -200;
+    static constexpr int RELAY = -1;
+
+    int DeviceOf(Mac48Address address) const
+    {
+        const auto found = m_deviceOf.find(address);
+        return found == m_deviceOf.end() ? RELAY : found->second;
+    }
+
+    // The ends of a data frame; RELAY where it is for all, or no device's.
+    std::pair<int, int> EndsOf(const WifiPsdu& psdu) const
+    {
+        const auto& header = psdu.GetHeader(0);
+        if (!header.HasData() || psdu.GetAddr1().IsGroup())
+        {
+            return {RELAY, RELAY};
+        }
+        const int to = header.IsToDs() && !header.IsFromDs() ? DeviceOf(header.GetAddr3())
+                                                             : DeviceOf(psdu.GetAddr1());
+        const int from = header.IsFromDs() && !header.IsToDs() ? DeviceOf(header.GetAddr3())
+                                                               : DeviceOf(psdu.GetAddr2());
+        return {from, to};
+    }
 
     size_t Link(int from, int to) const
     {
@@ -95,15 +141,15 @@ class LinkProbe
                     const WifiConstPsduMap& psdus,
                     const WifiTxVector& txVector)
     {
-        m_lastSentAt[device] = Simulator::Now();
+        (device == RELAY ? m_relaySentAt : m_lastSentAt[device]) = Simulator::Now();
         for (const auto& [staId, psdu] : psdus)
         {
-            const auto to = m_deviceOf.find(psdu->GetAddr1());
-            if (to == m_deviceOf.end() || !psdu->GetHeader(0).HasData())
+            const auto [from, to] = EndsOf(*psdu);
+            if (from == RELAY || to == RELAY)
             {
                 continue;
             }
-            const size_t link = Link(device, to->second);
+            const size_t link = Link(from, to);
             const double frames = psdu->GetNMpdus();
             sentFrames[link] += frames;
             rateBpsSum[link] += frames * txVector.GetMode(staId).GetDataRate(txVector, staId);
@@ -118,28 +164,26 @@ class LinkProbe
                    const std::vector<bool>& outcomes)
     {
         const auto psdu = ppdu->GetPsdu();
-        const auto from = m_deviceOf.find(psdu->GetAddr2());
-        if (from == m_deviceOf.end())
-        {
-            return;
-        }
-        const size_t link = Link(from->second, device);
         // ns-3 fills in the signal of a PPDU only if some of it was received.
         const bool heard = std::find(outcomes.begin(), outcomes.end(), true) != outcomes.end();
-        if (heard)
+        const int sender = DeviceOf(psdu->GetAddr2());
+        if (heard && device != RELAY && sender != RELAY)
         {
-            m_powerDbm[link] = signal.rssi;
+            m_powerDbm[Link(sender, device)] = signal.rssi;
         }
-        const auto to = m_deviceOf.find(psdu->GetAddr1());
-        if (to == m_deviceOf.end() || to->second != device || !psdu->GetHeader(0).HasData())
+        const auto [from, to] = EndsOf(*psdu);
+        const bool isMine = device != RELAY ? DeviceOf(psdu->GetAddr1()) == device
+                                            : psdu->GetHeader(0).IsToDs();
+        if (from == RELAY || to == RELAY || !isMine)
         {
             return;
         }
         // A frame that was on the air when the round began was counted as sent in the last one.
-        if (m_lastSentAt[from->second] < m_resetAt)
+        if ((sender == RELAY ? m_relaySentAt : m_lastSentAt[sender]) < m_resetAt)
         {
             return;
         }
+        const size_t link = Link(from, to);
         for (size_t i = 0; i < outcomes.size(); ++i)
         {
             if (outcomes[i])
@@ -157,6 +201,7 @@ class LinkProbe
 
     std::map<Mac48Address, int> m_deviceOf;
     std::vector<Time> m_lastSentAt;
+    Time m_relaySentAt;
     std::vector<double> m_powerDbm;
     Time m_resetAt;
 };
