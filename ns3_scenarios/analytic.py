@@ -78,7 +78,8 @@ class AnalyticNetwork:
 
     The radio draws what it draws in ns-3: sending (also while it receives), else receiving, else
     idle; each device's state seconds add up to the round. Links report one frame per message on
-    the air; loss_ratio is the share of their airtime at which the receiver was dead, else 0.
+    the air; loss_ratio is the share of their airtime at which the receiver was dead, else 0. Every
+    pair with a capacity above 0 counts as peers.
 
     Left out: contention, interference, hidden terminals, fading, modulation and coding, headers,
     acknowledgements, retransmissions, forwarding, peering, propagation delay. Source of these

@@ -1,6 +1,7 @@
 """Whole rounds over the ideal network, with books kept beside them."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +11,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from cosim.bridge import make_scenario
-from cosim.cli import learning_setup
+from cosim.cli import learning_setup, open_network
 from cosim.compute import PROFILES
 from cosim.config import RunConfig
 from cosim.config_sources import load
 from cosim.loop import RoundRecord, run_rounds
+from cosim.record import RunFolder
 from learning.data.dataset import load as load_data
 from learning.learner import Delivery, Learner
+from ns3_scenarios.analytic import AnalyticNetwork, capacity_bps
 from ns3_scenarios.ideal import IdealNetwork
 from ns3_scenarios.reports import OUTCOMES, RoundReport
 from ns3_scenarios.scenario import NetworkScenario
@@ -365,3 +368,22 @@ def test_a_part_that_did_not_arrive_weighs_nothing_and_its_weight_stays_with_the
             for name in names:
                 mixed = sum(float(weight[k, j, p]) * before[name][j] for j in range(DEVICES))
                 torch.testing.assert_close(after[name][k], mixed, atol=1e-5, rtol=1e-4)
+
+
+def test_a_run_over_the_analytic_network_measures_the_cost_of_its_capacity(
+    tmp_path: Path,
+) -> None:
+    config = make_config("--network.kind=analytic")
+    scenario, setup = make_scenario(config), learning_setup(config)
+    network = open_network(config, scenario, RunFolder(tmp_path / "run", config))
+    assert isinstance(network, AnalyticNetwork)
+    learner = Learner(setup, load_data(setup))
+    last = list(run_rounds(config, scenario, learner, network))[-1]
+    # A byte takes 8 / C seconds, at the power of a sender and a receiver.
+    s_per_byte = 8 / capacity_bps(scenario)[scenario.neighbours]
+    cost = last.cost
+    np.testing.assert_allclose(cost.time_s_per_byte[scenario.neighbours], s_per_byte, rtol=1e-9)
+    np.testing.assert_allclose(
+        cost.energy_j_per_byte[scenario.neighbours], s_per_byte * 3.0 * (0.380 + 0.313), rtol=1e-9
+    )
+    assert cost.reachable.sum() == DEVICES * (DEVICES - 1)
