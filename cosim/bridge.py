@@ -128,13 +128,7 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
         battery_capacity_j=np.full(n, energy.battery_j),
         harvest_power_w=np.full(n, energy.harvest_power_w),
         supply_voltage_v=energy.supply_voltage_v,
-        currents=RadioCurrents(
-            tx_a=energy.tx_current_a,
-            rx_a=energy.rx_current_a,
-            idle_a=energy.idle_current_a,
-            cca_busy_a=energy.cca_busy_current_a,
-            switching_a=energy.switching_current_a,
-        ),
+        currents=_currents(config),
         rng_seed=NS3_RNG_SEED,
         rng_run=config.seed,
         routing=net.routing,
@@ -145,6 +139,22 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
     )
     catalogue.check(scenario)
     return scenario
+
+
+def _currents(config: RunConfig) -> RadioCurrents:
+    energy = config.energy
+    currents = RadioCurrents(
+        tx_a=energy.tx_current_a,
+        rx_a=energy.rx_current_a,
+        idle_a=energy.idle_current_a,
+        cca_busy_a=energy.cca_busy_current_a,
+        switching_a=energy.switching_current_a,
+    )
+    if energy.tx_efficiency is None:
+        return currents
+    return currents.with_linear_tx(
+        config.network.tx_power_dbm, energy.supply_voltage_v, energy.tx_efficiency
+    )
 
 
 def _positions_m(config: RunConfig) -> FloatArray:

@@ -28,6 +28,14 @@ class EnergyConfig(Section):
     )
     supply_voltage_v: float = quantity(3.0, "Supply voltage of the radio", "V", 0.1, 50.0)
     tx_current_a: float = quantity(0.380, "Radio current when transmitting", "A", 0.0, 10.0)
+    tx_efficiency: float | None = quantity(
+        None,
+        "Instead of tx_current_a: transmit current by ns-3's linear model, idle_current_a plus"
+        " transmit power / (supply_voltage_v x this); ns-3 takes 0.1",
+        "",
+        0.001,
+        1.0,
+    )
     rx_current_a: float = quantity(0.313, "Radio current when receiving", "A", 0.0, 10.0)
     idle_current_a: float = quantity(0.273, "Radio current when idle", "A", 0.0, 10.0)
     cca_busy_current_a: float = quantity(0.273, "Radio current when CCA is busy", "A", 0.0, 10.0)

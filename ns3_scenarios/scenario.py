@@ -1,6 +1,8 @@
 """The plain description of a network that a session builds."""
 
-from dataclasses import dataclass, fields
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -26,6 +28,16 @@ class RadioCurrents:
     cca_busy_a: float = 0.273
     switching_a: float = 0.273
     sleep_a: float = 0.033
+
+    def with_linear_tx(
+        self, tx_power_dbm: float, supply_voltage_v: float, efficiency: float
+    ) -> RadioCurrents:
+        """Let the transmit current follow the transmit power: I = P / (V eta) + I_idle.
+
+        Source: LinearWifiTxCurrentModel of ns-3 (eta 0.1 by default).
+        """
+        tx_power_w = 1e-3 * 10 ** (0.1 * tx_power_dbm)
+        return replace(self, tx_a=tx_power_w / (supply_voltage_v * efficiency) + self.idle_a)
 
     def power_w(self, supply_voltage_v: float) -> list[float]:
         """Return power per state in the order of RADIO_STATES [W]: P = I V."""

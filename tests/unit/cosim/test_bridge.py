@@ -368,3 +368,12 @@ def test_the_scenario_stands_on_a_square_grid_with_the_batteries_of_the_config()
     assert scenario.position_m.tolist() == [[*place, 1.5] for place in places]
     assert scenario.initial_energy_j.tolist() == scenario.battery_capacity_j.tolist() == [50.0] * 5
     assert scenario.harvest_power_w.tolist() == [0.4] * 5
+
+
+def test_transmit_current_follows_transmit_power_if_an_efficiency_is_given() -> None:
+    # By hand: 20 dBm is 0.1 W; 0.1 / (3 x 0.1) + 0.273 = 0.606 A, at 3 V 1.819 W; 10 dBm 0.919 W.
+    for tx_power_dbm, power_w in ((20, 1.819), (10, 0.919)):
+        flags = (f"--network.tx_power_dbm={tx_power_dbm}", "--energy.tx_efficiency=0.1")
+        scenario = make_scenario(make_config(*flags))
+        assert scenario.currents.power_w(3.0)[0] == pytest.approx(power_w, abs=1e-3)
+        assert scenario.currents.power_w(3.0)[2] == pytest.approx(0.819)

@@ -1,0 +1,118 @@
+"""Placements, loss traces and heights, and what is refused of them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cosim.bridge import make_scenario
+from cosim.config_sources import load
+from ns3_scenarios.channel import read_loss_trace
+from ns3_scenarios.errors import ScenarioError
+from ns3_scenarios.scenario import NetworkScenario
+
+
+def scenario(flags: str = "", name: str = "adhoc80211") -> NetworkScenario:
+    words = [word for flag in flags.split() for word in f"--network.{flag}".split("=", 1)]
+    return make_scenario(load(words, None, name))
+
+
+def test_a_line_is_evenly_spaced_at_the_height_of_the_devices() -> None:
+    placed = scenario("num_devices=3 placement=line spacing_m=7 device_height_m=2").position_m
+    assert placed.tolist() == [[0, 0, 2], [7, 0, 2], [14, 0, 2]]
+
+
+def test_a_disc_is_filled_evenly_and_the_same_for_the_same_seed() -> None:
+    flags = "num_devices=100 placement=disc disc_radius_m=50"
+    one, again = scenario(flags).position_m, scenario(flags).position_m
+    np.testing.assert_array_equal(one, again)
+    r_m = np.linalg.norm(one[:, :2] - 50, axis=1)
+    assert r_m.max() <= 50
+    assert (r_m < 25).mean() == pytest.approx(0.25, abs=4 * np.sqrt(0.25 * 0.75 / 100))
+
+
+def test_positions_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "places.csv"
+    file.write_text("y_m,x_m,z_m\n1,2,3\n4,5,6\n")
+    placed = scenario(f"num_devices=2 placement=file placement_file={file}").position_m
+    assert placed.tolist() == [[2, 1, 3], [5, 4, 6]]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x_m,y_m\n1,2\n", "expected columns x_m, y_m (and z_m) and 2 rows"),
+        ("x,y\n1,2\n3,4\n", "got columns x, y and 2 rows"),
+        ("x_m,y_m\n1,2\n3,here\n", "expected numbers, got 3, here"),
+    ],
+)
+def test_a_placement_file_that_does_not_fit_is_refused(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    file = tmp_path / "places.csv"
+    file.write_text(text)
+    with pytest.raises(ScenarioError) as refused:
+        scenario(f"num_devices=2 placement=file placement_file={file}")
+    assert words in str(refused.value)
+
+
+ROWS = ["0,0,1,60", "0,0,2,61", "0,1,2,62", "5,0,1,70", "5,2,0,71", "5,1,2,72"]
+
+
+def trace(tmp_path: Path, rows: Any) -> Path:
+    file = tmp_path / "loss.csv"
+    file.write_text("\n".join(["time_s,i,j,loss_db", *rows, ""]))
+    return file
+
+
+def test_a_loss_trace_counts_one_direction_for_both_and_starts_at_its_first_time(
+    tmp_path: Path,
+) -> None:
+    read = read_loss_trace(trace(tmp_path, [*ROWS, "0,1,0,59"]), 3, "hold")
+    assert read.times_s.tolist() == [0, 5]
+    assert read.period_s == 10
+    assert read.loss_db[0].tolist() == [[0, 60, 61], [59, 0, 62], [61, 62, 0]]
+    assert read.loss_db[1, 0].tolist() == [0, 70, 71]
+
+
+def test_a_loss_trace_without_a_pair_is_refused_by_the_pair_and_its_time(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="got none of devices 0 and 2 at 5 s"):
+        read_loss_trace(trace(tmp_path, [row for row in ROWS if row != "5,2,0,71"]), 3, "hold")
+
+
+def test_a_run_that_outlasts_a_stopping_trace_is_refused(tmp_path: Path) -> None:
+    file = trace(tmp_path, ROWS)
+    flags = f"num_devices=3 path_loss=trace loss_trace={file} loss_trace_end="
+    assert scenario(flags + "hold").channel.trace is not None
+    with pytest.raises(ScenarioError, match="expected at least 90 s for 30 rounds, got 10 s"):
+        scenario(flags + "stop")
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "words"),
+    [
+        ("adhoc80211", "path_loss=umi", "expected one end of each link at 10 m"),
+        ("infrastructure", "path_loss=umi", "got devices 0 and 9 at 1.5 and 3 m"),
+        ("adhoc80211", "path_loss=two_ray device_height_m=0", "expected above 0.1 m"),
+        ("mesh80211", "routing=olsr", "expected direct with scenario mesh80211"),
+        ("mesh80211", "mesh_root=9", "expected -1 to 8, got 9"),
+        ("infrastructure", "max_amsdu_bytes=3839", "expected 0 with scenario infrastructure"),
+        ("adhoc80211", "min_speed_mps=3", "expected at most max_speed_mps (1.5)"),
+        ("adhoc80211", "mobility=random_waypoint mobility_area_m=20", "got device 1 at (30, 0)"),
+        ("adhoc80211", "kind=ideal mobility=gauss_markov", "only ns3 moves devices"),
+        ("adhoc80211", "kind=analytic path_loss=friis", "expected log_distance without fading"),
+        ("adhoc80211", "path_loss=trace", "expected a file with path_loss trace"),
+        ("adhoc80211", "mobility=ns2_trace mobility_trace=none.tcl", "expected a readable ns-2"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_before_ns3_starts(
+    name: str, flags: str, words: str
+) -> None:
+    with pytest.raises(ScenarioError) as refused:
+        scenario(flags, name)
+    assert words in str(refused.value)
+
+
+def test_the_access_point_has_the_height_that_umi_wants() -> None:
+    assert scenario("path_loss=umi ap_height_m=10", "infrastructure").ap_height_m == 10
