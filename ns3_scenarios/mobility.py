@@ -133,8 +133,8 @@ def file_positions_m(path: Path, num_devices: int, height_m: float = 0.0) -> Flo
     if not np.all(np.isfinite(position_m)):
         row = int(np.argwhere(~np.isfinite(position_m))[0, 0])
         raise ScenarioError(
-            f"network.placement_file: expected numbers, got {', '.join(map(str, table.iloc[row]))} in row {row}"
-            f" of {path}"
+            "network.placement_file: expected numbers, got"
+            f" {', '.join(map(str, table.iloc[row]))} in row {row} of {path}"
         )
     return position_m
 

@@ -308,3 +308,33 @@ def test_an_interrupted_run_keeps_finished_rounds_and_leaves_no_process(
     kept, manifest = kept_rounds(tmp_path)
     assert manifest["status"] == "interrupted"
     assert kept == manifest["rounds"] >= 2
+
+
+@pytest.mark.ns3
+@pytest.mark.parametrize(
+    ("scenario", "flags"),
+    [
+        ("adhoc80211", ("--network.fading=nakagami", "--network.placement=disc")),
+        ("d2d", ("--network.disc_radius_m=30", "--network.neighbour_distance_m=500")),
+        ("infrastructure", ("--network.path_loss=inh", "--network.pcap")),
+    ],
+)
+def test_every_scenario_runs_by_its_name(
+    tmp_path: Path, scenario: str, flags: tuple[str, ...]
+) -> None:
+    made = ("--learning.dataset=made", "--network.num_devices=4", "--iteration.max_iterations=4")
+    words = ("--scenario", scenario, "--learning.rounds=2", *made, *flags)
+    done = run_script(tmp_path, *words, "--output", "run")
+    assert done.returncode == 0, done.stderr
+    rounds, devices, links, _ = (
+        pd.read_parquet(tmp_path / "run" / f"{name}.parquet") for name in TABLES
+    )
+    assert (rounds["delivered_bytes"] > 0).all()
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["scenario"] == scenario
+    moved_m = devices.groupby("device")["x_m"].agg(lambda x: x.max() - x.min())
+    assert (moved_m > 0).any() == (scenario == "d2d")
+    if scenario == "d2d":
+        period_s = rounds["duration_s"].iloc[0]
+        assert links["contact_s"].to_numpy() == pytest.approx(period_s, abs=0.11)
+    assert (tmp_path / "run" / "pcap").exists() == ("--network.pcap" in flags)
+    assert (tmp_path / "run" / "ns3_attributes.txt").stat().st_size > 10_000
