@@ -46,10 +46,10 @@ def test_a_round_beyond_its_wall_limit_counts_as_hung_and_leaves_no_process(
 
 
 def test_an_abort_inside_ns3_is_told_with_its_own_words(tmp_path: Path) -> None:
-    # A threshold below zero, which a configuration cannot have, is an ns-3 fatal error.
-    scenario = make_mesh(num_devices=2, rts_threshold_bytes=-1)
+    # An object of a kind that ns-3 does not have is a fatal error when the MAC is made.
+    scenario = make_mesh(num_devices=2, ns3_defaults={"WifiMac::BE_Txop": "ns3::NoSuch"})
     network = Ns3Network(scenario, tmp_path / "ns3.log")
-    with pytest.raises(NetworkFailedError, match="while ns-3 started; .* words: .*RtsCts"):
+    with pytest.raises(NetworkFailedError, match="while ns-3 started; .* words: .*NoSuch not found"):
         network.wait_ready()
 
 
