@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 START_LIMIT_S = 300.0
 # Harmless words of Cling, and lines of its stack trace (which a debugger wraps), that nobody should
 # have to wonder about.
-NOISE = re.compile(r"\[runStaticInitializersOnce\]|#\d|entry=|0x[0-9a-f]+: |Thread \d| \*\*\* Break")
+NOISE = re.compile(r"\[runStaticInitializersOnce\]|#\d|entry=|0x\w+: |Thread \d| \*\*\* Break")
 
 
 class Ns3Network:

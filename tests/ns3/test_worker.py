@@ -49,7 +49,7 @@ def test_an_abort_inside_ns3_is_told_with_its_own_words(tmp_path: Path) -> None:
     # An object of a kind that ns-3 does not have is a fatal error when the MAC is made.
     scenario = make_mesh(num_devices=2, ns3_defaults={"WifiMac::BE_Txop": "ns3::NoSuch"})
     network = Ns3Network(scenario, tmp_path / "ns3.log")
-    with pytest.raises(NetworkFailedError, match="while ns-3 started; .* words: .*NoSuch not found"):
+    with pytest.raises(NetworkFailedError, match="started; .* words: .*NoSuch not found"):
         network.wait_ready()
 
 
