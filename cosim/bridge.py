@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from cosim.config import RunConfig
 from cosim.config_network import NetworkConfig
 from cosim.seeds import NS3_RNG_SEED, stream
-from learning.learner import Delivery, Payload
+from learning.learner import Delivery, PartialMessage, Payload
 from ns3_scenarios import catalogue, mobility
 from ns3_scenarios.channel import Channel, log_normal_shadowing_db, read_loss_trace
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.mobility import neighbours_within
 from ns3_scenarios.radio import Radio
-from ns3_scenarios.reports import OUTCOMES, RoundReport
+from ns3_scenarios.reports import OUTCOMES, RoundReport, num_chunks
 from ns3_scenarios.scenario import (
     RADIO_STATES,
     MeshSettings,
@@ -31,6 +31,7 @@ from ns3_scenarios.scenario import (
     Recordings,
 )
 from ns3_scenarios.traffic import RoundTraffic
+from ns3_scenarios.transport import UNANSWERED, Transport
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -103,6 +104,11 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
             "network.path_loss: expected log_distance without fading with network.kind analytic,"
             f" got {net.path_loss} with fading {net.fading}; use --network.kind ns3"
         )
+    if net.sync == "oracle" and net.transport in UNANSWERED:
+        raise ScenarioError(
+            f"network.sync: expected fixed_period with transport {net.transport}, got oracle"
+            " (nobody can tell when what was lost would have arrived)"
+        )
     position_m = _positions_m(config)
     radio = Radio(**{field.name: getattr(net, field.name) for field in fields(Radio)})
     scenario = NetworkScenario(
@@ -117,8 +123,13 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
             path_lifetime_s=net.mesh_path_lifetime_s,
             root=net.mesh_root,
         ),
-        segment_bytes=net.segment_bytes,
-        max_window_segments=net.max_window_segments,
+        transport=Transport(
+            kind=net.transport,
+            segment_bytes=net.segment_bytes,
+            max_window_segments=net.max_window_segments,
+            pacing_bps=0.0 if net.pacing_mbps is None else 1e6 * net.pacing_mbps,
+            broadcast_mcs=net.broadcast_mcs,
+        ),
         boot_s=net.boot_s,
         neighbours=neighbours_within(
             position_m, net.neighbour_distance_m if net.mobility == "static" else np.inf
@@ -279,7 +290,8 @@ def to_traffic(
     # By the order of parts: a device's small parts go to all its neighbours before its large ones.
     offered = has_part[:, None, order] & has_part[None, :, order] & neighbours.planned[..., None]
     first_only = offered & (offered.cumsum(axis=2) == 1)
-    offered = np.where(neighbours.believed[..., None], offered, first_only)
+    if config.network.transport != "broadcast":  # which costs the same for one and for all
+        offered = np.where(neighbours.believed[..., None], offered, first_only)
     offered &= feedback.alive[:, None, None]
     messages = [
         (src, dst, int(order[rank]), int(payload.part_bytes[src, order[rank]]))
@@ -301,14 +313,32 @@ def to_traffic(
 
 
 def to_delivery(
-    traffic: RoundTraffic, report: RoundReport, payload: Payload, degree: IntArray
+    traffic: RoundTraffic,
+    report: RoundReport,
+    payload: Payload,
+    degree: IntArray,
+    scenario: NetworkScenario,
 ) -> Delivery:
-    """Say which parts arrived whole and in time; nothing else may be mixed."""
+    """Say which parts arrived whole and in time, and of which a receiver holds some chunks.
+
+    The latter where the transport leaves gaps; one that sends again delivers whole messages only.
+    """
     n, num_parts = payload.part_bytes.shape
     arrived = np.zeros((n, n, num_parts), dtype=np.bool_)
     whole = report.flows.outcome == OUTCOMES.index("delivered")
     arrived[traffic.src[whole], traffic.dst[whole], traffic.part[whole]] = True
-    return Delivery(arrived=arrived, advertised_degree=degree)
+    partial: list[PartialMessage] = []
+    if not scenario.transport.is_answered:
+        count = num_chunks(traffic.payload_bytes, report.chunk_bytes)
+        chunks = np.split(report.chunk_arrived, np.cumsum(count)[:-1])
+        partial = [
+            PartialMessage(int(src), int(dst), int(part), report.chunk_bytes, got)
+            for src, dst, part, got, is_whole in zip(
+                traffic.src, traffic.dst, traffic.part, chunks, whole, strict=False
+            )
+            if got.any() and not is_whole
+        ]
+    return Delivery(arrived, degree, tuple(partial))
 
 
 def to_feedback(

@@ -10,7 +10,8 @@ from cosim.config_section import Section, quantity
 from ns3_scenarios.catalogue import ROUTINGS
 from ns3_scenarios.channel import FADINGS, PATH_LOSSES, TRACE_ENDS
 from ns3_scenarios.mobility import MOBILITIES, PLACEMENTS
-from ns3_scenarios.radio import RATE_MANAGERS, WIDTHS_MHZ
+from ns3_scenarios.radio import ACCESS_CATEGORIES, RATE_MANAGERS, WIDTHS_MHZ
+from ns3_scenarios.transport import TRANSPORTS
 
 
 class Placement(Section):
@@ -138,6 +139,9 @@ class RadioFields(Section):
     )
     max_ampdu_bytes: int = quantity(65535, "Largest A-MPDU; 0 for none", "bytes", 0, 6500631)
     max_amsdu_bytes: int = quantity(0, "Largest A-MSDU; 0 for none", "bytes", 0, 11398)
+    access_category: Literal[tuple(ACCESS_CATEGORIES)] = Field(  # type: ignore[valid-type]
+        "BE", description="802.11e access category of what devices exchange (not in a mesh)"
+    )
 
 
 class NetworkConfig(Placement, ChannelFields, RadioFields):
@@ -148,9 +152,25 @@ class NetworkConfig(Placement, ChannelFields, RadioFields):
         description="ns3: every packet simulated; analytic: each link at its Shannon capacity,"
         " without contention or loss, as papers assume; ideal: lossless, instant, free (a control)",
     )
-    segment_bytes: int = quantity(1400, "Payload bytes of one UDP datagram", "bytes", 100, 1430)
+    transport: Literal[tuple(TRANSPORTS)] = Field(  # type: ignore[valid-type]
+        "arq", description="; ".join(f"{name}: {text}" for name, text in TRANSPORTS.items())
+    )
+    segment_bytes: int = quantity(
+        1400, "Payload bytes of one datagram, a chunk of a message", "bytes", 100, 1430
+    )
     max_window_segments: int = quantity(
-        32, "Most unacknowledged datagrams from one device to another", "", 1, 250
+        32, "Most unacknowledged datagrams from one device to another (arq, tcp)", "", 1, 250
+    )
+    pacing_mbps: float | None = quantity(
+        None,
+        "Rate at which a device sends (udp, broadcast); by default such that it is done when 80 %"
+        " of what the round has left are over",
+        "Mbit/s",
+        1e-3,
+        1e4,
+    )
+    broadcast_mcs: int = quantity(
+        0, "PHY rate of transport broadcast, counted from the slowest", "", 0, 11
     )
     mesh_max_packet_failure: int = quantity(
         1000, "Frames in a row that fail before a mesh peer link closes", "", 1, 65535

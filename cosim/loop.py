@@ -72,7 +72,7 @@ def run_rounds(
         simulated_s = time.perf_counter()
         trained = undo_cut_off_training(learner, before, trained, traffic, report)
         after = bridge.to_feedback(feedback, traffic, report, scenario)
-        delivery = bridge.to_delivery(traffic, report, payload, degree)
+        delivery = bridge.to_delivery(traffic, report, payload, degree, scenario)
         learner.mix(delivery, after.alive)
         evaluation = learner.evaluate()
         yield RoundRecord(

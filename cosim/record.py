@@ -28,7 +28,7 @@ from cosim.loop import RoundRecord
 from cosim.seeds import NS3_RNG_SEED
 from learning.learner import Learner
 from ns3_scenarios.arrays import FloatArray
-from ns3_scenarios.reports import OUTCOMES
+from ns3_scenarios.reports import OUTCOMES, num_chunks
 from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 
 TABLES = ("rounds", "devices", "links", "flows")
@@ -310,6 +310,9 @@ def _per_device(n: int, device: FloatArray | Any, values: Any) -> Any:
 
 def _flows_table(record: RoundRecord) -> pd.DataFrame:
     traffic, flows = record.traffic, record.report.flows
+    chunks = num_chunks(traffic.payload_bytes, record.report.chunk_bytes)
+    message = np.repeat(np.arange(len(chunks)), chunks)
+    arrived = record.report.chunk_arrived
     return pd.DataFrame(
         {
             "round": np.full(len(traffic.src), record.round_index),
@@ -326,6 +329,8 @@ def _flows_table(record: RoundRecord) -> pd.DataFrame:
             "finish_s": flows.finish_s,
             "delay_s": flows.delay_s,
             "retransmissions": flows.retransmissions,
+            "chunks": chunks,
+            "arrived_chunks": np.bincount(message, arrived, len(chunks)).astype(np.int64),
         }
     )
 

@@ -21,13 +21,21 @@ from learning.errors import LearningError
 from learning.evaluate import Evaluation, evaluate_stack
 from learning.local_training import LocalResult, Objective, train_locally
 from learning.losses import log_prior
-from learning.mixing import metropolis_hastings, mix_stack
+from learning.mixing import Gaps, keep_own, metropolis_hastings, mix_stack
 from learning.models import Forward, ModelShape, encoder_part, init_parameters, part_of
-from learning.payload import Message, encode
+from learning.payload import Message, arrived_elements, encode
 from learning.setup import LearningSetup
 from learning.work_cost import WorkCost, work_cost
 
-__all__ = ["Delivery", "Evaluation", "Learner", "Payload", "TrainResult", "WorkCost"]
+__all__ = [
+    "Delivery",
+    "Evaluation",
+    "Learner",
+    "PartialMessage",
+    "Payload",
+    "TrainResult",
+    "WorkCost",
+]
 
 
 @dataclass(frozen=True)
@@ -54,15 +62,27 @@ class Payload:
 
 
 @dataclass(frozen=True)
+class PartialMessage:
+    """A part of which some chunks are missing: chunk_arrived of the encoded message, bool."""
+
+    sender: int
+    receiver: int
+    part: int
+    chunk_bytes: int
+    chunk_arrived: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class Delivery:
     """What came through: arrived (n, n, p) [sender, receiver, part], whole and in time.
 
     advertised_degree (n, p): the number of neighbours that the sender believed it shares the part
-    with, as written in its message.
+    with, as written in its message. partial: messages of which only some chunks came.
     """
 
     arrived: NDArray[np.bool_]
     advertised_degree: NDArray[np.int64]
+    partial: tuple[PartialMessage, ...] = ()
 
 
 class Learner:
@@ -204,10 +224,14 @@ class Learner:
                 payload.parts[part],
                 "send only parts with part_bytes > 0",
             )
-        weight = metropolis_hastings(
-            delivery.arrived, delivery.advertised_degree, has_part & alive[:, None]
-        )
-        self._parameters = mix_stack(self._parameters, payload.parts, weight)
+        gaps = self._gaps(delivery, payload.parts)
+        heard = delivery.arrived.copy()
+        for gap in gaps:
+            heard[gap.sender, gap.receiver, payload.parts.index(gap.part)] = True
+        weight = metropolis_hastings(heard, delivery.advertised_degree, has_part & alive[:, None])
+        before = self._parameters
+        self._parameters = mix_stack(before, payload.parts, weight)
+        keep_own(self._parameters, before, payload.parts, weight, gaps)
         return weight
 
     def evaluate(self) -> Evaluation:
@@ -263,6 +287,23 @@ class Learner:
 
     def _part(self, part: str) -> dict[str, Tensor]:
         return {n: v.clone() for n, v in self._parameters.items() if part_of(n) == part}
+
+    def _gaps(self, delivery: Delivery, parts: tuple[str, ...]) -> list[Gaps]:
+        """Find what can be used of messages with holes.
+
+        The generator's sums only make sense together (a mean is a ratio of two), so that part is
+        whole or lost.
+        """
+        gaps = []
+        for message in delivery.partial:
+            part = parts[message.part]
+            stack = {n: v for n, v in self._parameters.items() if part_of(n) == part}
+            shapes = [tuple(value.shape[1:]) for value in stack.values()]
+            elements = arrived_elements(part, shapes, message.chunk_arrived, message.chunk_bytes)
+            if elements is not None and part != generator.GENERATOR_PART:
+                arrived = dict(zip(stack, elements, strict=True))
+                gaps.append(Gaps(message.sender, message.receiver, part, arrived))
+        return gaps
 
     def _has_part(self, parts: tuple[str, ...]) -> NDArray[np.bool_]:
         has = np.ones((self._setup.num_devices, len(parts)), dtype=np.bool_)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -49,3 +52,32 @@ def mix_stack(stack: Stack, parts: tuple[str, ...], weight: NDArray[np.float64])
             w = as_float[:, :, parts.index(part_of(name))].contiguous()
             mixed[name] = (w @ value.flatten(1)).view_as(value)
     return mixed
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """A message with holes: which elements of each array of the part arrived (bool, by name)."""
+
+    sender: int
+    receiver: int
+    part: str
+    arrived: dict[str, torch.Tensor]
+
+
+def keep_own(
+    mixed: Stack,
+    before: Stack,
+    parts: tuple[str, ...],
+    weight: NDArray[np.float64],
+    gaps: Sequence[Gaps],
+) -> None:
+    """Leave to the receiver what a message with holes lacks: theta_k[e] += w_kj (own - sent)[e].
+
+    mixed: by mix_stack with the same weights, from the stack before; changed in place. Then every
+    element is a mean over the senders of whom it arrived; the missing weight is the receiver's.
+    """
+    for gap in gaps:
+        w = float(weight[gap.receiver, gap.sender, parts.index(gap.part)])
+        for name, arrived in gap.arrived.items():
+            own, sent = before[name][gap.receiver], before[name][gap.sender]
+            mixed[name][gap.receiver] += torch.where(arrived, 0.0, w * (own - sent))

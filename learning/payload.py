@@ -19,10 +19,12 @@ radio's frames carry one) and signatures.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from learning.errors import LearningError
@@ -78,6 +80,29 @@ def decode(buffer: bytes) -> Message:
     except (struct.error, UnicodeDecodeError, ValueError) as broken:
         got = f"{len(buffer)} bytes ({broken})"
         raise LearningError("message", "one whole message", got, "drop it") from broken
+
+
+def arrived_elements(
+    part: str, shapes: Sequence[tuple[int, ...]], chunk_arrived: NDArray[np.bool_], chunk_bytes: int
+) -> list[Tensor] | None:
+    """Say which elements of a message's arrays arrived: those of which all four bytes did.
+
+    shapes: of the arrays; chunk_arrived: of the encoded message, in chunks of chunk_bytes, the last
+    one shorter. Returns a bool tensor per array, or None where the header is not whole: nobody can
+    read a message without it.
+    """
+    header_bytes = _HEADER.size + len(part) + sum(1 + 4 * len(shape) for shape in shapes)
+    byte_arrived = np.repeat(chunk_arrived, chunk_bytes)
+    if not byte_arrived[:header_bytes].all():
+        return None
+    elements = []
+    offset = header_bytes
+    for shape in shapes:
+        count = int(np.prod(shape, dtype=np.int64))
+        whole = byte_arrived[offset : offset + 4 * count].reshape(count, 4).all(axis=1)
+        elements.append(torch.from_numpy(whole.reshape(shape)))
+        offset += 4 * count
+    return elements
 
 
 def _decode(buffer: bytes) -> Message:

@@ -12,13 +12,13 @@ Left out: beacons of an IBSS (ns-3's ad hoc MAC sends none), several radios per 
 
 from typing import Any
 
-from ns3_scenarios import channel, mobility, radio
+from ns3_scenarios import attributes, channel, mobility, radio
 from ns3_scenarios.scenario import NetworkScenario
 
 
 def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
     """Build the network; return its IP devices and the radios, which are the same."""
-    radio.set_defaults(ns, radio.defaults(scenario.radio) | scenario.ns3_defaults)
+    attributes.set_defaults(ns, scenario)
     nodes = mobility.make_nodes(ns, scenario.position_m, scenario.mobility)
     phy = channel.make_phy(ns, scenario, nodes)
     radio.configure(ns, scenario.radio, phy)

@@ -8,7 +8,7 @@ from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 from ns3_scenarios.batteries import Batteries
 from ns3_scenarios.channel import link_loss_db
 from ns3_scenarios.mobility import contact_s
-from ns3_scenarios.reports import OUTCOMES, FlowReport, LinkReport, RoundReport
+from ns3_scenarios.reports import OUTCOMES, FlowReport, LinkReport, RoundReport, num_chunks
 from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
@@ -115,6 +115,8 @@ class AnalyticNetwork:
             flows=flows,
             links=self._links(traffic, flows, sent_s, heard_s),
             energy=self._batteries.end_round(),
+            chunk_bytes=self._scenario.transport.segment_bytes,
+            chunk_arrived=self._chunks(traffic, flows),
             stale_datagrams=np.zeros(len(traffic.compute_s), dtype=np.int64),
             position_m=self._scenario.position_m,
             num_events=0,
@@ -188,6 +190,17 @@ class AnalyticNetwork:
         # Rounding must not complete a message that has not ended.
         cut_off = np.minimum(whole, traffic.payload_bytes - 1)
         return np.where(schedule.end_s <= until_s, traffic.payload_bytes, cut_off)
+
+    def _chunks(self, traffic: RoundTraffic, flows: FlowReport) -> BoolArray:
+        """Say which chunks of each message have left in full: the first ones."""
+        chunk_bytes = self._scenario.transport.segment_bytes
+        count = num_chunks(traffic.payload_bytes, chunk_bytes)
+        whole = flows.delivered_bytes == traffic.payload_bytes
+        arrived = np.where(whole, count, flows.delivered_bytes // chunk_bytes)
+        return np.concatenate(
+            [np.arange(of) < got for of, got in zip(count, arrived, strict=True)]
+            or [np.zeros(0, dtype=np.bool_)]
+        )
 
     def _links(
         self, traffic: RoundTraffic, flows: FlowReport, sent_s: FloatArray, heard_s: FloatArray

@@ -36,6 +36,14 @@ def check(scenario: NetworkScenario) -> None:
             f"network.routing: expected direct with scenario {scenario.name}, got"
             f" {scenario.routing}; use scenario adhoc80211 or d2d"
         )
+    if scenario.transport.kind == "broadcast" and (
+        scenario.name not in AD_HOC or scenario.routing != "direct"
+    ):
+        raise ScenarioError(
+            "network.transport: expected arq, tcp or udp with scenario"
+            f" {scenario.name} and routing {scenario.routing}, got broadcast (what is sent to all"
+            " in range would be flooded on); use scenario adhoc80211 or d2d with routing direct"
+        )
     if scenario.name != "infrastructure":
         scenario.channel.check(scenario.position_m, scenario.neighbours)
     if scenario.name in CHECKS:

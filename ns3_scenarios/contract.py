@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
-from ns3_scenarios.reports import OUTCOMES, RoundReport
+from ns3_scenarios.reports import OUTCOMES, RoundReport, num_chunks
 from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
@@ -87,6 +87,22 @@ def byte_counts(
     for name in ("unsent_bytes", "acked_bytes", "retransmissions"):
         value = getattr(flows, name)
         yield from _where(f"expected {name} of at least 0", value < 0, value)
+
+
+def chunks(scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport) -> Iterator[str]:
+    """Check each message's chunks against the bytes that arrived: all whole ones, and no more."""
+    size = report.chunk_bytes
+    count = num_chunks(traffic.payload_bytes, size)
+    if len(report.chunk_arrived) != count.sum():
+        yield f"expected {count.sum()} chunks of {size} bytes, got {len(report.chunk_arrived)}"
+        return
+    message = np.repeat(np.arange(len(count)), count)
+    index = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    length = np.minimum(size, traffic.payload_bytes[message] - index * size)
+    arrived = np.bincount(message, report.chunk_arrived * length, len(count)).astype(np.int64)
+    delivered = report.flows.delivered_bytes
+    wrong = (arrived > delivered) | (delivered >= arrived + size)
+    yield from _where("expected the chunks of delivered_bytes", wrong, arrived, delivered)
 
 
 def outcomes(
@@ -258,6 +274,7 @@ def _where(what: str, wrong: BoolArray, *values: Any) -> Iterator[str]:
 CHECKS: dict[str, SeriesCheck] = {
     "round index": each_round(index),
     "bytes": each_round(byte_counts),
+    "chunks": each_round(chunks),
     "outcomes": each_round(outcomes),
     "times": each_round(times),
     "end of a round": each_round(end),

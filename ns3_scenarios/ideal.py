@@ -4,7 +4,7 @@ import numpy as np
 
 from ns3_scenarios.batteries import OFF, Batteries
 from ns3_scenarios.mobility import contact_s
-from ns3_scenarios.reports import OUTCOMES, FlowReport, LinkReport, RoundReport
+from ns3_scenarios.reports import OUTCOMES, FlowReport, LinkReport, RoundReport, num_chunks
 from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
@@ -35,6 +35,7 @@ class IdealNetwork:
         # Both ends must live at the instant in which a message is sent and received.
         whole = (ready_s <= lived_s[traffic.src]) & (ready_s <= lived_s[traffic.dst])
         sent = np.where(whole, traffic.payload_bytes, 0)
+        chunk_bytes = self._scenario.transport.segment_bytes
         finish_s = np.where(whole, ready_s, np.inf)
         return RoundReport(
             round_index=traffic.round_index,
@@ -65,6 +66,8 @@ class IdealNetwork:
                 ),
             ),
             energy=self._batteries.end_round(),
+            chunk_bytes=chunk_bytes,
+            chunk_arrived=np.repeat(whole, num_chunks(traffic.payload_bytes, chunk_bytes)),
             stale_datagrams=np.zeros(n, dtype=np.int64),
             position_m=self._scenario.position_m,
             num_events=0,

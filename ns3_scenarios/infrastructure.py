@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ns3_scenarios import channel, mobility, radio
+from ns3_scenarios import attributes, channel, mobility, radio
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.scenario import NetworkScenario
 
@@ -44,7 +44,7 @@ def check(scenario: NetworkScenario) -> None:
 
 def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
     """Build the network; return the stations' devices (IP and radio) and, behind them, the AP."""
-    radio.set_defaults(ns, radio.defaults(scenario.radio) | scenario.ns3_defaults)
+    attributes.set_defaults(ns, scenario)
     nodes = mobility.make_nodes(ns, scenario.position_m, scenario.mobility)
     ap_node = ns.cosim_native.StaticNodes(_ap_position_m(scenario).tolist())
     phy = channel.make_phy(ns, scenario, nodes)

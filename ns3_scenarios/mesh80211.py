@@ -25,7 +25,7 @@ Left out: several radios per device, MCCA, power save (ns-3 has neither for 802.
 
 from typing import Any
 
-from ns3_scenarios import channel, mobility, radio
+from ns3_scenarios import attributes, channel, mobility, radio
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.scenario import NetworkScenario
 
@@ -38,6 +38,12 @@ def check(scenario: NetworkScenario) -> None:
         raise ScenarioError(
             "network.band_ghz: expected 5 or 6 with scenario mesh80211, got 2.4 (the peering of"
             " ns-3.44's 802.11s never succeeds there); use another band or scenario adhoc80211"
+        )
+    if scenario.radio.access_category != "BE":
+        raise ScenarioError(
+            "network.access_category: expected BE with scenario mesh80211, got"
+            f" {scenario.radio.access_category} (the mesh device of ns-3.44 drops the priority);"
+            " use scenario adhoc80211, d2d or infrastructure"
         )
     if scenario.mesh.root >= scenario.num_devices:
         raise ScenarioError(
@@ -62,9 +68,7 @@ def defaults(scenario: NetworkScenario) -> dict[str, Any]:
 
 def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
     """Build the mesh; return its IP devices and the radio below each."""
-    radio.set_defaults(
-        ns, radio.defaults(scenario.radio) | defaults(scenario) | scenario.ns3_defaults
-    )
+    attributes.set_defaults(ns, scenario, defaults(scenario))
     nodes = mobility.make_nodes(ns, scenario.position_m, scenario.mobility)
     phy = channel.make_phy(ns, scenario, nodes)
     radio.configure(ns, scenario.radio, phy)

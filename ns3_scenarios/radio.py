@@ -39,6 +39,9 @@ RATE_MANAGERS = {
 }
 
 
+# By 802.11e access category: the IP type of service that ns-3 maps to it, by its first three bits.
+ACCESS_CATEGORIES = {"BE": 0x00, "BK": 0x20, "VI": 0xA0, "VO": 0xC0}
+
 # Data bits per subcarrier and symbol: modulation times code rate, from the slowest rate on.
 LEGACY_BITS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 4.5)
 MCS_BITS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 4.5, 5.0, 6.0, 20 / 3, 7.5, 25 / 3)
@@ -93,6 +96,7 @@ class Radio:
     rts_threshold_bytes: int
     max_ampdu_bytes: int
     max_amsdu_bytes: int
+    access_category: str
 
     def __post_init__(self) -> None:
         """Refuse what the standard does not have."""
@@ -164,13 +168,12 @@ class Radio:
         """Free-space loss at 1 m at the channel's centre, to 0.1 dB: 20 log10(4 pi f / c)."""
         return round(float(20 * np.log10(4 * np.pi * self.frequency_hz / LIGHT_SPEED_M_PER_S)), 1)
 
-    @property
-    def mode(self) -> str:
-        """ns-3's name of the rate that rate_manager constant sends data at."""
+    def mode_name(self, mcs: int) -> str:
+        """ns-3's name of a rate by its index, from the slowest."""
         ofdm = OFDM[self.standard]
         if ofdm.bits is LEGACY_BITS:
-            return f"{ofdm.prefix}{self.rates_bps[self.mcs] / 1e6:.0f}Mbps"
-        return f"{ofdm.prefix}{self.mcs}"
+            return f"{ofdm.prefix}{self.rates_bps[mcs] / 1e6:.0f}Mbps"
+        return f"{ofdm.prefix}{mcs}"
 
     @property
     def control_mode(self) -> str:
@@ -190,23 +193,13 @@ def defaults(radio: Radio) -> dict[str, Any]:
     attributes: dict[str, Any] = {
         "WifiRemoteStationManager::RtsCtsThreshold": radio.rts_threshold_bytes,
         "ThresholdPreambleDetectionModel::MinimumRssi": radio.preamble_detection_dbm,
-        "WifiMac::BE_MaxAmsduSize": radio.max_amsdu_bytes,
-        "WifiMac::BE_MaxAmpduSize": radio.max_ampdu_bytes,
+        f"WifiMac::{radio.access_category}_MaxAmsduSize": radio.max_amsdu_bytes,
+        f"WifiMac::{radio.access_category}_MaxAmpduSize": radio.max_ampdu_bytes,
     }
     if radio.rate_manager == "constant":
-        attributes["ConstantRateWifiManager::DataMode"] = radio.mode
+        attributes["ConstantRateWifiManager::DataMode"] = radio.mode_name(radio.mcs)
         attributes["ConstantRateWifiManager::ControlMode"] = radio.control_mode
     return attributes
-
-
-def set_defaults(ns: Any, attributes: dict[str, Any]) -> None:
-    """Set attributes that ns-3 makes its objects with, by their names below ns3::."""
-    for name, value in attributes.items():
-        if not ns.Config.SetDefaultFailSafe(f"ns3::{name}", ns.StringValue(str(value))):
-            raise ScenarioError(
-                f"network.ns3_defaults: expected an attribute of ns-3 and a value that fits it, got"
-                f" ns3::{name} = {value}"
-            )
 
 
 def configure(ns: Any, radio: Radio, phy: Any) -> None:

@@ -14,11 +14,11 @@ class FlowReport:
     """The fate of each message, (f) in the order of the traffic.
 
     outcome: index into OUTCOMES. delivered: all bytes came in time. late: the round ended first.
-    lost, partial: the transport gave up, with nothing or with some of it at the receiver. dead:
-    sender or receiver ran empty first. offered = handed + unsent; handed_bytes went to the socket
-    (first transmissions), acked_bytes is what the sender knows. finish_s counts from the start of
-    the round, inf if not delivered; delay_s = finish_s - ready_s, with the up to 20 ms by which
-    each device spreads its start.
+    lost, partial: the transport gave up, or has sent all of it once (udp, broadcast), with nothing
+    or some of it at the receiver. dead: sender or receiver ran empty first. offered = handed +
+    unsent; handed_bytes went to the socket (first transmissions), acked_bytes is what the sender
+    knows. finish_s counts from the start of the round, inf if not delivered; delay_s = finish_s -
+    ready_s, with the up to 20 ms by which each device spreads its start.
     """
 
     outcome: IntArray
@@ -88,9 +88,18 @@ class EnergyReport:
     died_at_s: FloatArray
 
 
+def num_chunks(payload_bytes: IntArray, chunk_bytes: int) -> IntArray:
+    """Return how many chunks each message has, (f): payload_bytes / chunk_bytes, rounded up."""
+    return -(-payload_bytes // chunk_bytes)
+
+
 @dataclass(frozen=True)
 class RoundReport:
-    """One round on the simulated clock; stale_datagrams (n): of earlier rounds, arrived in it."""
+    """One round on the simulated clock; stale_datagrams (n): of earlier rounds, arrived in it.
+
+    Messages travel in chunks of chunk_bytes, the last one shorter; chunk_arrived (chunks of all
+    messages, one message after the other).
+    """
 
     round_index: int
     start_s: float
@@ -98,6 +107,8 @@ class RoundReport:
     flows: FlowReport
     links: LinkReport
     energy: EnergyReport
+    chunk_bytes: int
+    chunk_arrived: BoolArray
     stale_datagrams: IntArray
     position_m: FloatArray
     num_events: int

@@ -11,6 +11,7 @@ from ns3_scenarios.channel import Channel
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.mobility import Mobility
 from ns3_scenarios.radio import Radio
+from ns3_scenarios.transport import Transport
 
 RADIO_STATES = ("tx", "rx", "idle", "cca_busy", "switching", "sleep", "off")
 
@@ -86,8 +87,7 @@ class NetworkScenario:
     radio: Radio
     channel: Channel
     mesh: MeshSettings
-    segment_bytes: int
-    max_window_segments: int
+    transport: Transport
     boot_s: float
     neighbours: BoolArray
     contact_distance_m: float
@@ -139,3 +139,4 @@ class NetworkScenario:
         if np.any(self.initial_energy_j > self.battery_capacity_j):
             raise ScenarioError("initial_energy_j: expected at most battery_capacity_j")
         self.mobility.check(self.position_m)
+        self.transport.check(self.radio)

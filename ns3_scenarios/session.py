@@ -21,6 +21,7 @@ from ns3_scenarios import catalogue
 from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.errors import NetworkUnavailableError
 from ns3_scenarios.mobility import contact_s
+from ns3_scenarios.radio import ACCESS_CATEGORIES
 from ns3_scenarios.reports import OUTCOMES, EnergyReport, FlowReport, LinkReport, RoundReport
 from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
@@ -141,8 +142,13 @@ class Session:
         slowest_bps, *_, fastest_bps = radio.rates_bps
         network = native.Network(
             scenario.num_devices,
-            scenario.segment_bytes,
-            float(scenario.max_window_segments),
+            native.Transport(
+                scenario.transport.kind,
+                scenario.transport.segment_bytes,
+                float(scenario.transport.max_window_segments),
+                scenario.transport.pacing_bps,
+                ACCESS_CATEGORIES[radio.access_category],
+            ),
             native.Band(radio.bandwidth_hz, radio.noise_power_dbm, slowest_bps, fastest_bps),
         )
         state_power_w = scenario.currents.power_w(scenario.supply_voltage_v)
@@ -190,16 +196,16 @@ class Session:
         """Carry one round's traffic through the simulation and report what became of it."""
         network = self._network
         start_s, events_before = self._now_s, self._event_count
-        network.BeginRound(traffic.round_index)
+        network.BeginRound(traffic.round_index, traffic.period_s)
         for device, (energy_j, duration_s) in enumerate(
             zip(traffic.compute_j, traffic.compute_s, strict=True)
         ):
             network.Compute(device, float(energy_j), float(duration_s))
         ready_s = traffic.compute_s[traffic.src]
-        for src, dst, size, ready in zip(
-            traffic.src, traffic.dst, traffic.payload_bytes, ready_s, strict=True
+        for src, dst, part, size, ready in zip(
+            traffic.src, traffic.dst, traffic.part, traffic.payload_bytes, ready_s, strict=True
         ):
-            network.AddMessage(int(src), int(dst), int(size), float(ready))
+            network.AddMessage(int(src), int(dst), int(part), int(size), float(ready))
         network.Run(traffic.period_s, traffic.stop_when_settled)
         self._now_s, self._event_count = self._read_clock()
         return RoundReport(
@@ -208,6 +214,8 @@ class Session:
             duration_s=self._now_s - start_s,
             energy=self._energy_report(),
             flows=self._flows(traffic, start_s),
+            chunk_bytes=self._scenario.transport.segment_bytes,
+            chunk_arrived=_array(network.Chunks(), np.int64, -1) > 0,
             links=self._links(self._now_s - start_s),
             stale_datagrams=_array(network.StaleDatagrams(), np.int64, -1),
             position_m=_array(network.Positions(), np.float64, -1, 3),
@@ -244,14 +252,13 @@ class Session:
         dead = np.isfinite(self._energy["died_at_s"])
         ready_s = traffic.compute_s[traffic.src]
         whole = finished_ns >= 0
+        dead_end = dead[traffic.src] | dead[traffic.dst]
+        # Who sends each datagram once has nothing left to do for a message that was handed over.
+        sent_once = not self._scenario.transport.is_answered
+        over = (gave_up > 0) | (sent_once & (handed == traffic.payload_bytes) & ~dead_end)
         finish_s = np.where(whole, 1e-9 * finished_ns - start_s, np.inf)
         outcome = np.select(
-            [
-                whole,
-                (gave_up > 0) & (delivered > 0),
-                gave_up > 0,
-                dead[traffic.src] | dead[traffic.dst],
-            ],
+            [whole, over & (delivered > 0), over, dead_end],
             [OUTCOMES.index(name) for name in ("delivered", "partial", "lost", "dead")],
             OUTCOMES.index("late"),
         )

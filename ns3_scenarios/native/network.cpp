@@ -9,17 +9,23 @@
 #include "ns3/mesh-point-device.h"
 #include "ns3/mobility-model.h"
 #include "ns3/net-device-container.h"
+#include "ns3/net-device-queue-interface.h"
 #include "ns3/node-container.h"
 #include "ns3/olsr-helper.h"
+#include "ns3/qos-utils.h"
+#include "ns3/queue-item.h"
 #include "ns3/simulator.h"
 #include "ns3/sta-wifi-mac.h"
+#include "ns3/uinteger.h"
 #include "ns3/wifi-net-device.h"
 
+#include "arq.h"
+#include "datagrams.h"
 #include "link_metric.h"
 #include "mesh.h"
 #include "probes.h"
 #include "radio_battery.h"
-#include "transfers.h"
+#include "streams.h"
 
 namespace cosim_native
 {
@@ -28,6 +34,8 @@ using namespace ns3;
 namespace
 {
 constexpr int64_t ROUTING_STREAM = 1 << 25; // clear of all others
+constexpr const char* NETWORK = "10.0.0.0";
+constexpr const char* MASK = "255.255.0.0";
 
 // One of the devices that take part.
 struct Device
@@ -49,6 +57,16 @@ AddPermanentNeighbour(Ptr<Node> node, Ipv4Address address, Address mac)
     auto* entry = cache->Add(address);
     entry->SetMacAddress(mac);
     entry->MarkPermanent();
+}
+
+// Lets the type of service choose the access category: without queues to choose from, ns-3 drops
+// the priority on the way down. After the addresses, whose helper would put a queue disc on top.
+void
+AddQueuePerCategory(Ptr<NetDevice> device)
+{
+    auto queues = CreateObjectWithAttributes<NetDeviceQueueInterface>("NTxQueues", UintegerValue(4));
+    queues->SetSelectQueueCallback(MakeCallback(&SelectQueueByDSField));
+    device->AggregateObject(queues);
 }
 
 bool
@@ -74,12 +92,12 @@ AirtimeUnits(const Band& band, double snrDb)
 
 struct Network::Parts
 {
-    Parts(int numDevices, uint32_t segmentBytes, double maxWindow, const Band& band)
-        : links(numDevices),
+    Parts(int numDevices, const Transport& transport, const Band& band)
+        : ledger(transport.segmentBytes),
+          links(numDevices, transport.kind == "broadcast"),
           audit(numDevices),
           metric(&links, band),
-          segmentBytes(segmentBytes),
-          maxWindow(maxWindow),
+          transport(transport),
           contactS(static_cast<size_t>(numDevices) * numDevices, 0.0)
     {
     }
@@ -97,8 +115,22 @@ struct Network::Parts
     LinkProbe links;
     StateAudit audit;
     LinkMetric metric;
-    uint32_t segmentBytes;
-    double maxWindow;
+    Transport transport;
+
+    std::unique_ptr<Endpoint> MakeEndpoint(int device, Ptr<Node> node)
+    {
+        if (transport.kind == "tcp")
+        {
+            return std::make_unique<StreamEndpoint>(device, node, &ledger, transport);
+        }
+        if (transport.kind == "arq")
+        {
+            return std::make_unique<ArqEndpoint>(device, node, &ledger, transport);
+        }
+        const auto everybody = Ipv4Address(NETWORK).GetSubnetDirectedBroadcast(Ipv4Mask(MASK));
+        return std::make_unique<DatagramEndpoint>(device, node, &ledger, transport, everybody);
+    }
+
     void CountContacts(double distanceM)
     {
         for (size_t i = 0; i < devices.size(); ++i)
@@ -120,8 +152,8 @@ struct Network::Parts
     uint32_t round{0};
 };
 
-Network::Network(int numDevices, uint32_t segmentBytes, double maxWindow, const Band& band)
-    : m(std::make_unique<Parts>(numDevices, segmentBytes, maxWindow, band))
+Network::Network(int numDevices, const Transport& transport, const Band& band)
+    : m(std::make_unique<Parts>(numDevices, transport, band))
 {
 }
 
@@ -184,18 +216,18 @@ Network::Finish(const std::string& routing)
     }
     internet.Install(nodes);
     internet.AssignStreams(nodes, ROUTING_STREAM);
-    Ipv4AddressHelper addresses("10.0.0.0", "255.255.0.0");
+    Ipv4AddressHelper addresses(NETWORK, MASK);
     const auto interfaces = addresses.Assign(ipDevices);
     const int n = static_cast<int>(m->devices.size());
     for (int i = 0; i < n; ++i)
     {
         Device& device = m->devices[i];
+        if (m->transport.tos != 0)
+        {
+            AddQueuePerCategory(device.ip);
+        }
         device.address = interfaces.GetAddress(i);
-        device.endpoint = std::make_unique<Endpoint>(i,
-                                                     device.ip->GetNode(),
-                                                     &m->ledger,
-                                                     m->segmentBytes,
-                                                     m->maxWindow);
+        device.endpoint = m->MakeEndpoint(i, device.ip->GetNode());
         device.battery->OnDeath([e = device.endpoint.get()] { e->Die(); });
         if (device.isMesh)
         {
@@ -251,7 +283,7 @@ Network::TrackContacts(double distanceM)
 }
 
 void
-Network::BeginRound(uint32_t round)
+Network::BeginRound(uint32_t round, double periodS)
 {
     m->round = round;
     m->links.Reset();
@@ -259,7 +291,7 @@ Network::BeginRound(uint32_t round)
     m->contactS.assign(m->devices.size() * m->devices.size(), 0.0);
     for (auto& device : m->devices)
     {
-        device.endpoint->BeginRound(round);
+        device.endpoint->BeginRound(round, periodS);
     }
 }
 
@@ -274,9 +306,9 @@ Network::Compute(int device, double energyJ, double durationS)
 }
 
 void
-Network::AddMessage(int src, int dst, int64_t bytes, double readyS)
+Network::AddMessage(int src, int dst, int part, int64_t bytes, double readyS)
 {
-    const int message = m->ledger.Add(src, dst, bytes);
+    const int message = m->ledger.Add(src, dst, part, bytes);
     if (m->devices[src].battery->IsDead() || m->devices[dst].battery->IsDead())
     {
         m->ledger.Settle(message);
@@ -347,6 +379,17 @@ Network::Messages() const
                                     message.finishedNs,
                                     message.retransmissions,
                                     message.gaveUp});
+    }
+    return table;
+}
+
+std::vector<int64_t>
+Network::Chunks() const
+{
+    std::vector<int64_t> table;
+    for (const auto& message : m->ledger.messages)
+    {
+        Append(table, message.chunkArrived);
     }
     return table;
 }

@@ -37,10 +37,20 @@ struct Supply
 // Airtime metric of a link in units of 10.24 us; see link_metric.h.
 uint32_t AirtimeUnits(const Band& band, double snrDb);
 
+// How messages travel: "arq", "tcp", "udp" or "broadcast"; see arq.h, streams.h and datagrams.h.
+struct Transport
+{
+    std::string kind;
+    uint32_t segmentBytes; // one chunk of a message
+    double maxWindow;      // segments
+    double pacingBps;      // 0: spread over the round
+    int tos;               // of IP, from which ns-3 takes the access category
+};
+
 class Network
 {
   public:
-    Network(int numDevices, uint32_t segmentBytes, double maxWindow, const Band& band);
+    Network(int numDevices, const Transport& transport, const Band& band);
     ~Network();
 
     // Devices are added in order; `radio` is the IP device itself or the interface below it.
@@ -58,9 +68,9 @@ class Network
     // From now on counts the seconds in which two devices are this close, by a look every 0.1 s.
     void TrackContacts(double distanceM);
 
-    void BeginRound(uint32_t round);
+    void BeginRound(uint32_t round, double periodS);
     void Compute(int device, double energyJ, double durationS);
-    void AddMessage(int src, int dst, int64_t bytes, double readyS);
+    void AddMessage(int src, int dst, int part, int64_t bytes, double readyS);
     // Runs on until the period is over or, with stopWhenSettled, until every message is settled
     // and all computing is done.
     void Run(double periodS, bool stopWhenSettled);
@@ -70,6 +80,8 @@ class Network
     // Of each message: bytes handed, delivered, acknowledged; when it was whole [ns], -1 if it was
     // not; retransmissions; whether it was given up.
     std::vector<int64_t> Messages() const;
+    // Of each chunk of each message, in their order: whether it has arrived.
+    std::vector<int64_t> Chunks() const;
     // n x n tables, each row a transmitter: frames sent, frames received, airtime [s], bytes
     // received, sum of SNRs [dB], their number, sum of rates [bit/s], whether the two are peers.
     std::vector<double> Links() const;

@@ -19,13 +19,15 @@ namespace cosim_native
 {
 using namespace ns3;
 
-// Counts unicast data frames per (transmitter, receiver), as the two PHYs see them, and keeps
-// the power at which each device last heard each other one.
+// Counts data frames per (transmitter, receiver), as the two PHYs see them: unicast ones or, where
+// the transport broadcasts, those to everybody, which count on each link of their sender. Keeps the
+// power at which each device last heard each other one.
 class LinkProbe
 {
   public:
-    explicit LinkProbe(int numDevices)
+    LinkProbe(int numDevices, bool countsBroadcasts)
         : n(numDevices),
+          m_countsBroadcasts(countsBroadcasts),
           m_lastSentAt(numDevices),
           m_powerDbm(static_cast<size_t>(n) * n, UNHEARD_DBM)
     {
@@ -131,6 +133,11 @@ class LinkProbe
         return {from, to};
     }
 
+    bool IsBroadcast(const WifiPsdu& psdu) const
+    {
+        return m_countsBroadcasts && psdu.GetHeader(0).HasData() && psdu.GetAddr1().IsGroup();
+    }
+
     size_t Link(int from, int to) const
     {
         return static_cast<size_t>(from) * n + to;
@@ -144,18 +151,34 @@ class LinkProbe
         (device == RELAY ? m_relaySentAt : m_lastSentAt[device]) = Simulator::Now();
         for (const auto& [staId, psdu] : psdus)
         {
-            const auto [from, to] = EndsOf(*psdu);
-            if (from == RELAY || to == RELAY)
+            const double rateBps = txVector.GetMode(staId).GetDataRate(txVector, staId);
+            const double onAirS =
+                WifiPhy::CalculateTxDuration(psdus, txVector, band).GetSeconds();
+            if (IsBroadcast(*psdu))
             {
+                for (int to = 0; to < n; ++to)
+                {
+                    if (to != device)
+                    {
+                        CountSent(Link(device, to), *psdu, rateBps, onAirS);
+                    }
+                }
                 continue;
             }
-            const size_t link = Link(from, to);
-            const double frames = psdu->GetNMpdus();
-            sentFrames[link] += frames;
-            rateBpsSum[link] += frames * txVector.GetMode(staId).GetDataRate(txVector, staId);
-            airtimeS[link] +=
-                WifiPhy::CalculateTxDuration(psdus, txVector, band).GetSeconds();
+            const auto [from, to] = EndsOf(*psdu);
+            if (from != RELAY && to != RELAY)
+            {
+                CountSent(Link(from, to), *psdu, rateBps, onAirS);
+            }
         }
+    }
+
+    void CountSent(size_t link, const WifiPsdu& psdu, double rateBps, double onAirS)
+    {
+        const double frames = psdu.GetNMpdus();
+        sentFrames[link] += frames;
+        rateBpsSum[link] += frames * rateBps;
+        airtimeS[link] += onAirS;
     }
 
     void OnReceive(int device,
@@ -171,9 +194,10 @@ class LinkProbe
         {
             m_powerDbm[Link(sender, device)] = signal.rssi;
         }
-        const auto [from, to] = EndsOf(*psdu);
-        const bool isMine = device != RELAY ? DeviceOf(psdu->GetAddr1()) == device
-                                            : psdu->GetHeader(0).IsToDs();
+        const bool isBroadcast = IsBroadcast(*psdu) && sender != RELAY && device != RELAY;
+        const auto [from, to] = isBroadcast ? std::pair{sender, device} : EndsOf(*psdu);
+        const bool isMine = isBroadcast || (device != RELAY ? DeviceOf(psdu->GetAddr1()) == device
+                                            : psdu->GetHeader(0).IsToDs());
         if (from == RELAY || to == RELAY || !isMine)
         {
             return;
@@ -199,6 +223,7 @@ class LinkProbe
         }
     }
 
+    bool m_countsBroadcasts;
     std::map<Mac48Address, int> m_deviceOf;
     std::vector<Time> m_lastSentAt;
     Time m_relaySentAt;

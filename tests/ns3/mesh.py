@@ -24,7 +24,7 @@ def make_mesh(
 ) -> NetworkScenario:
     """The default mesh of the preset, with other batteries, seeds or fields.
 
-    changes: fields of the scenario, of its radio, channel or mesh settings.
+    changes: fields of the scenario, of its radio, channel, mesh or transport settings.
     """
     flags = ["--network.num_devices", str(num_devices), "--seed", str(seed)]
     battery = np.broadcast_to(np.asarray(battery_j, dtype=float), num_devices).copy()
@@ -38,9 +38,9 @@ def make_mesh(
 
 
 def change(scenario: NetworkScenario, **changes: Any) -> NetworkScenario:
-    """Change fields of a scenario, or of its radio, channel or mesh settings."""
+    """Change fields of a scenario, or of its radio, channel, mesh or transport settings."""
     parts: dict[str, Any] = {}
-    for name in ("radio", "channel", "mesh"):
+    for name in ("radio", "channel", "mesh", "transport"):
         part = getattr(scenario, name)
         own = {field.name for field in fields(part)} & changes.keys()
         parts[name] = replace(part, **{key: changes.pop(key) for key in own})

@@ -11,11 +11,19 @@ from ns3_scenarios.worker import Ns3Network
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(300)]
 
 
-@pytest.mark.parametrize("name", ["mesh80211", "adhoc80211"])
-def test_a_network_of_ns3_keeps_every_promise(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("mesh80211", "arq"),
+        ("adhoc80211", "tcp"),
+        ("infrastructure", "udp"),
+        ("d2d", "broadcast"),
+    ],
+)
+def test_a_network_of_ns3_keeps_every_promise(name: str, kind: str, tmp_path: Path) -> None:
     findings = check_network(
         lambda scenario: Ns3Network(scenario, tmp_path / "ns3.log", wall_limit_s=10.0),
-        make_mesh(4, battery_j=20.0, name=name),
+        make_mesh(4, battery_j=20.0, name=name, kind=kind, pacing_bps=50e6),
     )
     assert [finding for finding in findings if not finding.ok] == []
-    assert len(findings) == 15
+    assert len(findings) == 16

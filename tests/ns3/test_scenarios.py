@@ -1,12 +1,12 @@
 """Each scenario by what only it can show, and the files that ns-3's users know."""
 
-import struct
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from captures import read_capture
 from mesh import run_mesh
 
 from cosim.bridge import make_scenario
@@ -88,31 +88,6 @@ def test_pedestrians_deliver_to_those_they_meet_and_not_to_those_out_of_reach(
     assert delivered(report)[report.links.contact_s[src, dst] > 2.9].mean() > 0.5
 
 
-def radiotap(path: Path) -> list[tuple[int, int | None]]:
-    """Frequency [MHz] and HE width code of each frame (None if it is no HE frame)."""
-    sizes = {0: (8, 8), 1: (1, 1), 2: (1, 1), 3: (2, 4), 5: (1, 1), 6: (1, 1), 11: (1, 1)}
-    sizes |= {19: (1, 3), 20: (4, 8), 21: (2, 12), 23: (2, 12)}
-    data, frames, at = path.read_bytes(), [], 24
-    assert struct.unpack_from("<I", data, 20)[0] == 127  # LINKTYPE_IEEE802_11_RADIOTAP
-    while at < len(data):
-        length = struct.unpack_from("<I", data, at + 8)[0]
-        start = at + 16
-        present, offset = struct.unpack_from("<I", data, start + 4)[0], 8
-        frequency_mhz, width = 0, None
-        for bit in range(24):
-            if present >> bit & 1:
-                align, size = sizes[bit]
-                offset += -offset % align
-                if bit == 3:
-                    frequency_mhz = struct.unpack_from("<H", data, start + offset)[0]
-                if bit == 23:
-                    width = struct.unpack_from("<H", data, start + offset + 8)[0] & 0xF
-                offset += size
-        frames.append((frequency_mhz, width))
-        at = start + length
-    return frames
-
-
 @pytest.mark.parametrize("name", ["mesh80211", "adhoc80211", "infrastructure"])
 def test_a_capture_shows_the_standard_the_frequency_and_the_width_that_were_asked_for(
     tmp_path: Path, name: str
@@ -123,11 +98,11 @@ def test_a_capture_shows_the_standard_the_frequency_and_the_width_that_were_aske
     words += ["--network.ns3_defaults", "ns3::WifiPhy::ChannelSwitchDelay=300us"]
     scenario = make_scenario(load(words, None, name))
     run_mesh(scenario, tmp_path, 1)
-    frames = radiotap(tmp_path / "pcap" / "radio-0-0.pcap")
-    assert {frequency_mhz for frequency_mhz, _ in frames} == {5000 + 5 * 106}
-    widths = [width for _, width in frames if width is not None]
+    frames = read_capture(tmp_path / "pcap" / "radio-0-0.pcap")
+    assert {frame.frequency_mhz for frame in frames} == {5000 + 5 * 106}
+    widths = [frame.width_mhz for frame in frames if frame.standard == "HE"]
     assert len(widths) > 50
-    assert set(widths) == {2}  # 80 MHz, IEEE 802.11ax radiotap field, data 5
+    assert set(widths) == {80}
     assert ElementTree.parse(tmp_path / "flow_monitor.xml").findall("FlowStats/Flow")
     assert ElementTree.parse(tmp_path / "netanim.xml").getroot().tag == "anim"
     attributes = (tmp_path / "ns3_attributes.txt").read_text()

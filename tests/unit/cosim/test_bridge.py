@@ -23,6 +23,7 @@ from cosim.bridge import (
 from cosim.config import RunConfig
 from cosim.config_sources import load
 from learning.learner import Payload
+from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.ideal import IdealNetwork
 from ns3_scenarios.reports import OUTCOMES, RoundReport
 from ns3_scenarios.traffic import RoundTraffic
@@ -199,7 +200,7 @@ def test_only_what_was_delivered_arrives_whatever_bytes_came() -> None:
         outcome = (np.arange(len(traffic.src)) + first) % len(OUTCOMES)
         report = with_flows(report_of(traffic), outcome=outcome)
         degree = advertised_degree(payload, start().neighbourhood)
-        delivery = to_delivery(traffic, report, payload, degree)
+        delivery = to_delivery(traffic, report, payload, degree, make_scenario(CORNER))
         whole = {
             message[:3]
             for message, fate in zip(messages(traffic), outcome, strict=True)
@@ -208,6 +209,66 @@ def test_only_what_was_delivered_arrives_whatever_bytes_came() -> None:
         assert 0 < len(whole) < len(traffic.src)
         assert {tuple(map(int, row)) for row in np.argwhere(delivery.arrived)} == whole
         assert delivery.advertised_degree is degree
+        assert delivery.partial == ()
+
+
+@pytest.mark.parametrize("transport", ["udp", "arq"])
+def test_chunks_of_a_broken_message_reach_the_learning_if_nobody_sends_them_again(
+    transport: str,
+) -> None:
+    config = make_config("--network.transport", transport, "--network.segment_bytes", "100")
+    payload = make_payload([[250, 100]] * 3)  # three chunks and one
+    traffic = offer(payload)
+    sent = messages(traffic)
+    broken = next(i for i, message in enumerate(sent) if message[2] == 0)
+    whole = report_of(traffic, config)
+    first = sum(-(-message[3] // 100) for message in sent[:broken])
+    gap = whole.chunk_arrived.copy()
+    gap[first + 1] = False
+    outcome = whole.flows.outcome.copy()
+    outcome[broken] = OUTCOMES.index("partial")
+    report = replace(with_flows(whole, outcome=outcome), chunk_arrived=gap)
+    degree = advertised_degree(payload, start().neighbourhood)
+    delivery = to_delivery(traffic, report, payload, degree, make_scenario(config))
+    assert int(delivery.arrived.sum()) == len(sent) - 1
+    found = [
+        (m.sender, m.receiver, m.part, m.chunk_bytes, m.chunk_arrived.tolist())
+        for m in delivery.partial
+    ]
+    src, dst, part, _ = sent[broken]
+    expected = [(src, dst, part, 100, [True, False, True])]
+    assert found == (expected if transport == "udp" else [])
+
+
+def test_a_broadcast_offers_all_parts_to_neighbours_believed_gone_too() -> None:
+    gone = silent(start(), {(0, 1): SILENT_ROUNDS})
+    payload = make_payload([[40, 10]] * 3)
+    counts = []
+    for transport in ("arq", "broadcast"):
+        flags = ("--scenario", "adhoc80211", "--network.transport", transport)
+        traffic = to_traffic(0, payload, gone, np.zeros(3), np.zeros(3), make_config(*flags))
+        counts.append(len(parts_in_order(traffic, 0, 1)))
+    assert counts == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        ("--network.transport broadcast", "broadcast .* scenario adhoc80211 or d2d"),
+        ("--scenario infrastructure --network.transport broadcast", "broadcast"),
+        ("--scenario d2d --network.transport broadcast --network.routing aodv", "routing direct"),
+        ("--network.access_category VI", "expected BE with scenario mesh80211, got VI"),
+        ("--network.transport udp --network.sync oracle", "expected fixed_period .* udp"),
+        (
+            "--scenario d2d --network.transport broadcast --network.broadcast_mcs 9"
+            " --network.standard 80211a",
+            "broadcast_mcs: expected 0 to 7 .* got 9",
+        ),
+    ],
+)
+def test_a_transport_that_cannot_work_is_refused_with_its_reason(words: str, refusal: str) -> None:
+    with pytest.raises(ScenarioError, match=refusal):
+        make_scenario(make_config(*words.split()))
 
 
 def test_advertised_degree_counts_believed_neighbours_that_share_the_part() -> None:

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learning.mixing import metropolis_hastings, mix_stack
+from learning.mixing import Gaps, keep_own, metropolis_hastings, mix_stack
 
 
 def path_of_three():
@@ -14,6 +14,7 @@ def path_of_three():
 
 
 EVERYONE = np.ones((3, 1), dtype=bool)
+EVERYONE_OF_4 = np.ones((4, 1), dtype=bool)
 
 
 def test_weights_on_a_path_of_three_are_those_of_the_textbook():
@@ -94,3 +95,33 @@ def test_a_row_that_keeps_its_own_model_keeps_every_bit():
     mixed = mix_stack({"head/w": value}, ("head",), weight)["head/w"]
     assert torch.equal(mixed[1:], value[1:])
     assert mixed[0].numpy() == pytest.approx(((value[0] + value[1]) / 2).numpy(), abs=1e-6)
+
+
+def test_an_element_that_did_not_arrive_leaves_its_weight_with_the_receiver():
+    rng = np.random.default_rng(4)
+    n = 4
+    value = torch.from_numpy(rng.normal(size=(n, 5)).astype(np.float32))
+    arrived = rng.random((n, n, 5)) < 0.6  # [receiver, sender, element]
+    weight = metropolis_hastings(
+        ~np.eye(n, dtype=bool)[..., None], np.full((n, 1), 3), EVERYONE_OF_4
+    )
+    before = {"head/w": value}
+    mixed = mix_stack(before, ("head",), weight)
+    gaps = [
+        Gaps(j, k, "head", {"head/w": torch.from_numpy(arrived[k, j])})
+        for k in range(n)
+        for j in range(n)
+        if j != k
+    ]
+    keep_own(mixed, before, ("head",), weight, gaps)
+    expected = np.zeros((n, 5))
+    for k in range(n):
+        for e in range(5):
+            own = 1.0
+            for j in range(n):
+                if j != k and arrived[k, j, e]:
+                    own -= weight[k, j, 0]
+                    expected[k, e] += weight[k, j, 0] * float(value[j, e])
+            expected[k, e] += own * float(value[k, e])
+    np.testing.assert_allclose(mixed["head/w"].numpy(), expected, atol=1e-6)
+    assert torch.equal(before["head/w"], value)

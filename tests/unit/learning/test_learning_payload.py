@@ -1,10 +1,11 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learning.errors import LearningError
-from learning.payload import Message, decode, encode
+from learning.payload import Message, arrived_elements, decode, encode
 
 
 def example(shapes, seed=0):
@@ -62,3 +63,21 @@ def test_a_message_with_a_tail_or_of_another_format_is_refused():
 def test_arrays_that_are_not_float32_are_refused():
     with pytest.raises(LearningError, match="float32"):
         encode(Message(0, 0, "head", 0, (torch.zeros(2, dtype=torch.float64),)))
+
+
+def test_an_element_has_arrived_if_all_its_bytes_have():
+    shapes = [(3, 5), (), (7,)]
+    buffer = encode(example(shapes))
+    rng = np.random.default_rng(3)
+    for chunk_bytes in (5, 16, 33):
+        arrived = rng.random(-(-len(buffer) // chunk_bytes)) < 0.7
+        arrived[: -(-(len(buffer) - 4 * 23) // chunk_bytes)] = True  # all but 23 numbers
+        elements = arrived_elements("encoder_acc", shapes, arrived, chunk_bytes)
+        offset, expected = len(buffer) - 4 * 23, []
+        for at in range(offset, len(buffer), 4):
+            expected.append(all(arrived[byte // chunk_bytes] for byte in range(at, at + 4)))
+        assert torch.cat([e.flatten() for e in elements]).tolist() == expected
+        assert [tuple(e.shape) for e in elements] == shapes
+        assert not all(expected)
+        arrived[0] = False
+        assert arrived_elements("encoder_acc", shapes, arrived, chunk_bytes) is None

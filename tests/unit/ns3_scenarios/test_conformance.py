@@ -61,7 +61,7 @@ def test_a_network_that_is_a_formula_keeps_every_promise(
     scenario = make_mesh(4, battery_j=20.0, harvest_power_w=np.full(4, harvest_power_w))
     findings = check_network(make, scenario)
     assert [finding for finding in findings if not finding.ok] == []
-    assert len({finding.name for finding in findings}) == len(findings) == 15
+    assert len({finding.name for finding in findings}) == len(findings) == 16
 
 
 def test_an_unspoilt_report_passes_and_every_network_is_closed() -> None:
@@ -148,6 +148,10 @@ def a_round_too_long(traffic: RoundTraffic, report: RoundReport) -> RoundReport:
     return replace(report, duration_s=too_long_s)
 
 
+def a_chunk_too_many(traffic: RoundTraffic, report: RoundReport) -> RoundReport:
+    return replace(report, chunk_arrived=np.ones_like(report.chunk_arrived))
+
+
 def the_dead_send(traffic: RoundTraffic, report: RoundReport) -> RoundReport:
     dead = np.isfinite(report.energy.died_at_s)[traffic.src]
     return change(
@@ -183,6 +187,7 @@ def rates_without_frames(traffic: RoundTraffic, report: RoundReport) -> RoundRep
     ("plant", "promise"),
     [
         (more_handed, "bytes"),
+        (a_chunk_too_many, "chunks"),
         (acknowledged_unseen, "bytes"),
         (late_but_delivered, "outcomes"),
         (late_for_dead, "outcomes"),

@@ -1,101 +1,32 @@
-// End-to-end transfers: selective acknowledgements over UDP, one connection per pair of devices.
+// Transfers with answers: selective acknowledgements over UDP, one connection per pair of devices.
 //
 // A message is cut into segments. The receiver acknowledges what it has (cumulative number and a
 // bitmap). A segment that was sent clearly before one that has arrived is taken as lost (as RACK,
 // RFC 8985) and sent again; a silent peer is probed by time-outs with back-off (RFC 6298), and
 // after GIVE_UP_TIMEOUTS of them in a row the connection gives up its messages. The window grows
 // and shrinks by slow start and additive increase, multiplicative decrease (RFC 5681).
-//
-// The ledger holds what each message came to: bytes handed to the socket (first transmissions),
-// bytes that the sender knows to have arrived, bytes at the receiver and when the last came.
 #pragma once
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdint>
 #include <cstring>
 #include <deque>
-#include <functional>
 #include <map>
-#include <memory>
 #include <vector>
 
-#include "ns3/inet-socket-address.h"
-#include "ns3/node.h"
-#include "ns3/packet.h"
-#include "ns3/random-variable-stream.h"
-#include "ns3/simulator.h"
-#include "ns3/udp-socket-factory.h"
-
-#include "hook.h"
+#include "endpoint.h"
 
 namespace cosim_native
 {
 using namespace ns3;
-
-struct Message
-{
-    int src;
-    int dst;
-    int64_t bytes;
-    int64_t handedBytes{0};
-    int64_t ackedBytes{0};
-    int64_t deliveredBytes{0};
-    int64_t finishedNs{-1};
-    int64_t retransmissions{0};
-    bool gaveUp{false};
-    bool settled{false};
-};
-
-class Ledger
-{
-  public:
-    void Clear()
-    {
-        messages.clear();
-        m_open = 0;
-    }
-
-    int Add(int src, int dst, int64_t bytes)
-    {
-        messages.push_back(Message{src, dst, bytes});
-        ++m_open;
-        return static_cast<int>(messages.size()) - 1;
-    }
-
-    // A message is settled when it is whole at the receiver, given up, or cut off by a death.
-    void Settle(int message)
-    {
-        if (!messages[message].settled)
-        {
-            messages[message].settled = true;
-            --m_open;
-            if (m_open == 0 && onAllSettled)
-            {
-                onAllSettled();
-            }
-        }
-    }
-
-    int64_t NumOpen() const
-    {
-        return m_open;
-    }
-
-    std::vector<Message> messages;
-    std::function<void()> onAllSettled;
-
-  private:
-    int64_t m_open{0};
-};
 
 struct DataHeader
 {
     uint32_t kind;
     uint32_t round;
     uint32_t sequence;
-    uint32_t message;
-    uint32_t length;
+    uint32_t part;
+    uint32_t chunk; // of the message
     uint32_t isLast; // nothing waits behind this segment: acknowledge at once
     int64_t sentNs;
 };
@@ -113,41 +44,82 @@ struct AckHeader
 
 constexpr uint32_t KIND_DATA = 0x44415441;
 constexpr uint32_t KIND_ACK = 0x41434b21;
-constexpr uint32_t KIND_GREETING = 0x48454c4f; // no answer
 
-class Endpoint
+class ArqEndpoint : public Endpoint
 {
   public:
-    static constexpr uint16_t PORT = 9000;
+    using Endpoint::Endpoint;
 
-    Endpoint(int device, Ptr<Node> node, Ledger* ledger, uint32_t segmentBytes, double maxWindow)
-        : m_device(device),
-          m_ledger(ledger),
-          m_segmentBytes(segmentBytes),
-          m_maxWindow(maxWindow),
-          m_uniform(CreateObject<UniformRandomVariable>())
+    void AddPeer(int device, Ipv4Address address) override
     {
-        m_uniform->SetStream(FIRST_STREAM + device);
-        m_socket = Socket::CreateSocket(node, UdpSocketFactory::GetTypeId());
-        m_socket->Bind(InetSocketAddress(Ipv4Address::GetAny(), PORT));
-        m_socket->SetRecvCallback(
-            Hook<void, Ptr<Socket>>([this](Ptr<Socket> socket) { OnReceive(socket); }));
-    }
-
-    void AddPeer(int device, Ipv4Address address)
-    {
-        m_deviceOf[address] = device;
+        Endpoint::AddPeer(device, address);
         m_senders[device].peer = device;
-        m_senders[device].address = address;
-        m_receivers[device].address = address;
+        m_receivers[device].peer = device;
     }
 
-    // Forgets the last round. Frames of it that are still queued in the MACs stay on their way.
-    void BeginRound(uint32_t round)
+    void EndRound() override
     {
-        m_round = round;
-        m_startDelayS = MAX_START_DELAY_S * m_uniform->GetValue();
-        staleDatagrams = 0;
+        for (auto& [peer, s] : m_senders)
+        {
+            s.timer.Cancel();
+        }
+        for (auto& [peer, r] : m_receivers)
+        {
+            r.ackTimer.Cancel();
+        }
+    }
+
+  private:
+    static constexpr double RTO_SPREAD = 0.25;
+    static constexpr int GIVE_UP_TIMEOUTS = 10;
+    static constexpr double INITIAL_WINDOW = 8;
+    static constexpr double INITIAL_RTO_S = 0.5;
+    static constexpr double MIN_RTO_S = 0.2;
+    static constexpr double MAX_RTO_S = 0.8;
+    static constexpr double MIN_REORDERING_S = 0.010;
+    static constexpr uint32_t ACK_EVERY = 8;
+    static constexpr int64_t ACK_DELAY_MS = 10;
+
+    struct Segment
+    {
+        int message;
+        uint32_t chunk;
+        int64_t sentNs{-1};
+        bool inFlight{false};
+        bool acked{false};
+    };
+
+    struct Sender
+    {
+        int peer{-1};
+        std::vector<Segment> segments;
+        std::deque<uint32_t> lost;
+        uint32_t next{0};
+        uint32_t firstUnacked{0};
+        uint32_t inFlight{0};
+        double window{INITIAL_WINDOW};
+        double threshold{1e9};
+        double smoothedRttS{-1};
+        double rttVariationS{0};
+        int timeouts{0}; // in this round, since the last acknowledgement
+        int silence{0};  // the same, over rounds
+        bool gaveUp{false};
+        int64_t recoverUntilNs{0};
+        EventId timer;
+    };
+
+    struct Receiver
+    {
+        int peer{-1};
+        std::vector<bool> arrived;
+        uint32_t cumulative{0};
+        uint32_t unacknowledged{0};
+        int64_t echoNs{0};
+        EventId ackTimer;
+    };
+
+    void Forget() override
+    {
         for (auto& [peer, s] : m_senders)
         {
             s.timer.Cancel();
@@ -167,128 +139,15 @@ class Endpoint
         }
     }
 
-    // Devices that finish computing at the same nanosecond would all find the medium free, send
-    // their path requests at once, lose them to each other, and repeat that at every retry. Real
-    // ones differ: each starts a little later, by a delay that is drawn anew every round.
-    double StartDelayS() const
+    void Offer(int message) override
     {
-        return m_startDelayS;
-    }
-
-    double UniformIn(double low, double high) const
-    {
-        return m_uniform->GetValue(low, high);
-    }
-
-    // Makes the MAC find a path to the peer and agree on block acknowledgements along it.
-    void Greet(int peer)
-    {
-        const uint32_t kind = KIND_GREETING;
-        m_socket->SendTo(
-            Create<Packet>(reinterpret_cast<const uint8_t*>(&kind), sizeof(kind)),
-            0,
-            InetSocketAddress(m_senders.at(peer).address, PORT));
-    }
-
-    // From now on the message is on offer to its destination, behind earlier ones to the same.
-    // A device that finishes computing after its round has ended keeps its message.
-    void Submit(int message, uint32_t round)
-    {
-        if (m_dead || round != m_round)
-        {
-            return;
-        }
         Sender& s = m_senders.at(m_ledger->messages[message].dst);
-        int64_t left = m_ledger->messages[message].bytes;
-        while (left > 0)
+        for (uint32_t chunk = 0; chunk < m_ledger->NumChunks(message); ++chunk)
         {
-            const auto length = static_cast<uint32_t>(std::min<int64_t>(left, m_segmentBytes));
-            s.segments.push_back(Segment{static_cast<uint32_t>(message), length});
-            left -= length;
+            s.segments.push_back(Segment{message, chunk});
         }
         Send(s);
     }
-
-    void EndRound()
-    {
-        for (auto& [peer, s] : m_senders)
-        {
-            s.timer.Cancel();
-        }
-        for (auto& [peer, r] : m_receivers)
-        {
-            r.ackTimer.Cancel();
-        }
-    }
-
-    void Die()
-    {
-        m_dead = true;
-        EndRound();
-        for (size_t i = 0; i < m_ledger->messages.size(); ++i)
-        {
-            if (m_ledger->messages[i].src == m_device || m_ledger->messages[i].dst == m_device)
-            {
-                m_ledger->Settle(static_cast<int>(i));
-            }
-        }
-    }
-
-    // Called with the peer when its path looks dead, as Linux TCP's negative advice to routing.
-    std::function<void(int)> onPathSuspect;
-    int64_t staleDatagrams{0}; // datagrams of an earlier round that arrived in this one
-
-  private:
-    static constexpr int64_t FIRST_STREAM = 1 << 20; // clear of those of the radios and the mesh
-    static constexpr double MAX_START_DELAY_S = 0.020;
-    static constexpr double RTO_SPREAD = 0.25;
-    static constexpr int GIVE_UP_TIMEOUTS = 10;
-    static constexpr double INITIAL_WINDOW = 8;
-    static constexpr double INITIAL_RTO_S = 0.5;
-    static constexpr double MIN_RTO_S = 0.2;
-    static constexpr double MAX_RTO_S = 0.8;
-    static constexpr double MIN_REORDERING_S = 0.010;
-    static constexpr uint32_t ACK_EVERY = 8;
-    static constexpr int64_t ACK_DELAY_MS = 10;
-
-    struct Segment
-    {
-        uint32_t message;
-        uint32_t length;
-        int64_t sentNs{-1};
-        bool inFlight{false};
-        bool acked{false};
-    };
-
-    struct Sender
-    {
-        int peer{-1};
-        Ipv4Address address;
-        std::vector<Segment> segments;
-        std::deque<uint32_t> lost;
-        uint32_t next{0};
-        uint32_t firstUnacked{0};
-        uint32_t inFlight{0};
-        double window{INITIAL_WINDOW};
-        double threshold{1e9};
-        double smoothedRttS{-1};
-        double rttVariationS{0};
-        int timeouts{0}; // in this round, since the last acknowledgement
-        int silence{0};  // the same, over rounds
-        bool gaveUp{false};
-        int64_t recoverUntilNs{0};
-        EventId timer;
-    };
-
-    struct Receiver
-    {
-        Ipv4Address address;
-        std::vector<bool> arrived;
-        uint32_t cumulative{0};
-        uint32_t unacknowledged{0};
-        int64_t echoNs{0};
-        EventId ackTimer;
-    };
 
     double RtoS(const Sender& s) const
     {
@@ -340,14 +199,15 @@ class Endpoint
         segment.sentNs = Simulator::Now().GetNanoSeconds();
         segment.inFlight = true;
         ++s.inFlight;
-        DataHeader header{KIND_DATA,        m_round,  sequence,      segment.message,
-                          segment.length,   isLast,   segment.sentNs};
-        std::vector<uint8_t> datagram(sizeof(header) + segment.length, 0);
+        const DataHeader header{KIND_DATA,     m_round, sequence,      static_cast<uint32_t>(message.part),
+                                segment.chunk, isLast,  segment.sentNs};
+        const uint32_t length = m_ledger->ChunkLength(segment.message, segment.chunk);
+        std::vector<uint8_t> datagram(sizeof(header) + length, 0);
         std::memcpy(datagram.data(), &header, sizeof(header));
         const int sent = m_socket->SendTo(
             Create<Packet>(datagram.data(), static_cast<uint32_t>(datagram.size())),
             0,
-            InetSocketAddress(s.address, PORT));
+            InetSocketAddress(m_addressOf.at(s.peer), PORT));
         if (first)
         {
             // What the socket says that it took, less our header.
@@ -401,39 +261,25 @@ class Endpoint
         s.gaveUp = true;
         for (uint32_t i = s.firstUnacked; i < s.segments.size(); ++i)
         {
-            Message& message = m_ledger->messages[s.segments[i].message];
-            if (!message.settled)
-            {
-                message.gaveUp = true;
-                m_ledger->Settle(static_cast<int>(s.segments[i].message));
-            }
+            m_ledger->GiveUp(s.segments[i].message);
         }
     }
 
-    void OnReceive(Ptr<Socket> socket)
+    void OnPacket(int peer, Ptr<Packet> packet) override
     {
-        Address from;
-        while (Ptr<Packet> packet = socket->RecvFrom(from))
+        uint32_t kind = 0;
+        packet->CopyData(reinterpret_cast<uint8_t*>(&kind), sizeof(kind));
+        if (kind == KIND_DATA)
         {
-            const auto peer = m_deviceOf.find(InetSocketAddress::ConvertFrom(from).GetIpv4());
-            if (m_dead || peer == m_deviceOf.end())
-            {
-                continue;
-            }
-            uint32_t kind = 0;
-            packet->CopyData(reinterpret_cast<uint8_t*>(&kind), sizeof(kind));
-            if (kind == KIND_DATA)
-            {
-                DataHeader header;
-                packet->CopyData(reinterpret_cast<uint8_t*>(&header), sizeof(header));
-                OnData(m_receivers.at(peer->second), header);
-            }
-            else if (kind == KIND_ACK)
-            {
-                AckHeader header;
-                packet->CopyData(reinterpret_cast<uint8_t*>(&header), sizeof(header));
-                OnAck(m_senders.at(peer->second), header);
-            }
+            DataHeader header;
+            packet->CopyData(reinterpret_cast<uint8_t*>(&header), sizeof(header));
+            OnData(m_receivers.at(peer), header);
+        }
+        else if (kind == KIND_ACK)
+        {
+            AckHeader header;
+            packet->CopyData(reinterpret_cast<uint8_t*>(&header), sizeof(header));
+            OnAck(m_senders.at(peer), header);
         }
     }
 
@@ -449,17 +295,8 @@ class Endpoint
         {
             r.arrived.resize(header.sequence + 1, false);
         }
-        if (!r.arrived[header.sequence])
-        {
-            r.arrived[header.sequence] = true;
-            Message& message = m_ledger->messages[header.message];
-            message.deliveredBytes += header.length;
-            if (message.deliveredBytes == message.bytes)
-            {
-                message.finishedNs = Simulator::Now().GetNanoSeconds();
-                m_ledger->Settle(static_cast<int>(header.message));
-            }
-        }
+        r.arrived[header.sequence] = true;
+        m_ledger->Arrive(r.peer, m_device, static_cast<int>(header.part), header.chunk);
         while (r.cumulative < r.arrived.size() && r.arrived[r.cumulative])
         {
             ++r.cumulative;
@@ -495,7 +332,7 @@ class Endpoint
         }
         m_socket->SendTo(Create<Packet>(reinterpret_cast<uint8_t*>(&header), sizeof(header)),
                          0,
-                         InetSocketAddress(r.address, PORT));
+                         InetSocketAddress(m_addressOf.at(r.peer), PORT));
     }
 
     void OnAck(Sender& s, const AckHeader& header)
@@ -515,7 +352,8 @@ class Endpoint
             {
                 newlyAcked += 1;
                 s.segments[i].acked = true;
-                m_ledger->messages[s.segments[i].message].ackedBytes += s.segments[i].length;
+                m_ledger->messages[s.segments[i].message].ackedBytes +=
+                    m_ledger->ChunkLength(s.segments[i].message, s.segments[i].chunk);
                 if (s.segments[i].inFlight)
                 {
                     s.segments[i].inFlight = false;
@@ -534,7 +372,7 @@ class Endpoint
             s.silence = 0;
             s.timer.Cancel();
             s.window += s.window < s.threshold ? newlyAcked : newlyAcked / s.window;
-            s.window = std::min(s.window, m_maxWindow);
+            s.window = std::min(s.window, m_transport.maxWindow);
         }
         DetectLoss(s, header.echoNs);
         Send(s);
@@ -577,16 +415,6 @@ class Endpoint
         }
     }
 
-    int m_device;
-    Ledger* m_ledger;
-    uint32_t m_segmentBytes;
-    double m_maxWindow;
-    Ptr<Socket> m_socket;
-    Ptr<UniformRandomVariable> m_uniform;
-    double m_startDelayS{0};
-    uint32_t m_round{0};
-    bool m_dead{false};
-    std::map<Ipv4Address, int> m_deviceOf;
     std::map<int, Sender> m_senders;
     std::map<int, Receiver> m_receivers;
 };
