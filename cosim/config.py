@@ -150,7 +150,7 @@ class RunConfig(BaseSettings):
         cli_hide_none_type=True,
     )
 
-    scenario: str = Field("mesh80211", description="Name of a preset")
+    scenario: str = Field("mesh80211", description="Name of a preset, or a Python file")
     seed: int = quantity(1, "Seed of everything random in the run", "", 0, 2**31 - 1)
     network: NetworkConfig = Field(NetworkConfig(), description=NetworkConfig.__doc__)
     energy: EnergyConfig = Field(EnergyConfig(), description=EnergyConfig.__doc__)

@@ -26,6 +26,7 @@ from pydantic_settings import (
 from cosim.config import RunConfig
 from cosim.config_section import Section
 from cosim.errors import ConfigError
+from ns3_scenarios.own_scenario import is_own
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -40,12 +41,16 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in PRESETS.glob("*.toml"))
 
 
-def preset_path(scenario: str) -> Path:
-    """Return the preset of a scenario; raise ConfigError with the nearest name."""
+def preset_path(scenario: str) -> Path | None:
+    """Return the preset of a scenario, None for a file; raise ConfigError with the nearest name."""
     names = preset_names()
+    if is_own(scenario):
+        if not Path(scenario).is_file():
+            raise ConfigError(f"scenario: expected a Python file, got {scenario}, which is none")
+        return None
     if scenario not in names:
         raise ConfigError(
-            f"scenario: expected one of {', '.join(names)}, got {scenario!r}"
+            f"scenario: expected one of {', '.join(names)} or a Python file, got {scenario!r}"
             f"{_did_you_mean(scenario, names)}"
         )
     return PRESETS / f"{scenario}.toml"
@@ -99,9 +104,10 @@ def load(
         raise ConfigError(_explain(error.errors(), origin)) from None
     except SettingsError as error:
         raise ConfigError(f"flags: {error}".replace("\n", " ")) from None
-    return RunConfig.model_construct(
-        **{name: getattr(loaded, name) for name in RunConfig.model_fields}
-    )
+    fields = {name: getattr(loaded, name) for name in RunConfig.model_fields}
+    if is_own(loaded.scenario):
+        fields["scenario"] = str(Path(loaded.scenario).resolve())
+    return RunConfig.model_construct(**fields)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from cosim.loop import RoundRecord
 from cosim.seeds import NS3_RNG_SEED
 from learning.learner import Learner
 from ns3_scenarios.arrays import FloatArray
+from ns3_scenarios.own_scenario import is_own
 from ns3_scenarios.reports import OUTCOMES, num_chunks
 from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 
@@ -44,7 +45,7 @@ def code_version() -> str:
     root = Path(__file__).resolve().parents[1]
     for package in ("cosim", "learning", "ns3_scenarios"):
         for path in sorted((root / package).rglob("*")):
-            if path.suffix in {".py", ".h", ".toml"}:
+            if path.suffix in {".py", ".h", ".cpp", ".toml"}:
                 digest.update(str(path.relative_to(root)).encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
@@ -52,12 +53,19 @@ def code_version() -> str:
 
 def run_id(config: RunConfig) -> str:
     """Return the id of a run: a hash of its resolved configuration and the code."""
-    return hashlib.sha256((to_toml(config) + code_version()).encode()).hexdigest()[:10]
+    own = own_scenario_file(config)
+    text = to_toml(config) + code_version() + (file_hash(own) if own else "")
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def own_scenario_file(config: RunConfig) -> Path | None:
+    """Return the user's scenario file, if the scenario is one."""
+    return Path(config.scenario) if is_own(config.scenario) else None
 
 
 def default_folder(config: RunConfig) -> Path:
     """Return where a run goes that names no output."""
-    return RESULTS / f"{config.scenario}-{run_id(config)}"
+    return RESULTS / f"{Path(config.scenario).stem}-{run_id(config)}"
 
 
 def is_complete(folder: Path) -> bool:
@@ -87,6 +95,9 @@ class RunFolder:
             self._parts.mkdir()
             (self.path / "checkpoint").mkdir()
             (self.path / "config.toml").write_text(to_toml(config), encoding="utf-8")
+            own = own_scenario_file(config)
+            if own:
+                shutil.copy(own, self.path / own.name)
         except OSError as error:
             shutil.rmtree(self.path, ignore_errors=True)
             raise _cannot_write(self.final, error) from None

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from ns3_scenarios import adhoc80211, d2d, infrastructure, mesh80211
+from ns3_scenarios import adhoc80211, d2d, infrastructure, mesh80211, own_scenario
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.scenario import NetworkScenario
 
@@ -25,12 +25,22 @@ ROUTINGS = ("direct", "olsr", "aodv")
 
 
 def builder(name: str) -> Builder:
-    """Return the function that builds the named scenario."""
-    return SCENARIOS[name]
+    """Return the function that builds the named scenario, or that of a file."""
+    return own_scenario.builder(name) if own_scenario.is_own(name) else SCENARIOS[name]
+
+
+def headers(name: str) -> list[str]:
+    """Return the ns-3 headers that a scenario needs beside those of native/api.h."""
+    return own_scenario.HEADERS if own_scenario.is_own(name) else []
 
 
 def check(scenario: NetworkScenario) -> None:
-    """Raise ScenarioError where a scenario cannot be built as it is described."""
+    """Raise ScenarioError where a scenario cannot be built as it is described.
+
+    Of a file of the user's, nothing is known before it is built.
+    """
+    if own_scenario.is_own(scenario.name):
+        return
     if scenario.routing != "direct" and scenario.name not in AD_HOC:
         raise ScenarioError(
             f"network.routing: expected direct with scenario {scenario.name}, got"

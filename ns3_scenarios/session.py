@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+from collections.abc import Sequence
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
@@ -82,8 +83,8 @@ def native_build(suffix: str) -> Path:
     return NATIVE / "built" / f"ns3-{NS3_RELEASE}-{version}{suffix}"
 
 
-def load_ns3() -> Any:
-    """Load ns-3 and the native part; return the C++ namespace ns3.
+def load_ns3(headers: Sequence[str] = ()) -> Any:
+    """Load ns-3, more of its headers, and the native part; return the C++ namespace ns3.
 
     Without the files that `precompile` makes, cppyy compiles the native part now.
     """
@@ -107,6 +108,8 @@ def load_ns3() -> Any:
     else:
         for source in sorted(NATIVE.glob("*.cpp")):
             cppyy.include(source.name)
+    for name in headers:
+        cppyy.include(name)
     ns = cppyy.gbl.ns3
     ns.cosim_native = cppyy.gbl.cosim_native
     return ns
@@ -125,7 +128,7 @@ class Session:
     def __init__(self, scenario: NetworkScenario, folder: Path) -> None:
         """Build the network; folder is for the files that it records."""
         self._scenario = scenario
-        self._ns = ns = load_ns3()
+        self._ns = ns = load_ns3(catalogue.headers(scenario.name))
         ns.RngSeedManager.SetSeed(scenario.rng_seed)
         ns.RngSeedManager.SetRun(scenario.rng_run)
         # Held for as long as the session: the C++ side keeps no reference to Python's objects.

@@ -165,4 +165,15 @@ ForgetPath(Ptr<NetDevice> meshDevice, Address peer)
         Mac48Address::ConvertFrom(peer));
 }
 
+Ptr<WifiNetDevice>
+RadioBelow(Ptr<NetDevice> device)
+{
+    auto mesh = DynamicCast<MeshPointDevice>(device);
+    if (mesh && mesh->GetInterfaces().size() == 1)
+    {
+        return DynamicCast<WifiNetDevice>(mesh->GetInterfaces().front());
+    }
+    return DynamicCast<WifiNetDevice>(device);
+}
+
 } // namespace cosim_native

@@ -34,4 +34,7 @@ Mac48Address NextHop(Ptr<NetDevice> meshDevice, Address destination);
 // transfers get no answer forgets its own path, so that the next datagram asks anew.
 void ForgetPath(Ptr<NetDevice> meshDevice, Address peer);
 
+// The Wi-Fi device itself, or that of a mesh point's only interface; null if it is neither.
+Ptr<WifiNetDevice> RadioBelow(Ptr<NetDevice> device);
+
 } // namespace cosim_native
