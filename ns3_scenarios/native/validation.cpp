@@ -34,7 +34,8 @@ struct Saturation::Parts
 {
     struct Flow
     {
-        Ptr<WifiNetDevice> from;
+        Ptr<NetDevice> from;
+        Ptr<WifiMac> mac; // of the radio below
         Address to;
     };
 
@@ -42,10 +43,10 @@ struct Saturation::Parts
     {
         for (const auto& flow : flows)
         {
-            const auto mac = flow.from->GetMac();
-            const auto queue =
-                mac->GetTxopQueue(mac->GetQosSupported() ? AC_BE : AC_BE_NQOS);
-            while (queue->GetNPackets() < QUEUE_FRAMES)
+            const auto category = flow.mac->GetQosSupported() ? AC_BE : AC_BE_NQOS;
+            const auto queue = flow.mac->GetTxopQueue(category);
+            // A mesh without a path holds frames back: count them instead of waiting for them.
+            for (auto held = queue->GetNPackets(); held < QUEUE_FRAMES; ++held)
             {
                 flow.from->Send(Create<Packet>(payloadBytes), flow.to, LOCAL_ETHERTYPE);
             }
@@ -54,7 +55,8 @@ struct Saturation::Parts
     }
 
     uint32_t payloadBytes;
-    std::vector<Ptr<WifiNetDevice>> radios;
+    std::vector<Ptr<NetDevice>> devices;
+    std::vector<Ptr<WifiMac>> macs;
     std::vector<Flow> flows;
     std::vector<int64_t> receivedBytes;
     EventId next;
@@ -72,12 +74,13 @@ Saturation::~Saturation()
 }
 
 void
-Saturation::AddDevice(Ptr<NetDevice> radio)
+Saturation::AddDevice(Ptr<NetDevice> device, Ptr<NetDevice> radio)
 {
-    const size_t index = m->radios.size();
-    m->radios.push_back(DynamicCast<WifiNetDevice>(radio));
+    const size_t index = m->devices.size();
+    m->devices.push_back(device);
+    m->macs.push_back(DynamicCast<WifiNetDevice>(radio)->GetMac());
     m->receivedBytes.push_back(0);
-    radio->SetReceiveCallback(
+    device->SetReceiveCallback(
         Hook<bool, Ptr<NetDevice>, Ptr<const Packet>, uint16_t, const Address&>(
             [parts = m.get(), index](Ptr<NetDevice>,
                                      Ptr<const Packet> packet,
@@ -91,7 +94,7 @@ Saturation::AddDevice(Ptr<NetDevice> radio)
 void
 Saturation::AddFlow(int src, int dst)
 {
-    m->flows.push_back({m->radios[src], m->radios[dst]->GetAddress()});
+    m->flows.push_back({m->devices[src], m->macs[src], m->devices[dst]->GetAddress()});
 }
 
 void
@@ -158,11 +161,11 @@ ReceivedPowerDbm(Ptr<NetDevice> from, Ptr<NetDevice> to)
     const auto receiver = DynamicCast<WifiNetDevice>(to)->GetPhy();
     PointerValue loss;
     sender->GetChannel()->GetAttribute("PropagationLossModel", loss);
-    return loss.Get<PropagationLossModel>()->CalcRxPower(sender->GetTxPowerStart() +
-                                                             sender->GetTxGain(),
-                                                         sender->GetMobility(),
-                                                         receiver->GetMobility()) +
-           receiver->GetRxGain();
+    const double atAntennaDbm = loss.Get<PropagationLossModel>()->CalcRxPower(
+        sender->GetTxPowerStart() + sender->GetTxGain(),
+        from->GetNode()->GetObject<MobilityModel>(),
+        to->GetNode()->GetObject<MobilityModel>());
+    return atAntennaDbm + receiver->GetRxGain();
 }
 
 } // namespace cosim_native

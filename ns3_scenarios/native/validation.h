@@ -20,7 +20,8 @@ class Saturation
     explicit Saturation(uint32_t payloadBytes);
     ~Saturation();
 
-    void AddDevice(Ptr<NetDevice> radio);
+    // The one that sends and receives: the radio itself or what lies above it (a mesh point).
+    void AddDevice(Ptr<NetDevice> device, Ptr<NetDevice> radio);
     void AddFlow(int src, int dst);
     void Run(double durationS);
     // Payload bytes that each device has received since the start, repetitions left out.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ns3_scenarios.errors import NetworkFailedError
+from ns3_scenarios.worker import NOISE
 
 Result = TypeVar("Result")
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -27,7 +28,8 @@ def in_child(function: Callable[..., Result], *arguments: Any) -> Result:
         check=False,
     )
     if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
+        lines = done.stderr.decode(errors="replace").splitlines()
+        said = [line.strip() for line in lines if line.strip() and not NOISE.match(line)]
         raise NetworkFailedError(f"{function.__name__}: ns-3 failed: {' | '.join(said[-4:])}")
     result: Result = pickle.loads(done.stdout)
     return result
