@@ -18,7 +18,7 @@ from ns3_scenarios.validation.child import in_children
 
 PAYLOAD_BYTES = 1500
 BIANCHI_LIMIT = 0.02
-LINK_LIMIT = 0.03
+LINK_LIMIT = 0.02
 NO_RTS = {"rts_threshold_bytes": 4692480}
 PLAIN = {"rate_manager": "constant", "shadowing_sigma_db": 0, "max_ampdu_bytes": 0, **NO_RTS}
 # Bianchi's stations repeat a frame until it arrives: no limit of tries, nor of time in the queue.
