@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from cosim import bridge, figures, record, report, summary
+from cosim import bridge, figures, record, report, summary, validate
 from cosim.config import RunConfig
 from cosim.config_sources import load, preset_names, to_toml
 from cosim.errors import ConfigError, OutputError
@@ -39,6 +39,9 @@ from ns3_scenarios.worker import Ns3Network
 EXIT_BAD_INPUT = 2
 EXIT_NETWORK_FAILED = 3
 EXIT_INTERRUPTED = 130
+
+# First words that ask for something else than a run; each gets the words behind it.
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"validate": validate.main}
 
 log = logging.getLogger("cosim")
 
@@ -61,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: list[str]) -> int:
+    if arguments and arguments[0] in COMMANDS:
+        return COMMANDS[arguments[0]](arguments[1:])
     options, flags = own_options().parse_known_args(arguments)
     if options.scenario:
         flags += ["--scenario", options.scenario]

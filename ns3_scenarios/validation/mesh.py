@@ -45,9 +45,7 @@ def chain_rows(make: Make, quick: bool) -> list[Row]:
     for h, scenario in zip(hops, scenarios, strict=True):
         cases.append((scenario, [traffic_of(scenario, 0, [(0, h)], 10_000_000, PERIOD_S)]))
     rows = []
-    for h, scenario, (report,) in zip(
-        hops, scenarios, in_children(run_rounds, cases), strict=True
-    ):
+    for h, scenario, (report,) in zip(hops, scenarios, in_children(run_rounds, cases), strict=True):
         most_bps = _link_bps(scenario) / min(h, 3)
         measured_bps = 8 * report.flows.delivered_bytes[0] / report.duration_s
         share = measured_bps / most_bps
@@ -75,7 +73,7 @@ def relay_rows(make: Make, quick: bool) -> list[Row]:
     formula at an SNR 6 dB lower, from the link budget.
     """
     del quick
-    spacings_m = [15.0, 26.0]
+    spacings_m = [8.0, 14.0]
     cases, expected = [], []
     for spacing_m in spacings_m:
         scenario = on_line(make("mesh80211", **DETOUR), spacing_m * np.arange(3))
@@ -87,8 +85,11 @@ def relay_rows(make: Make, quick: bool) -> list[Row]:
     for spacing_m, best, reports in zip(
         spacings_m, expected, in_children(run_rounds, cases), strict=True
     ):
-        hop = int(reports[-1].links.next_hop[0, 2])
-        rows.append(absolute(f"0 to 2, {spacing_m:g} m a hop, by way of", best, hop, "", 0))
+        links = reports[-1].links
+        name = f"{spacing_m:g} m a hop: ends are peers"
+        rows.append(absolute(name, 1, int(links.is_peer[0, 2]), "", 0))
+        name = f"{spacing_m:g} m a hop: next hop from 0 to 2"
+        rows.append(absolute(name, best, int(links.next_hop[0, 2]), "", 0))
     return rows
 
 

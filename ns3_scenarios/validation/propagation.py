@@ -37,9 +37,7 @@ def losses_db(scenarios: list[NetworkScenario], from_first: bool) -> list[FloatA
     for scenario in scenarios:
         _, radios = catalogue.builder(scenario.name)(ns, scenario)
         pairs = [(i, j) for j in range(len(radios)) for i in range(1 if from_first else j) if i < j]
-        received_dbm = [
-            ns.cosim_native.ReceivedPowerDbm(radios[i], radios[j]) for i, j in pairs
-        ]
+        received_dbm = [ns.cosim_native.ReceivedPowerDbm(radios[i], radios[j]) for i, j in pairs]
         radio = scenario.radio
         losses.append(radio.tx_power_dbm + 2 * radio.antenna_gain_dbi - np.array(received_dbm))
     return losses
@@ -51,7 +49,9 @@ def formulas_db(path_loss: str, scenario: NetworkScenario, d_m: FloatArray) -> t
     base_m = BASE_HEIGHT_M.get(path_loss, HEIGHT_M)
     formulas = {
         # The defaults of the program: exponent 3 from the free-space loss at 1 m on.
-        "log_distance": lambda: (theory.log_distance_db(d_m, 3.0, theory.free_space_db(1.0, f_hz)),),
+        "log_distance": lambda: (
+            theory.log_distance_db(d_m, 3.0, theory.free_space_db(1.0, f_hz)),
+        ),
         "friis": lambda: (theory.free_space_db(d_m, f_hz),),
         "two_ray": lambda: (theory.two_ray_db(d_m, f_hz, HEIGHT_M),),
         "itu_p1411": lambda: (theory.p1411_db(d_m, f_hz, HEIGHT_M),),
@@ -116,7 +116,7 @@ def fading_rows(make: Make, quick: bool) -> list[Row]:
     for (fading, m), scenario, loss_db in zip(
         cases, scenarios, in_child(losses_db, scenarios, False), strict=True
     ):
-        gain = 10 ** (0.1 * (theory.free_space_db(1.0, scenario.radio.frequency_hz) - loss_db))
+        gain = 10 ** (0.1 * (scenario.channel.reference_loss_db - loss_db))
         count = len(gain)
         for name, expected, measured, spread in (
             ("mean", 1.0, gain.mean(), np.sqrt(1 / m / count)),

@@ -1,7 +1,7 @@
 """Medium access: the throughput of saturated senders against Bianchi's model and against airtimes.
 
-    o o o ... o      all devices within 1 m: everybody hears everybody equally well
-    i -> i + 1       each sends to the next one, its MAC queue never runs empty
+o o o ... o      all devices within 1 m: everybody hears everybody equally well
+i -> i + 1       each sends to the next one, its MAC queue never runs empty
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def link_rows(make: Make, quick: bool) -> list[Row]:
     See theory_airtime.link_throughput_bps; in the mesh with its longer header, and without the
     share of time that the beacons of both take.
     """
-    frames = 1000 if quick else 3000
+    frames = 800 if quick else 3000
     kinds = [("adhoc80211", standard) for standard in theory_airtime.FORMATS]
     kinds.append(("mesh80211", "80211ax"))
     cases, expected_bps, names = [], [], []
@@ -133,7 +133,8 @@ CHECKS = (
     Check(
         "One saturated link against airtimes (relative error)",
         PLAIN,
-        "two devices 1 m apart, the sender's queue never empty, 1500 bytes a frame",
+        "two devices 1 m apart, the sender's queue never empty, 1500 bytes a frame;"
+        " ns-3.44 leaves out 4 us of a VHT and 8 us of an HE preamble, and so does the expectation",
         link_rows,
     ),
     Check(

@@ -40,9 +40,7 @@ def transmission_probability(p: float, window: int, stages: int, slots_saved: fl
     return 2.0 / (1.0 + window + p * window * doublings - 2.0 * (1.0 - p) * slots_saved)
 
 
-def contention(
-    num_stations: int, window: int, stages: int, slots_saved: float = 0.0
-) -> Contention:
+def contention(num_stations: int, window: int, stages: int, slots_saved: float = 0.0) -> Contention:
     """Solve tau = tau(p) and p = 1 - (1 - tau)^(n - 1); the solution is unique (Bianchi 2000)."""
 
     def excess(p: float) -> float:
