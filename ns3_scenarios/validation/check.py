@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.scenario import NetworkScenario
 
 # make(name, **fields): the program's default scenario of that name, but for these network fields.
@@ -53,7 +52,7 @@ def absolute(name: str, expected: float, measured: float, unit: str, limit: floa
     return Row(name, f"{expected:.7g} {unit}", f"{measured:.7g} {unit}", error, limit)
 
 
-def on_line(scenario: NetworkScenario, x_m: FloatArray, z_m: Any = 1.5) -> NetworkScenario:
+def on_line(scenario: NetworkScenario, x_m: Any, z_m: Any = 1.5) -> NetworkScenario:
     """Put the devices on the x axis, at the heights z."""
     n = len(x_m)
     position_m = np.column_stack([x_m, np.zeros(n), np.broadcast_to(z_m, n)])

@@ -12,7 +12,7 @@ from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
-from ns3_scenarios.validation.check import Check, Make, Row, absolute, on_line, relative
+from ns3_scenarios.validation.check import Check, Make, Row, absolute, relative
 from ns3_scenarios.validation.child import in_child
 
 METER_LIMIT = 1e-9
@@ -91,7 +91,7 @@ def meter_rows(make: Make, quick: bool) -> list[Row]:
     n = scenario.num_devices
     pairs = [(i, (i + 1) % n) for i in range(n)]
     rounds = 3 if quick else 10
-    turns_s = 0.1 + 0.2 * np.arange(n)
+    turns_s = np.linspace(0.1, 0.5, n)
     traffic = [
         replace(traffic_of(scenario, i, pairs, scenario.segment_bytes, 1.0), compute_s=turns_s)
         for i in range(rounds)

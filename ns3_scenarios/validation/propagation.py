@@ -47,20 +47,18 @@ def formulas_db(path_loss: str, scenario: NetworkScenario, d_m: FloatArray) -> t
     """Return the losses that a model can take at each distance [dB], one or one for each sight."""
     f_hz = scenario.radio.frequency_hz
     base_m = BASE_HEIGHT_M.get(path_loss, HEIGHT_M)
-    formulas = {
+    formulas: dict[str, tuple[Any, ...]] = {
         # The defaults of the program: exponent 3 from the free-space loss at 1 m on.
-        "log_distance": lambda: (
-            theory.log_distance_db(d_m, 3.0, theory.free_space_db(1.0, f_hz)),
-        ),
-        "friis": lambda: (theory.free_space_db(d_m, f_hz),),
-        "two_ray": lambda: (theory.two_ray_db(d_m, f_hz, HEIGHT_M),),
-        "itu_p1411": lambda: (theory.p1411_db(d_m, f_hz, HEIGHT_M),),
-        "d2d": lambda: theory.d2d_db(d_m, f_hz),
-        "umi": lambda: theory.umi_db(d_m, f_hz, base_m, HEIGHT_M),
-        "uma": lambda: theory.uma_db(d_m, f_hz, base_m, HEIGHT_M),
-        "inh": lambda: theory.inh_db(d_m, f_hz),
+        "log_distance": (theory.log_distance_db(d_m, 3.0, theory.free_space_db(1.0, f_hz)),),
+        "friis": (theory.free_space_db(d_m, f_hz),),
+        "two_ray": (theory.two_ray_db(d_m, f_hz, HEIGHT_M),),
+        "itu_p1411": (theory.p1411_db(d_m, f_hz, HEIGHT_M),),
+        "d2d": theory.d2d_db(d_m, f_hz),
+        "umi": theory.umi_db(d_m, f_hz, base_m, HEIGHT_M),
+        "uma": theory.uma_db(d_m, f_hz, base_m, HEIGHT_M),
+        "inh": theory.inh_db(d_m, f_hz),
     }
-    return formulas[path_loss]()
+    return formulas[path_loss]
 
 
 def path_loss_rows(make: Make, quick: bool) -> list[Row]:

@@ -7,6 +7,7 @@ i -> i + 1       each sends to the next one, its MAC queue never runs empty
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def link_rows(make: Make, quick: bool) -> list[Row]:
     See theory_airtime.link_throughput_bps; in the mesh with its longer header, and without the
     share of time that the beacons of both take.
     """
-    frames = 800 if quick else 3000
+    frames = 500 if quick else 3000
     kinds = [("adhoc80211", standard) for standard in theory_airtime.FORMATS]
     kinds.append(("mesh80211", "80211ax"))
     cases, expected_bps, names = [], [], []
@@ -110,7 +111,7 @@ def link_rows(make: Make, quick: bool) -> list[Row]:
         cases.append((scenario, [(0, 1)], rates, spans_s))
         expected_bps += theory_bps
         names += [f"{name} {standard} {replace(scenario.radio, mcs=mcs).mode}" for mcs in rates]
-    measured_bps = sum(in_children(received_bps, cases), [])
+    measured_bps = list(chain.from_iterable(in_children(received_bps, cases)))
     return [
         relative(name, expected / 1e6, measured / 1e6, "Mbit/s", LINK_LIMIT)
         for name, expected, measured in zip(names, expected_bps, measured_bps, strict=True)

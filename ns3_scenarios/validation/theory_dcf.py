@@ -66,11 +66,11 @@ def saturation_throughput_bps(
 ) -> float:
     """Return the payload throughput of all stations together [bit/s].
 
-    S = P_s 8 L / (P_i slot + P_s T_s + P_c T_c), with P_i = (1 - tau)^n, P_s = n tau (1 - tau)^(n-1),
-    P_c = 1 - P_i - P_s, T_s the exchange with its IFS, T_c = T_data + IFS. With freezes (legacy
-    DCF): a success goes on with probability B = 1 / W for another frame, L / (1 - B) and
-    T_s / (1 - B) in the mean; a slot without any other sender ends every busy period; the first
-    backoff has no 0 and lacks that slot, (W - 2) / 2 in the mean.
+    S = P_s 8 L / (P_i slot + P_s T_s + P_c T_c), with P_i = (1 - tau)^n,
+    P_s = n tau (1 - tau)^(n - 1), P_c = 1 - P_i - P_s, T_s the exchange with its IFS,
+    T_c = T_data + IFS. With freezes (legacy DCF): a success goes on with probability B = 1 / W for
+    another frame, L / (1 - B) and T_s / (1 - B) in the mean; a slot without any other sender ends
+    every busy period; the first backoff has no 0 and lacks that slot, (W - 2) / 2 in the mean.
     Source: Bianchi 2000, eq. 10 to 14; Tinnirello et al. 2010, section IV.
     """
     window = timing.cw_min + 1
