@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from cosim import bridge, check, figures, record, report, summary
+from cosim import bridge, check, figures, record, report, summary, validate
 from cosim.config import RunConfig
 from cosim.config_sources import load, preset_names, to_toml
 from cosim.errors import ConfigError, OutputError
@@ -41,7 +41,10 @@ EXIT_NETWORK_FAILED = 3
 EXIT_INTERRUPTED = 130
 
 # First words that ask for something else than a run; each gets the words behind it.
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"check": check.main}
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "check": check.main,
+    "validate": validate.main,
+}
 
 log = logging.getLogger("cosim")
 

@@ -244,6 +244,13 @@ class Session:
             ]
         )
 
+    def reference_meter(self) -> Any:
+        """Return ns-3's own energy model on every device's radio (native/validation.h)."""
+        meter = self._ns.cosim_native.ReferenceMeter()
+        for radio in self._built[1][: self._scenario.num_devices]:
+            meter.AddDevice(radio, self._scenario.supply_voltage_v)
+        return meter
+
     def close(self) -> None:
         """Destroy the simulation."""
         self._recordings.Close()

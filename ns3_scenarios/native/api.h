@@ -16,3 +16,4 @@
 #include "mobility.h"
 #include "network.h"
 #include "recordings.h"
+#include "validation.h"

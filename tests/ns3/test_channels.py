@@ -13,7 +13,9 @@ from scipy import stats
 
 from cosim.bridge import make_scenario
 from cosim.config_sources import load
+from ns3_scenarios.validation import theory_path_loss as theory
 
+F_HZ = 5.18e9  # channel 36
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(120)]
 
 # Loss of the shipped channel between two devices at given distances and times.
@@ -62,34 +64,13 @@ def losses_db(
     return np.array(json.loads(answer.stdout)).reshape(shape)
 
 
-def free_space_db(d: Any, f_hz: float = 5.18e9) -> Any:
-    return 20 * np.log10(4 * np.pi * d * f_hz / 299792458.0)
-
-
-def two_ray_db(d: Any) -> Any:
-    """Friis up to 4 pi h^2 / lambda, then 40 log d - 40 log h (Rappaport, 4.6)."""
-    crossover_m = 4 * np.pi * 1.5**2 * 5.18e9 / 299792458.0
-    return np.where(d <= crossover_m, free_space_db(d), 40 * np.log10(d) - 40 * np.log10(1.5))
-
-
-def p1411_db(d: Any) -> Any:
-    """ITU-R P.1411-6, 4.2.1: mean of the lower and the upper bound, both from the breakpoint."""
-    wavelength_m = 299792458.0 / 5.18e9
-    break_m = 4 * 1.5 * 1.5 / wavelength_m
-    base_db = abs(20 * np.log10(wavelength_m**2 / (8 * np.pi * 1.5 * 1.5)))
-    before = d <= break_m
-    lower = base_db + np.where(before, 20, 40) * np.log10(d / break_m)
-    upper = base_db + 20 + np.where(before, 25, 40) * np.log10(d / break_m)
-    return (lower + upper) / 2
-
-
 @pytest.mark.parametrize(
     ("path_loss", "formula"),
     [
         ("log_distance", lambda d: 46.7 + 30 * np.log10(d)),
-        ("friis", free_space_db),
-        ("two_ray", two_ray_db),
-        ("itu_p1411", p1411_db),
+        ("friis", lambda d: theory.free_space_db(d, F_HZ)),
+        ("two_ray", lambda d: theory.two_ray_db(d, F_HZ, 1.5)),
+        ("itu_p1411", lambda d: theory.p1411_db(d, F_HZ, 1.5)),
     ],
 )
 def test_a_path_loss_is_that_of_its_formula_at_every_distance(path_loss: str, formula: Any) -> None:
@@ -100,33 +81,14 @@ def test_a_path_loss_is_that_of_its_formula_at_every_distance(path_loss: str, fo
 
 
 @pytest.mark.parametrize(
-    ("path_loss", "los_db", "nlos_db", "los_share"),
+    ("path_loss", "sights_db", "los_share"),
     [
-        # TR 38.901, table 7.4.1-1 and 7.4.2-1 (mixed office), at 20 m and 5.18 GHz
-        (
-            "inh",
-            32.4 + 17.3 * np.log10(20) + 20 * np.log10(5.18),
-            17.3 + 38.3 * np.log10(20) + 24.9 * np.log10(5.18),
-            0.32 * np.exp(-(20 - 6.5) / 32.6),
-        ),
-        # WINNER+ B1 at 20 m: both sights; LOS is below the breakpoint of 44 m, so free space
-        (
-            "d2d",
-            max(22.7 * np.log10(20) + 27 + 20 * np.log10(5.18), free_space_db(20)),
-            max(
-                (44.9 - 6.55 * np.log10(1.5)) * np.log10(20)
-                + 5.83 * np.log10(1.5)
-                + 18.38
-                + 23 * np.log10(5.18)
-                - 5,
-                free_space_db(20),
-            ),
-            18 / 20 * (1 - np.exp(-20 / 36)) + np.exp(-20 / 36),
-        ),
+        ("inh", theory.inh_db(20.0, F_HZ), theory.inh_los_share(20.0)),
+        ("d2d", theory.d2d_db(20.0, F_HZ), theory.d2d_los_share(20.0)),
     ],
 )
 def test_a_model_with_line_of_sight_takes_one_of_two_losses_by_its_probability(
-    path_loss: str, los_db: float, nlos_db: float, los_share: float
+    path_loss: str, sights_db: tuple[float, float], los_share: float
 ) -> None:
     n = 40
     pairs = [(i, j) for i in range(n) for j in range(i)]
@@ -137,8 +99,7 @@ def test_a_model_with_line_of_sight_takes_one_of_two_losses_by_its_probability(
         distances_m=[20.0],
         pairs=pairs,
     )[0, 0, :, 0]
-    is_los = np.isclose(measured, los_db, atol=0.05)
-    is_nlos = np.isclose(measured, max(los_db, nlos_db), atol=0.05)
+    is_los, is_nlos = (np.isclose(measured, loss_db, atol=0.05) for loss_db in sights_db)
     assert np.all(is_los | is_nlos)
     spread = np.sqrt(los_share * (1 - los_share) / len(pairs))
     assert is_los.mean() == pytest.approx(los_share, abs=4 * spread)

@@ -1,0 +1,62 @@
+"""The command `cosim validate`: the network against theory, as a table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from cosim import bridge
+from cosim.config_sources import load
+from ns3_scenarios.scenario import NetworkScenario
+from ns3_scenarios.session import check_installation
+from ns3_scenarios.validation import CHECKS
+from ns3_scenarios.validation.check import Check, Row
+
+LINE = "{:<42} {:>20} {:>20} {:>10} {:>9}  {}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run every check; return 0 if all pass, 1 if one does not."""
+    parser = argparse.ArgumentParser(prog="cosim validate", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer cases, below a minute")
+    quick = parser.parse_args(arguments).quick
+    check_installation()
+    started = time.perf_counter()
+    rows = [row for check in CHECKS for row in _run(check, quick)]
+    missed = sum(not row.passed for row in rows)
+    seconds = time.perf_counter() - started
+    print(f"{len(rows) - missed} of {len(rows)} within their limits, {seconds:.0f} s")
+    return 1 if missed else 0
+
+
+def make_scenario(scenario: str, **network: Any) -> NetworkScenario:
+    """Return the program's default scenario of a name, but for these fields of the network."""
+    return bridge.make_scenario(load(flags(network), None, scenario))
+
+
+def flags(network: dict[str, Any]) -> list[str]:
+    """Write fields of the network as flags of the command line."""
+    return [
+        word
+        for name, value in network.items()
+        for word in (
+            f"--network.{name}",
+            json.dumps(value) if isinstance(value, dict) else str(value),
+        )
+    ]
+
+
+def _run(check: Check, quick: bool) -> list[Row]:
+    """Print one check's settings and its rows as they come."""
+    print(f"{check.title}\n  {' '.join(flags(check.settings))}\n  {check.otherwise}")
+    rows = check.rows(make_scenario, quick)
+    print(LINE.format("check", "expected", "measured", "error", "limit", "verdict"))
+    for row in rows:
+        verdict = "ok" if row.passed else "MISS"
+        error, limit = f"{row.error:.2g}", f"{row.limit:g}"
+        print(LINE.format(row.name, row.expected, row.measured, error, limit, verdict))
+    print(flush=True)
+    return rows

@@ -1,0 +1,9 @@
+"""The network against theory.
+
+theory_*: formulas from their sources. Each other module measures one theme on networks of the
+shipped builders; CHECKS has them all.
+"""
+
+from ns3_scenarios.validation import energy, mesh, propagation, saturation
+
+CHECKS = (*propagation.CHECKS, *saturation.CHECKS, *energy.CHECKS, *mesh.CHECKS)

@@ -1,0 +1,77 @@
+"""The theory that `cosim validate` expects, derived a second way."""
+
+import numpy as np
+import pytest
+
+from ns3_scenarios.validation import theory_airtime, theory_dcf, theory_path_loss
+
+TIMING = theory_airtime.TIMINGS["80211a"]
+LEGACY = theory_airtime.FORMATS["80211a"]
+
+
+@pytest.mark.parametrize("p", [0.0, 0.3, 0.5, 0.9])
+def test_without_doubling_a_station_sends_in_two_of_w_plus_one_slots(p: float) -> None:
+    assert theory_dcf.transmission_probability(p, 16, 0) == pytest.approx(2 / 17)
+
+
+def stationary_tau(p: float, window: int, stages: int) -> float:
+    """Bianchi's chain (stage, counter) as a matrix: share of time with the counter at 0."""
+    states = [(i, k) for i in range(stages + 1) for k in range(window * 2**i)]
+    at = {state: index for index, state in enumerate(states)}
+    step = np.zeros((len(states), len(states)))
+    for i, k in states:
+        if k > 0:
+            step[at[i, k], at[i, k - 1]] = 1
+            continue
+        for to, chance in ((0, 1 - p), (min(i + 1, stages), p)):
+            width = window * 2**to
+            for new in range(width):
+                step[at[i, k], at[to, new]] += chance / width
+    equations = np.vstack([step.T - np.eye(len(states)), np.ones(len(states))])
+    share = np.linalg.lstsq(equations, np.append(np.zeros(len(states)), 1.0), rcond=None)[0]
+    return float(sum(share[at[i, 0]] for i in range(stages + 1)))
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.7])
+def test_tau_is_that_of_the_markov_chain(p: float) -> None:
+    assert theory_dcf.transmission_probability(p, 4, 3) == pytest.approx(stationary_tau(p, 4, 3))
+
+
+def test_a_contention_of_ten_solves_both_of_its_equations() -> None:
+    solved = theory_dcf.contention(10, 16, 6)
+    assert solved.p == pytest.approx(1 - (1 - solved.tau) ** 9)
+    assert solved.tau == pytest.approx(theory_dcf.transmission_probability(solved.p, 16, 6))
+
+
+@pytest.mark.parametrize("freezes", [True, False])
+def test_a_station_alone_has_the_throughput_of_a_link(freezes: bool) -> None:
+    alone = theory_dcf.saturation_throughput_bps(1, LEGACY, TIMING, 24e6, 1500, freezes)
+    assert alone == pytest.approx(theory_airtime.link_throughput_bps(LEGACY, TIMING, 24e6, 1500))
+
+
+def test_a_frame_of_1500_bytes_at_54_mbps_and_its_answer_last_326_us() -> None:
+    # 36 bytes of headers and check; 16 + 8 x 1536 + 6 bits in symbols of 216: 57 x 4 us + 20 us.
+    assert theory_airtime.data_ppdu_s(LEGACY, 54e6, 1500) == pytest.approx(248e-6)
+    # 134 bits at 24 Mbit/s: 2 symbols.
+    assert theory_airtime.ack_ppdu_s(24e6) == pytest.approx(28e-6)
+    held_s = theory_airtime.exchange_s(LEGACY, TIMING, 54e6, 1500)
+    assert held_s == pytest.approx((248 + 16 + 28 + 34) * 1e-6)
+
+
+def test_a_frame_of_the_slowest_802_11ax_rate_by_hand() -> None:
+    # 4 + 26 + 8 + 1500 + 4 bytes; 22 + 8 x 1542 bits in symbols of 117: 106 x 16 us + 52 us.
+    phy = theory_airtime.FORMATS["80211ax"]
+    duration_s = theory_airtime.data_ppdu_s(phy, 117 / 16e-6, 1500)
+    assert duration_s == pytest.approx((106 * 16 + 52) * 1e-6)
+
+
+def test_path_losses_meet_known_values_and_bend_without_a_step() -> None:
+    # 32.45 + 20 log(f / MHz) + 20 log(d / km)
+    assert theory_path_loss.free_space_db(1000.0, 1e9) == pytest.approx(92.45, abs=0.01)
+    crossover_m = 4 * np.pi * 1.5**2 * 5.18e9 / 299792458.0
+    for model, bend_m in (
+        (theory_path_loss.two_ray_db, crossover_m),
+        (theory_path_loss.p1411_db, 4 * 1.5**2 * 5.18e9 / 299792458.0),
+    ):
+        before, after = model(bend_m * np.array([1 - 1e-9, 1 + 1e-9]), 5.18e9, 1.5)
+        assert before == pytest.approx(after, abs=1e-6)
