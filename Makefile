@@ -8,8 +8,8 @@ run: install
 	$(PY) cosim/run.py --scenario mesh80211
 
 test: install
-	$(PY) -m pytest -q -m "not ns3 and not e2e"
-	$(PY) -m pytest -q -m "ns3 or e2e"
+	$(PY) -m pytest -q -n auto --maxprocesses 4 -m "not ns3 and not e2e"
+	$(PY) -m pytest -q -n auto --maxprocesses 4 -m "ns3 or e2e"
 
 # The environment is complete when its stamp is newer than what it was made from.
 install: ns3_scenarios/native/built/.stamp
