@@ -17,7 +17,7 @@ from cosim.config import RunConfig
 from cosim.config_network import NetworkConfig
 from cosim.seeds import NS3_RNG_SEED, stream
 from learning.learner import Delivery, PartialMessage, Payload
-from ns3_scenarios import catalogue, mobility
+from ns3_scenarios import catalogue, interference, mobility
 from ns3_scenarios.channel import Channel, log_normal_shadowing_db, read_loss_trace
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.mobility import neighbours_within
@@ -25,6 +25,7 @@ from ns3_scenarios.radio import Radio
 from ns3_scenarios.reports import OUTCOMES, RoundReport, num_chunks
 from ns3_scenarios.scenario import (
     RADIO_STATES,
+    Interference,
     MeshSettings,
     NetworkScenario,
     RadioCurrents,
@@ -109,6 +110,11 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
             f"network.sync: expected fixed_period with transport {net.transport}, got oracle"
             " (nobody can tell when what was lost would have arrived)"
         )
+    if net.kind != "ns3" and net.interferers:
+        raise ScenarioError(
+            f"network.interferers: expected 0 with network.kind {net.kind}, got {net.interferers};"
+            " only ns3 has contention"
+        )
     position_m = _positions_m(config)
     radio = Radio(**{field.name: getattr(net, field.name) for field in fields(Radio)})
     scenario = NetworkScenario(
@@ -145,6 +151,19 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
         routing=net.routing,
         ap_height_m=net.ap_height_m,
         ns3_defaults={name.removeprefix("ns3::"): v for name, v in net.ns3_defaults.items()},
+        interference=Interference(
+            kind=net.interference,
+            position_m=interference.pair_positions_m(
+                net.interferers,
+                mobility.bounding_area_m(position_m),
+                net.interference_distance_m,
+                net.device_height_m,
+                stream(config.seed, "interference"),
+            ),
+            rate_bps=1e6 * net.interference_mbps,
+            on_s=net.interference_on_s,
+            off_s=net.interference_off_s,
+        ),
         recordings=Recordings(net.pcap, net.flow_monitor, net.netanim),
         energy_audit=energy_audit,
     )

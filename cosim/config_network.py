@@ -9,6 +9,7 @@ from pydantic import Field
 from cosim.config_section import Section, quantity
 from ns3_scenarios.catalogue import ROUTINGS
 from ns3_scenarios.channel import FADINGS, PATH_LOSSES, TRACE_ENDS
+from ns3_scenarios.interference import INTERFERENCES
 from ns3_scenarios.mobility import MOBILITIES, PLACEMENTS
 from ns3_scenarios.radio import ACCESS_CATEGORIES, RATE_MANAGERS, WIDTHS_MHZ
 from ns3_scenarios.transport import TRANSPORTS
@@ -144,7 +145,28 @@ class RadioFields(Section):
     )
 
 
-class NetworkConfig(Placement, ChannelFields, RadioFields):
+class InterferenceFields(Section):
+    """Other people's traffic on the same channel."""
+
+    interferers: int = quantity(
+        0, "Senders that take no part, at random places among the devices", "", 0, 100
+    )
+    interference: Literal[tuple(INTERFERENCES)] = Field(  # type: ignore[valid-type]
+        "flows", description="; ".join(f"{name}: {text}" for name, text in INTERFERENCES.items())
+    )
+    interference_mbps: float = quantity(
+        5.0, "Rate at which an interferer sends while it does", "Mbit/s", 1e-3, 1e4
+    )
+    interference_on_s: float = quantity(0.5, "Mean time of sending, exponential", "s", 1e-3, 1e6)
+    interference_off_s: float = quantity(
+        0.5, "Mean pause between, exponential; 0: sends all the time", "s", 0.0, 1e6
+    )
+    interference_distance_m: float = quantity(
+        10.0, "Distance of an interferer's own receiver", "m", 0.1, 1e4
+    )
+
+
+class NetworkConfig(Placement, ChannelFields, RadioFields, InterferenceFields):
     """The radio network: topology, channel, MAC, rounds on the simulated clock."""
 
     kind: Literal["ns3", "analytic", "ideal"] = Field(

@@ -39,6 +39,11 @@ def check(scenario: NetworkScenario) -> None:
 
     Of a file of the user's, nothing is known before it is built.
     """
+    if scenario.channel.trace is not None and len(scenario.interference.position_m):
+        raise ScenarioError(
+            "network.interferers: expected 0 with path_loss trace, got"
+            f" {len(scenario.interference.position_m)} (the trace has no losses to them)"
+        )
     if own_scenario.is_own(scenario.name):
         return
     if scenario.routing != "direct" and scenario.name not in AD_HOC:

@@ -69,6 +69,21 @@ class Recordings:
 
 
 @dataclass(frozen=True)
+class Interference:
+    """Senders that take no part, each with a receiver; see interference.py.
+
+    position_m (pairs, 2, 3): sender and receiver. rate_bps while it sends; on_s, off_s: means of
+    exponential distributions, off_s 0 for no pause.
+    """
+
+    kind: str
+    position_m: FloatArray
+    rate_bps: float
+    on_s: float
+    off_s: float
+
+
+@dataclass(frozen=True)
 class NetworkScenario:
     """A network of n devices, in SI units.
 
@@ -101,6 +116,7 @@ class NetworkScenario:
     routing: str
     ap_height_m: float
     ns3_defaults: dict[str, str]
+    interference: Interference
     recordings: Recordings = Recordings()
     energy_audit: bool = False
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ns3_scenarios import catalogue
+from ns3_scenarios import catalogue, interference
 from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.errors import NetworkUnavailableError
 from ns3_scenarios.mobility import contact_s
@@ -134,6 +134,8 @@ class Session:
         # Held for as long as the session: the C++ side keeps no reference to Python's objects.
         self._built = catalogue.builder(scenario.name)(ns, scenario)
         self._network = self._attach(*self._built)
+        if len(scenario.interference.position_m):
+            self._interferers = interference.add(ns, scenario, self._built[1][0])
         self._recordings = self._record(self._built[1], folder)
         self._boot()
         self._energy = self._read_energy_totals()

@@ -12,6 +12,7 @@
 #include "ns3/wifi-phy-state.h"
 
 #include "channel.h"
+#include "interference.h"
 #include "mesh.h"
 #include "mobility.h"
 #include "network.h"
