@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cosim.config import RunConfig
@@ -24,6 +25,7 @@ from ns3_scenarios.mobility import neighbours_within
 from ns3_scenarios.radio import Radio
 from ns3_scenarios.reports import OUTCOMES, RoundReport, num_chunks
 from ns3_scenarios.scenario import (
+    RADIO_PROFILES,
     RADIO_STATES,
     Interference,
     MeshSettings,
@@ -141,10 +143,8 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
             position_m, net.neighbour_distance_m if net.mobility == "static" else np.inf
         ),
         contact_distance_m=net.neighbour_distance_m,
-        initial_energy_j=np.full(n, energy.battery_j),
-        battery_capacity_j=np.full(n, energy.battery_j),
-        harvest_power_w=np.full(n, energy.harvest_power_w),
-        supply_voltage_v=energy.supply_voltage_v,
+        **_batteries(config),
+        supply_voltage_v=_supply_voltage_v(config),
         currents=_currents(config),
         rng_seed=NS3_RNG_SEED,
         rng_run=config.seed,
@@ -171,19 +171,67 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
     return scenario
 
 
+def _batteries(config: RunConfig) -> dict[str, FloatArray]:
+    """Read the devices' batteries: alike, or as the file says."""
+    energy, n = config.energy, config.network.num_devices
+    table = pd.DataFrame(index=range(n))
+    if energy.device_file is not None:
+        table = _device_table(Path(energy.device_file), n)
+
+    def column(name: str, otherwise: FloatArray) -> FloatArray:
+        return table[name].to_numpy(np.float64) if name in table else otherwise
+
+    initial_j = column("battery_j", np.full(n, energy.battery_j))
+    capacity_j = initial_j if energy.capacity_j is None else np.full(n, energy.capacity_j)
+    return {
+        "initial_energy_j": initial_j,
+        "battery_capacity_j": column("capacity_j", capacity_j),
+        "harvest_power_w": column("harvest_power_w", np.full(n, energy.harvest_power_w)),
+    }
+
+
+def _device_table(path: Path, num_devices: int) -> pd.DataFrame:
+    known = {"battery_j", "capacity_j", "harvest_power_w"}
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise ScenarioError(
+            f"energy.device_file: expected a readable CSV file, got {path} ({error})"
+        ) from None
+    if not set(table.columns) <= known or len(table) != num_devices or not len(table.columns):
+        raise ScenarioError(
+            f"energy.device_file: expected columns of {', '.join(sorted(known))} and {num_devices}"
+            f" rows, got columns {', '.join(map(str, table.columns))} and {len(table)} rows in"
+            f" {path}"
+        )
+    numbers: pd.DataFrame = table.apply(pd.to_numeric, errors="coerce")
+    if not np.isfinite(numbers.to_numpy(np.float64)).all():
+        raise ScenarioError(f"energy.device_file: expected numbers in all rows of {path}")
+    return numbers
+
+
+def _supply_voltage_v(config: RunConfig) -> float:
+    given = config.energy.supply_voltage_v
+    return RADIO_PROFILES[config.energy.radio_profile].supply_voltage_v if given is None else given
+
+
 def _currents(config: RunConfig) -> RadioCurrents:
     energy = config.energy
-    currents = RadioCurrents(
-        tx_a=energy.tx_current_a,
-        rx_a=energy.rx_current_a,
-        idle_a=energy.idle_current_a,
-        cca_busy_a=energy.cca_busy_current_a,
-        switching_a=energy.switching_current_a,
+    given = {
+        "tx_a": energy.tx_current_a,
+        "rx_a": energy.rx_current_a,
+        "idle_a": energy.idle_current_a,
+        "cca_busy_a": energy.cca_busy_current_a,
+        "switching_a": energy.switching_current_a,
+    }
+    currents = replace(
+        RADIO_PROFILES[energy.radio_profile].currents,
+        **{name: value for name, value in given.items() if value is not None},
     )
     if energy.tx_efficiency is None:
         return currents
     return currents.with_linear_tx(
-        config.network.tx_power_dbm, energy.supply_voltage_v, energy.tx_efficiency
+        config.network.tx_power_dbm, _supply_voltage_v(config), energy.tx_efficiency
     )
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -13,6 +13,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from cosim.compute import PROFILES
 from cosim.config_network import NetworkConfig
 from cosim.config_section import Section, quantity
+from ns3_scenarios.scenario import RADIO_PROFILES
+
+
+def _current(state: str) -> Any:
+    return quantity(
+        None, f"Radio current when {state}; by default that of radio_profile", "A", 0.0, 10.0
+    )
 
 
 class EnergyConfig(Section):
@@ -22,12 +29,27 @@ class EnergyConfig(Section):
     reserve_j: float = quantity(
         2.0, "Energy that plans leave in the battery, against wrong forecasts", "J", 0.0, 1e9
     )
+    capacity_j: float | None = quantity(
+        None, "What a battery holds at most; by default battery_j", "J", 1e-3, 1e9
+    )
     harvest_power_w: float = quantity(0.0, "Harvested power, constant", "W", 0.0, 1e3)
+    device_file: str | None = Field(
+        None,
+        description="CSV file with one row a device and any of the columns battery_j, capacity_j,"
+        " harvest_power_w, for devices that differ",
+    )
     device_profile: Literal[tuple(PROFILES)] = Field(  # type: ignore[valid-type]
         "raspberry_pi_4", description=f"Computing device: {', '.join(PROFILES)}"
     )
-    supply_voltage_v: float = quantity(3.0, "Supply voltage of the radio", "V", 0.1, 50.0)
-    tx_current_a: float = quantity(0.380, "Radio current when transmitting", "A", 0.0, 10.0)
+    radio_profile: Literal[tuple(RADIO_PROFILES)] = Field(  # type: ignore[valid-type]
+        "ns3",
+        description="What the radio draws: "
+        + "; ".join(f"{name}: {profile.source}" for name, profile in RADIO_PROFILES.items()),
+    )
+    supply_voltage_v: float | None = quantity(
+        None, "Supply voltage of the radio; by default that of radio_profile", "V", 0.1, 50.0
+    )
+    tx_current_a: float | None = _current("transmitting")
     tx_efficiency: float | None = quantity(
         None,
         "Instead of tx_current_a: transmit current by ns-3's linear model, idle_current_a plus"
@@ -36,12 +58,10 @@ class EnergyConfig(Section):
         0.001,
         1.0,
     )
-    rx_current_a: float = quantity(0.313, "Radio current when receiving", "A", 0.0, 10.0)
-    idle_current_a: float = quantity(0.273, "Radio current when idle", "A", 0.0, 10.0)
-    cca_busy_current_a: float = quantity(0.273, "Radio current when CCA is busy", "A", 0.0, 10.0)
-    switching_current_a: float = quantity(
-        0.273, "Radio current when switching channel", "A", 0.0, 10.0
-    )
+    rx_current_a: float | None = _current("receiving")
+    idle_current_a: float | None = _current("idle")
+    cca_busy_current_a: float | None = _current("finding the medium busy")
+    switching_current_a: float | None = _current("switching channel")
 
     @model_validator(mode="after")
     def _reserve_fits(self) -> EnergyConfig:

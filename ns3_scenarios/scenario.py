@@ -47,6 +47,36 @@ class RadioCurrents:
 
 
 @dataclass(frozen=True)
+class RadioProfile:
+    """What a radio draws, and where that is from."""
+
+    currents: RadioCurrents
+    supply_voltage_v: float
+    source: str
+
+
+RADIO_PROFILES = {
+    "ns3": RadioProfile(
+        RadioCurrents(), 3.0, "ns-3 WifiRadioEnergyModel: a laptop's 802.11n card at one antenna"
+    ),
+    # Transmitting is the peak of 802.11n MCS 7 at 13 dBm (the average is over a duty cycle of one
+    # half); a receiver that listens draws what it draws when it receives.
+    "esp32_s2": RadioProfile(
+        RadioCurrents(
+            tx_a=0.200,
+            rx_a=0.063,
+            idle_a=0.063,
+            cca_busy_a=0.063,
+            switching_a=0.063,
+            sleep_a=0.00055,
+        ),
+        3.3,
+        "Espressif ESP32-S2-WROOM data sheet v1.1, tables 7 and 8",
+    ),
+}
+
+
+@dataclass(frozen=True)
 class MeshSettings:
     """802.11s: when a peer link closes, how long a reactive HWMP path lives, proactive root.
 

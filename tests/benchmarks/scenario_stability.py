@@ -2,10 +2,10 @@
 
 .venv/bin/python tests/benchmarks/scenario_stability.py [SCENARIO:TRANSPORT ...]
 
-Default devices and radios of each preset, 80 kB from neighbour to neighbour in rounds of 3 s, static
-but for d2d. Compares the rounds 20-69 with 70-119: the difference of the mean delivered shares
-against three standard errors (rounds of moving devices are correlated: blocks of ten), and the
-memory of the ns-3 process after round 20 with that after the last. Exit code 1 on a miss.
+Default devices and radios of each preset, 80 kB from neighbour to neighbour in rounds of 3 s,
+static but for d2d. Compares the rounds 20-69 with 70-119: the difference of the mean delivered
+shares against three standard errors (rounds of moving devices are correlated: blocks of ten), and
+the memory of the ns-3 process after round 20 with that after the last. Exit code 1 on a miss.
 """
 
 import sys

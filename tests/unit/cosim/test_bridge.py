@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -438,3 +439,31 @@ def test_transmit_current_follows_transmit_power_if_an_efficiency_is_given() -> 
         scenario = make_scenario(make_config(*flags))
         assert scenario.currents.power_w(3.0)[0] == pytest.approx(power_w, abs=1e-3)
         assert scenario.currents.power_w(3.0)[2] == pytest.approx(0.819)
+
+
+def test_a_radio_profile_sets_currents_and_voltage_and_a_given_current_goes_before_it() -> None:
+    flags = ("--energy.radio_profile=esp32_s2", "--energy.idle_current_a=0.05")
+    scenario = make_scenario(make_config(*flags))
+    # By hand, at 3.3 V: 200 mA, 63 mA, the given 50 mA.
+    power_w = scenario.currents.power_w(scenario.supply_voltage_v)
+    assert power_w[:3] == pytest.approx([0.66, 0.2079, 0.165])
+
+
+def test_devices_differ_as_their_file_says_and_the_rest_is_the_configuration(
+    tmp_path: Path,
+) -> None:
+    table = tmp_path / "devices.csv"
+    table.write_text("battery_j,harvest_power_w\n10,0\n20,0.5\n30,1\n")
+    flags = (f"--energy.device_file={table}", "--energy.capacity_j=40")
+    scenario = make_scenario(make_config(*flags))
+    assert scenario.initial_energy_j.tolist() == [10, 20, 30]
+    assert scenario.battery_capacity_j.tolist() == [40, 40, 40]
+    assert scenario.harvest_power_w.tolist() == [0, 0.5, 1]
+    for text, refusal in (
+        ("battery_j\n1\n2\n", "3 rows, got .* 2 rows"),
+        ("battery\n1\n2\n3\n", "expected columns of battery_j, capacity_j, harvest_power_w"),
+        ("battery_j\n1\nx\n3\n", "expected numbers"),
+    ):
+        table.write_text(text)
+        with pytest.raises(ScenarioError, match=refusal):
+            make_scenario(make_config(*flags))
