@@ -1,0 +1,159 @@
+"""What a round costs by size of the network and of its messages, and what settings for speed do.
+
+python tests/benchmarks/network_sizes.py [--quick] [--rounds 3] [--limit-s 120]
+
+Grids of 9 to 100 devices, 30 m apart, shadowing of 4 dB; one message per ordered pair of grid
+neighbours; a round ends when every message is settled. Each case runs in a child process of its
+own for limit_s at most; one that takes longer is told as such, and larger messages are then left
+out. Of all rounds after the first (which has the first calls from Python to C++): mean wall
+seconds, events, simulated seconds, share of delivered bytes, mean delay of whole messages, and the
+child's peak of resident memory within the rounds. start: wall seconds until the network has booted.
+peers: 802.11s peers of a device, mean and most. --quick: the small half. Seconds are this
+machine's: take the ratios.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent / "ns3")]
+
+from mesh import make_mesh, make_traffic  # noqa: E402
+
+from ns3_scenarios.errors import NetworkFailedError  # noqa: E402
+from ns3_scenarios.reports import OUTCOMES, RoundReport  # noqa: E402
+from ns3_scenarios.scenario import NetworkScenario  # noqa: E402
+from ns3_scenarios.worker import Ns3Network  # noqa: E402
+
+NETWORKS = ("mesh80211", "adhoc80211")
+SIZES = (9, 25, 49, 100)
+PAYLOADS_BYTES = (10_000, 100_000, 1_000_000)
+PERIOD_S = 600.0  # simulated; a round ends before, when all is settled
+# What differs from the default, and the case that it is tried on.
+SETTINGS: list[tuple[str, dict[str, Any]]] = [
+    ("default", {}),
+    ("datagrams of 700 bytes", {"segment_bytes": 700}),
+    ("no A-MPDU", {"max_ampdu_bytes": 0}),
+    ("receive sensitivity -85 dBm", {"rx_sensitivity_dbm": -85.0}),
+]
+COLUMNS = ("start s", "wall s", "events", "simulated s", "delivered", "delay s", "peak MB", "peers")
+
+
+def peak_memory_bytes(pid: int) -> int:
+    """Return the largest resident memory of a process since `forget_peak` [bytes]."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
+
+def forget_peak(pid: int) -> None:
+    """Let Linux count the peak of a process's memory anew (proc(5), clear_refs)."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
+
+
+def measure(
+    scenario: NetworkScenario, payload_bytes: int, rounds: int, limit_s: float
+) -> dict[str, str] | None:
+    """Run one case; return its columns, or none if it took longer than the limit."""
+    with tempfile.TemporaryDirectory() as name:
+        network = Ns3Network(scenario, Path(name) / "ns3.log")
+        deadline = time.monotonic() + limit_s
+        watchdog = threading.Timer(limit_s, os.kill, (network.pid, signal.SIGKILL))
+        watchdog.start()
+        reports: list[RoundReport] = []
+        wall_s: list[float] = []
+        try:
+            network.wait_ready()
+            for i in range(1 + rounds):
+                if i == 1:
+                    forget_peak(network.pid)
+                traffic = make_traffic(
+                    scenario, i, payload_bytes=payload_bytes, period_s=PERIOD_S, oracle=True
+                )
+                started = time.perf_counter()
+                reports.append(network.run_round(traffic))
+                wall_s.append(time.perf_counter() - started)
+            peak_bytes = peak_memory_bytes(network.pid)
+        except NetworkFailedError:
+            if time.monotonic() < deadline:
+                raise
+            return None
+        finally:
+            watchdog.cancel()
+            network.close()
+    return columns(network.start_s, wall_s[1:], reports[1:], peak_bytes)
+
+
+def columns(
+    start_s: float, wall_s: list[float], reports: list[RoundReport], peak_bytes: int
+) -> dict[str, str]:
+    """Put the measured rounds into words."""
+    flows = [report.flows for report in reports]
+    offered = sum(int((flow.handed_bytes + flow.unsent_bytes).sum()) for flow in flows)
+    delivered = sum(int(flow.delivered_bytes.sum()) for flow in flows)
+    whole = [flow.outcome == OUTCOMES.index("delivered") for flow in flows]
+    delay_s = np.concatenate([f.delay_s[w] for f, w in zip(flows, whole, strict=True)])
+    peers = reports[-1].links.is_peer.sum(axis=1)
+    values = (
+        f"{start_s:.1f}",
+        f"{np.mean(wall_s):.2f}",
+        f"{np.mean([report.num_events for report in reports]):,.0f}",
+        f"{np.mean([report.duration_s for report in reports]):.2f}",
+        f"{100 * delivered / offered:.1f} %",
+        f"{delay_s.mean():.2f}" if delay_s.size else "-",
+        f"{peak_bytes / 1e6:.0f}",
+        f"{peers.mean():.0f}, {peers.max()}" if peers.any() else "-",
+    )
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def row(head: list[str], found: dict[str, str] | None, limit_s: float) -> None:
+    """Print one row of a table."""
+    missing = ["-", f"> {limit_s:.0f} s", *["-"] * (len(COLUMNS) - 2)]
+    cells = missing if found is None else list(found.values())
+    print(f"| {' | '.join(head + cells)} |", flush=True)
+
+
+def header(head: list[str]) -> None:
+    """Print the head of a table."""
+    print(f"\n| {' | '.join([*head, *COLUMNS])} |\n|{'---|' * (len(head) + len(COLUMNS))}")
+
+
+def main() -> int:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--limit-s", type=float, default=120.0)
+    options = parser.parse_args()
+    sizes, payloads = (SIZES[:2], PAYLOADS_BYTES[:2]) if options.quick else (SIZES, PAYLOADS_BYTES)
+    header(["network", "devices", "kB a message"])
+    for name in NETWORKS:
+        for n in sizes:
+            scenario = make_mesh(n, name=name)
+            for payload_bytes in payloads:
+                found = measure(scenario, payload_bytes, options.rounds, options.limit_s)
+                row([name, str(n), str(payload_bytes // 1000)], found, options.limit_s)
+                if found is None:
+                    break
+    n, payload_bytes = (9, 100_000) if options.quick else (25, 100_000)
+    print(f"\nSettings for speed, {n} devices, {payload_bytes // 1000} kB a message:")
+    header(["network", "setting"])
+    for name in NETWORKS:
+        for setting, changes in SETTINGS:
+            scenario = make_mesh(n, name=name, **changes)
+            found = measure(scenario, payload_bytes, options.rounds, options.limit_s)
+            row([name, setting], found, options.limit_s)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
