@@ -26,7 +26,7 @@ from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from ns3_scenarios import worker  # noqa: E402
+from ns3_scenarios import worker
 
 SHARE_LIMIT = 0.01
 TIMES = "BRIDGE_OVERHEAD_TIMES"  # environment variable: where the child writes its seconds

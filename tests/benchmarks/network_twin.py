@@ -111,7 +111,8 @@ class Twin:
     def run_round(self) -> tuple[float, tuple[int, ...]]:
         """Return the wall time [s], and events, delivered bytes, clock [ns]."""
         stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin and stdout
+        assert stdin is not None
+        assert stdout is not None
         print(file=stdin, flush=True)
         wall_s, *counts = stdout.readline().split()
         return float(wall_s), tuple(map(int, counts))
