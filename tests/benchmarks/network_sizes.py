@@ -27,7 +27,7 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent / "ns3")]
 
-from mesh import make_mesh, make_traffic  # noqa: E402
+from mesh import change, make_mesh, make_traffic  # noqa: E402
 
 from ns3_scenarios.errors import NetworkFailedError  # noqa: E402
 from ns3_scenarios.reports import OUTCOMES, RoundReport  # noqa: E402
@@ -38,6 +38,7 @@ NETWORKS = ("mesh80211", "adhoc80211")
 SIZES = (9, 25, 49, 100)
 PAYLOADS_BYTES = (10_000, 100_000, 1_000_000)
 PERIOD_S = 600.0  # simulated; a round ends before, when all is settled
+PEER_LIMIT = "dot11s::PeerManagementProtocol::MaxNumberOfPeerLinks"
 # Settings for speed, each with what it changes.
 DEFAULT: tuple[str, dict[str, Any]] = ("default", {})
 SENDING = [
@@ -47,6 +48,8 @@ SENDING = [
 ]
 # Of use where many devices are out of range of each other.
 HEARING = [DEFAULT, ("receive sensitivity -85 instead of -101 dBm", {"rx_sensitivity_dbm": -85.0})]
+# ns-3's own limit of peers; the scenario raises it to the number of devices.
+PEERING = [DEFAULT, ("at most 32 peers", {"ns3_defaults": {PEER_LIMIT: "32"}})]
 COLUMNS = ("start s", "wall s", "events", "simulated s", "delivered", "delay s", "peak MB", "peers")
 
 
@@ -63,8 +66,8 @@ def forget_peak(pid: int) -> None:
 
 def measure(
     scenario: NetworkScenario, payload_bytes: int, rounds: int, limit_s: float
-) -> dict[str, str] | None:
-    """Run one case; return its columns, or none if it took longer than the limit."""
+) -> tuple[dict[str, str], bool]:
+    """Run one case; return its columns, and whether it took no longer than the limit."""
     with tempfile.TemporaryDirectory() as name:
         network = Ns3Network(scenario, Path(name) / "ns3.log")
         deadline = time.monotonic() + limit_s
@@ -90,12 +93,13 @@ def measure(
         except NetworkFailedError:
             if time.monotonic() < deadline:
                 raise
-            return None
+            booted = f"{network.start_s:.1f}" if network.start_s else f"> {limit_s:.0f}"
+            return {"start s": booted, "wall s": f"> {limit_s:.0f} s"}, False
         finally:
             watchdog.cancel()
             network.close()
     memory_bytes = (peak_bytes, idle_bytes)
-    return columns(network.start_s, wall_s[1:], reports[1:], memory_bytes)
+    return columns(network.start_s, wall_s[1:], reports[1:], memory_bytes), True
 
 
 def columns(
@@ -124,11 +128,9 @@ def columns(
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def row(head: list[str], found: dict[str, str] | None, limit_s: float) -> None:
+def row(head: list[str], found: dict[str, str]) -> None:
     """Print one row of a table."""
-    missing = ["-", f"> {limit_s:.0f} s", *["-"] * (len(COLUMNS) - 2)]
-    cells = missing if found is None else list(found.values())
-    print(f"| {' | '.join(head + cells)} |", flush=True)
+    print(f"| {' | '.join(head + [found.get(name, '-') for name in COLUMNS])} |", flush=True)
 
 
 def header(head: list[str]) -> None:
@@ -143,22 +145,31 @@ def compare_sizes(sizes: Any, payloads: Any, rounds: int, limit_s: float) -> Non
         for n in sizes:
             scenario = make_mesh(n, name=name)
             for payload_bytes in payloads:
-                found = measure(scenario, payload_bytes, rounds, limit_s)
-                row([name, str(n), str(payload_bytes // 1000)], found, limit_s)
-                if found is None:
+                found, in_time = measure(scenario, payload_bytes, rounds, limit_s)
+                row([name, str(n), str(payload_bytes // 1000)], found)
+                if not in_time:
                     break
 
 
 def compare_settings(
-    n: int, payload_bytes: int, settings: Any, rounds: int, limit_s: float
+    n: int,
+    payload_bytes: int,
+    settings: Any,
+    rounds: int,
+    limit_s: float,
+    names: tuple[str, ...] = NETWORKS,
+    spacing_m: float = 30.0,
 ) -> None:
-    """Print the table of some settings for speed, on one case."""
-    print(f"\n{n} devices, {payload_bytes // 1000} kB a message:")
+    """Print the table of some settings on one case."""
+    print(f"\n{n} devices, {spacing_m:g} m apart, {payload_bytes // 1000} kB a message:")
     header(["network", "setting"])
-    for name in NETWORKS:
+    for name in names:
         for setting, changes in settings:
-            found = measure(make_mesh(n, name=name, **changes), payload_bytes, rounds, limit_s)
-            row([name, setting], found, limit_s)
+            grid = make_mesh(n, name=name)
+            # The same pairs exchange messages, however far apart.
+            closer_m = grid.position_m * [spacing_m / 30.0, spacing_m / 30.0, 1.0]
+            scenario = change(grid, position_m=closer_m, **changes)
+            row([name, setting], measure(scenario, payload_bytes, rounds, limit_s)[0])
 
 
 def main() -> int:
@@ -173,6 +184,8 @@ def main() -> int:
     compare_sizes(SIZES[:small], PAYLOADS_BYTES[:small], *limits)
     compare_settings(9 if options.quick else 25, 100_000, SENDING, *limits)
     compare_settings(25 if options.quick else 100, 10_000, HEARING, *limits)
+    if not options.quick:
+        compare_settings(49, 10_000, PEERING, *limits, names=NETWORKS[:1], spacing_m=10.0)
     return 0
 
 
