@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: run test install check format clean-install
+.PHONY: run test install check format benchmark-network clean-install
 
 run: install
 	$(PY) cosim/run.py --scenario mesh80211
@@ -35,6 +35,12 @@ check: install
 format: install
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
+
+# Ratios within one run; take them from a machine that does nothing else.
+benchmark-network: install
+	$(PY) tests/benchmarks/network_twin.py
+	$(PY) tests/benchmarks/bridge_overhead.py
+	$(PY) tests/benchmarks/network_sizes.py
 
 clean-install:
 	rm -rf .venv ns3_scenarios/native/built

@@ -1,0 +1,170 @@
+"""How much of a round lies between learning and the simulator, for the default run.
+
+python tests/benchmarks/bridge_overhead.py [--rounds 6] [any flags of the run]
+
+Runs the real loop with the real child process; stop watches are put around its functions from
+outside, in the child too. Between the two are: the bridge (learning's payloads to messages, reports
+to deliveries and feedback), the way to the child and back (pickling, sockets, process switches),
+and in the child what surrounds Simulator::Run (setting up messages, reading the reports). Counted
+against the rounds of cosim/loop.py alone, without the tables written after each. The first round is
+left out: the first call of each kind from Python to C++ takes some 0.05 s. Exits with 1 if the
+share is above 1 %.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from ns3_scenarios import worker
+
+SHARE_LIMIT = 0.01
+TIMES = "BRIDGE_OVERHEAD_TIMES"  # environment variable: where the child writes its seconds
+BRIDGE = ("initial_feedback", "advertised_degree", "to_traffic", "to_feedback", "to_delivery")
+IN_CHILD = ("session", "native set-up", "simulator", "native reports")
+SET_UP = ("BeginRound", "Compute", "AddMessage")
+REPORTS = ("Messages", "Links", "Batteries", "StaleDatagrams", "Positions", "NextHops")
+
+spent_s: dict[str, float] = defaultdict(float)
+
+
+def timed(owner: Any, name: str, label: str) -> None:
+    """Replace owner.name by itself with a stop watch."""
+    inner: Callable[..., Any] = getattr(owner, name)
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return inner(*args, **kwargs)
+        finally:
+            spent_s[label] += time.perf_counter() - started
+
+    setattr(owner, name, watched)
+
+
+def child() -> None:
+    """Serve as the worker does, and write what each round took."""
+    from ns3_scenarios.session import Session
+
+    attach, run_round = Session._attach, Session.run_round
+
+    def attach_timed(session: Any, *built: Any) -> Any:
+        network = attach(session, *built)
+        labels = {"Run": "simulator"} | dict.fromkeys(SET_UP, "native set-up")
+        for name, label in (labels | dict.fromkeys(REPORTS, "native reports")).items():
+            timed(type(network), name, label)
+        return network
+
+    def run_round_told(session: Any, traffic: Any) -> Any:
+        spent_s.clear()
+        started = time.perf_counter()
+        report = run_round(session, traffic)
+        spent_s["session"] = time.perf_counter() - started
+        with open(os.environ[TIMES], "a", encoding="ascii") as file:
+            file.write(json.dumps(spent_s) + "\n")
+        return report
+
+    setattr(Session, "_attach", attach_timed)  # noqa: B010
+    setattr(Session, "run_round", run_round_told)  # noqa: B010
+    worker.main()
+
+
+class ChildOfOurs(subprocess.Popen):  # type: ignore[type-arg]
+    """The worker's child by way of `child`."""
+
+    def __init__(self, command: list[str], **options: Any) -> None:
+        super().__init__([command[0], __file__, command[-1]], **options)
+
+
+def run_loop(flags: list[str], folder: Path) -> tuple[list[dict[str, float]], int]:
+    """Return the seconds of each round by part, and the messages of a round."""
+    import torch
+
+    from cosim import bridge, loop
+    from cosim.cli import learning_setup
+    from cosim.config_sources import load
+    from learning.data.dataset import load as load_data
+    from learning.learner import Learner
+
+    torch.set_num_threads(1)
+    config = load(flags, None, None)
+    scenario = bridge.make_scenario(config)
+    learner = Learner(learning_setup(config), load_data(learning_setup(config)))
+    os.environ[TIMES] = str(folder / "times.jsonl")
+    with mock.patch.object(subprocess, "Popen", ChildOfOurs):
+        network = worker.Ns3Network(scenario, folder / "ns3.log")
+    network.wait_ready()
+    for name in BRIDGE:
+        timed(bridge, name, "bridge")
+    timed(network, "run_round", "network")
+    rounds: list[dict[str, float]] = []
+    num_messages = 0
+    spent_s.clear()
+    started = time.perf_counter()
+    for each in loop.run_rounds(config, scenario, learner, network):
+        rounds.append({"round": time.perf_counter() - started} | spent_s)
+        num_messages = len(each.traffic.src)
+        spent_s.clear()
+        started = time.perf_counter()
+    network.close()
+    lines = (folder / "times.jsonl").read_text(encoding="ascii").splitlines()
+    for here, line in zip(rounds, lines, strict=True):
+        here.update(json.loads(line))
+    return rounds, num_messages
+
+
+def parts_s(spent: dict[str, float]) -> dict[str, float]:
+    """Split one round: what lies between learning and the simulator, and the two [s]."""
+    between = {
+        "bridge functions": spent["bridge"],
+        "to the child and back": spent["network"] - spent["session"],
+        "setting up messages (C++ calls)": spent["native set-up"],
+        "reading reports (C++ calls)": spent["native reports"],
+        "rest of the session (Python)": spent["session"]
+        - sum(spent[name] for name in IN_CHILD[1:]),
+    }
+    return between | {
+        "between, in all": sum(between.values()),
+        "Simulator::Run": spent["simulator"],
+        "learning and planning": spent["round"] - spent["network"] - spent["bridge"],
+        "round": spent["round"],
+    }
+
+
+def main() -> int:
+    """Run, print the table, hold the share against the limit."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=6)
+    options, flags = parser.parse_known_args()
+    with tempfile.TemporaryDirectory() as name:
+        flags = ["--learning.rounds", str(options.rounds), *flags]
+        rounds, num_messages = run_loop(flags, Path(name))
+    every = [parts_s(spent) for spent in rounds]
+    total_s = sum(parts["round"] for parts in every[1:])
+    print(f"{len(every) - 1} rounds after the first, {num_messages} messages in the last\n")
+    print("| part | ms a round | share | first round, ms |\n|---|---|---|---|")
+    for part, first_s in every[0].items():
+        mean_s = sum(parts[part] for parts in every[1:]) / (len(every) - 1)
+        share = 100 * mean_s * (len(every) - 1) / total_s
+        print(f"| {part} | {1e3 * mean_s:.2f} | {share:.2f} % | {1e3 * first_s:.1f} |")
+    between = sum(parts["between, in all"] for parts in every[1:]) / total_s
+    verdict = "met" if between <= SHARE_LIMIT else "MISSED"
+    print(f"\nbetween learning and simulator: {100 * between:.2f} %, limit 1 % {verdict}")
+    return 0 if between <= SHARE_LIMIT else 1
+
+
+if __name__ == "__main__":
+    if TIMES in os.environ:
+        child()
+    else:
+        sys.exit(main())
