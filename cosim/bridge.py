@@ -95,8 +95,7 @@ class Feedback:
 
 def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScenario:
     """Turn the configuration into a network's plain description."""
-    net, energy = config.network, config.energy
-    n = net.num_devices
+    net = config.network
     if net.kind != "ns3" and net.mobility != "static":
         raise ScenarioError(
             f"network.mobility: expected static with network.kind {net.kind}, got {net.mobility};"

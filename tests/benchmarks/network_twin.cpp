@@ -170,9 +170,13 @@ std::unique_ptr<Network>
 Attach(const Scenario& scenario, const Devices& devices)
 {
     const auto band = scenario.Numbers("band");
+    const Transport transport{"arq",
+                              static_cast<uint32_t>(scenario.Number("segment_bytes")),
+                              scenario.Number("max_window_segments"),
+                              0.0,
+                              0};
     auto network = std::make_unique<Network>(devices.ip.GetN(),
-                                             scenario.Number("segment_bytes"),
-                                             scenario.Number("max_window_segments"),
+                                             transport,
                                              Band{band[0], band[1], band[2], band[3]});
     const double batteryJ = scenario.Number("battery_j");
     const auto statePowerW = scenario.Numbers("state_power_w");
@@ -209,17 +213,18 @@ ReadReports(const Network& network)
     const auto stale = network.StaleDatagrams();
     const auto positions = network.Positions();
     const auto hops = network.NextHops();
+    const auto chunks = network.Chunks();
     // No compiler may leave the reading out.
     static volatile double all;
     all = std::accumulate(links.begin(), links.end(), 0.0) + batteries.back() + stale.back() +
-          positions.back() + hops.back();
+          positions.back() + hops.back() + chunks.back();
     return deliveredBytes;
 }
 
 int64_t
 RunRound(const Scenario& scenario, Network& network, uint32_t round)
 {
-    network.BeginRound(round);
+    network.BeginRound(round, scenario.Number("period_s"));
     const double computeS = scenario.Number("compute_s");
     const auto numDevices = static_cast<int>(scenario.Number("num_devices"));
     for (int device = 0; device < numDevices; ++device)
@@ -229,7 +234,7 @@ RunRound(const Scenario& scenario, Network& network, uint32_t round)
     const auto messages = scenario.Numbers("messages"); // src, dst, bytes
     for (size_t i = 0; i < messages.size(); i += 3)
     {
-        network.AddMessage(messages[i], messages[i + 1], messages[i + 2], computeS);
+        network.AddMessage(messages[i], messages[i + 1], 0, messages[i + 2], computeS);
     }
     network.Run(scenario.Number("period_s"), false);
     return ReadReports(network);

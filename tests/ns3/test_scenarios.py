@@ -90,8 +90,9 @@ def test_pedestrians_deliver_to_those_they_meet_and_not_to_those_out_of_reach(
 
 @pytest.mark.parametrize("name", ["mesh80211", "adhoc80211", "infrastructure"])
 def test_a_capture_shows_the_standard_the_frequency_and_the_width_that_were_asked_for(
-    tmp_path: Path, name: str
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("NS_LOG", "Ipv4L3Protocol=level_function|prefix_time")
     flags = "num_devices=4 channel_width_mhz=80 channel_number=106"
     words = [word for flag in flags.split() for word in f"--network.{flag}".split("=")]
     words += ["--network.pcap", "--network.flow_monitor", "--network.netanim"]
@@ -107,6 +108,7 @@ def test_a_capture_shows_the_standard_the_frequency_and_the_width_that_were_aske
     assert ElementTree.parse(tmp_path / "netanim.xml").getroot().tag == "anim"
     attributes = (tmp_path / "ns3_attributes.txt").read_text()
     assert 'ChannelSwitchDelay "+300000ns"' in attributes
+    assert "s Ipv4L3Protocol:Send" in (tmp_path / "ns3.log").read_text()
 
 
 def test_an_attribute_that_ns3_does_not_have_is_refused_by_its_name(tmp_path: Path) -> None:
