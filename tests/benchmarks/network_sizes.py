@@ -185,7 +185,7 @@ def main() -> int:
     compare_settings(9 if options.quick else 25, 100_000, SENDING, *limits)
     compare_settings(25 if options.quick else 100, 10_000, HEARING, *limits)
     if not options.quick:
-        compare_settings(49, 10_000, PEERING, *limits, names=NETWORKS[:1], spacing_m=10.0)
+        compare_settings(36, 10_000, PEERING, *limits, names=NETWORKS[:1], spacing_m=10.0)
     return 0
 
 
