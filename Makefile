@@ -38,9 +38,9 @@ format: install
 
 # Ratios within one run; take them from a machine that does nothing else.
 benchmark-network: install
-	$(PY) tests/benchmarks/network_twin.py
 	$(PY) tests/benchmarks/bridge_overhead.py
 	$(PY) tests/benchmarks/network_sizes.py
+	$(PY) tests/benchmarks/network_twin.py
 
 clean-install:
 	rm -rf .venv ns3_scenarios/native/built

@@ -48,8 +48,13 @@ SENDING = [
 ]
 # Of use where many devices are out of range of each other.
 HEARING = [DEFAULT, ("receive sensitivity -85 instead of -101 dBm", {"rx_sensitivity_dbm": -85.0})]
-# ns-3's own limit of peers; the scenario raises it to the number of devices.
-PEERING = [DEFAULT, ("at most 32 peers", {"ns3_defaults": {PEER_LIMIT: "32"}})]
+# ns-3's own limit of peers is 32; the scenario raises it to the number of devices.
+DENSE = [
+    ("mesh80211", 25, DEFAULT),
+    ("mesh80211", 36, DEFAULT),
+    ("mesh80211", 36, ("at most 32 peers", {"ns3_defaults": {PEER_LIMIT: "32"}})),
+    ("adhoc80211", 36, DEFAULT),
+]
 COLUMNS = ("start s", "wall s", "events", "simulated s", "delivered", "delay s", "peak MB", "peers")
 
 
@@ -65,9 +70,16 @@ def forget_peak(pid: int) -> None:
 
 
 def measure(
-    scenario: NetworkScenario, payload_bytes: int, rounds: int, limit_s: float
+    scenario: NetworkScenario,
+    payload_bytes: int,
+    rounds: int,
+    limit_s: float,
+    period_s: float | None = None,
 ) -> tuple[dict[str, str], bool]:
-    """Run one case; return its columns, and whether it took no longer than the limit."""
+    """Run one case; return its columns, and whether it took no longer than the limit.
+
+    period_s: simulated length of a round; by default it ends when all is settled.
+    """
     with tempfile.TemporaryDirectory() as name:
         network = Ns3Network(scenario, Path(name) / "ns3.log")
         deadline = time.monotonic() + limit_s
@@ -84,7 +96,11 @@ def measure(
                 elif i > 1 and time.monotonic() + 1.2 * wall_s[-1] > deadline:
                     break
                 traffic = make_traffic(
-                    scenario, i, payload_bytes=payload_bytes, period_s=PERIOD_S, oracle=True
+                    scenario,
+                    i,
+                    payload_bytes=payload_bytes,
+                    period_s=period_s or PERIOD_S,
+                    oracle=period_s is None,
                 )
                 started = time.perf_counter()
                 reports.append(network.run_round(traffic))
@@ -152,24 +168,29 @@ def compare_sizes(sizes: Any, payloads: Any, rounds: int, limit_s: float) -> Non
 
 
 def compare_settings(
-    n: int,
-    payload_bytes: int,
-    settings: Any,
-    rounds: int,
-    limit_s: float,
-    names: tuple[str, ...] = NETWORKS,
-    spacing_m: float = 30.0,
+    n: int, payload_bytes: int, settings: Any, rounds: int, limit_s: float
 ) -> None:
-    """Print the table of some settings on one case."""
-    print(f"\n{n} devices, {spacing_m:g} m apart, {payload_bytes // 1000} kB a message:")
+    """Print the table of some settings for speed, on one case."""
+    print(f"\n{n} devices, {payload_bytes // 1000} kB a message:")
     header(["network", "setting"])
-    for name in names:
+    for name in NETWORKS:
         for setting, changes in settings:
-            grid = make_mesh(n, name=name)
-            # The same pairs exchange messages, however far apart.
-            closer_m = grid.position_m * [spacing_m / 30.0, spacing_m / 30.0, 1.0]
-            scenario = change(grid, position_m=closer_m, **changes)
+            scenario = make_mesh(n, name=name, **changes)
             row([name, setting], measure(scenario, payload_bytes, rounds, limit_s)[0])
+
+
+def compare_dense(rounds: int, limit_s: float) -> None:
+    """Print what a mesh does where nearly all devices hear each other: 10 m apart, rounds of 1 s.
+
+    The same pairs exchange 10 kB each.
+    """
+    print("\n10 m instead of 30 m apart, 10 kB a message, rounds of 1 s simulated:")
+    header(["network", "devices", "setting"])
+    for name, n, (setting, changes) in DENSE:
+        grid = make_mesh(n, name=name)
+        scenario = change(grid, position_m=grid.position_m * [1 / 3, 1 / 3, 1.0], **changes)
+        found, _ = measure(scenario, 10_000, rounds, limit_s, period_s=1.0)
+        row([name, str(n), setting], found)
 
 
 def main() -> int:
@@ -185,7 +206,7 @@ def main() -> int:
     compare_settings(9 if options.quick else 25, 100_000, SENDING, *limits)
     compare_settings(25 if options.quick else 100, 10_000, HEARING, *limits)
     if not options.quick:
-        compare_settings(49, 10_000, PEERING, *limits, names=NETWORKS[:1], spacing_m=10.0)
+        compare_dense(*limits)
     return 0
 
 
