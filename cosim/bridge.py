@@ -19,6 +19,7 @@ from cosim.config_network import NetworkConfig
 from cosim.seeds import NS3_RNG_SEED, stream
 from learning.learner import Delivery, PartialMessage, Payload
 from ns3_scenarios import catalogue, interference, mobility
+from ns3_scenarios.analytic import link_snr_db
 from ns3_scenarios.channel import Channel, log_normal_shadowing_db, read_loss_trace
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.mobility import neighbours_within
@@ -42,6 +43,8 @@ BoolArray = NDArray[np.bool_]
 
 # Rounds without a sign of life after which a device takes a neighbour for gone.
 SILENT_ROUNDS = 3
+# 25 devices that all hear each other work, 36 do not, whatever ns-3's own limit of peers says.
+MOST_MESH_PEERS = 30
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,29 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
     )
     catalogue.check(scenario)
     return scenario
+
+
+def warnings(scenario: NetworkScenario) -> list[str]:
+    """Say what will run, but perhaps not as the user thinks."""
+    said = []
+    isolated = np.flatnonzero(~scenario.neighbours.any(axis=1))
+    if isolated.size:
+        said.append(
+            f"no neighbour within {scenario.contact_distance_m:g} m"
+            f" (network.neighbour_distance_m): device {', '.join(map(str, isolated))}"
+        )
+    if scenario.name == "mesh80211" and scenario.channel.path_loss == "log_distance":
+        radio = scenario.radio
+        heard_dbm = radio.noise_power_dbm + link_snr_db(scenario)
+        in_range = (heard_dbm >= radio.preamble_detection_dbm).sum(axis=1)
+        if in_range.max() > MOST_MESH_PEERS:
+            said.append(
+                f"device {in_range.argmax()} of the mesh has {in_range.max()} others in range; with"
+                f" more than {MOST_MESH_PEERS} the peering of ns-3's 802.11s does not come to rest"
+                " and little or nothing is delivered; use fewer devices, more distance or less"
+                " power, or scenario adhoc80211"
+            )
+    return said
 
 
 def _batteries(config: RunConfig) -> dict[str, FloatArray]:

@@ -116,7 +116,8 @@ def run(config: RunConfig, destination: Path) -> None:
     timings = {"ns3_s": 0.0, "learning_s": 0.0}
     network: Network | None = None
     with _logging_to(folder.log):
-        _warn_of_isolated(scenario)
+        for warning in bridge.warnings(scenario):
+            log.warning(warning)
         try:
             network = open_network(config, scenario, folder)
             waiting = time.perf_counter()
@@ -137,16 +138,6 @@ def run(config: RunConfig, destination: Path) -> None:
             _keep_finished_rounds(folder, config, timings, error)
             raise
     print(_closing_words(folder.path))
-
-
-def _warn_of_isolated(scenario: NetworkScenario) -> None:
-    isolated = np.flatnonzero(~scenario.neighbours.any(axis=1))
-    if isolated.size:
-        log.warning(
-            "no neighbour within %g m (network.neighbour_distance_m): device %s",
-            scenario.contact_distance_m,
-            ", ".join(map(str, isolated)),
-        )
 
 
 def learning_setup(config: RunConfig) -> LearningSetup:
