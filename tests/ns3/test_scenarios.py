@@ -88,22 +88,39 @@ def test_pedestrians_deliver_to_those_they_meet_and_not_to_those_out_of_reach(
     assert delivered(report)[report.links.contact_s[src, dst] > 2.9].mean() > 0.5
 
 
-@pytest.mark.parametrize("name", ["mesh80211", "adhoc80211", "infrastructure"])
+@pytest.mark.parametrize(
+    ("name", "standard", "frames_of", "width_mhz", "channel"),
+    [
+        ("mesh80211", "80211ax", "HE", 80, 106),
+        ("mesh80211", "80211ac", "VHT", 40, 102),
+        ("adhoc80211", "80211n", "HT", 40, 102),
+        ("infrastructure", "80211ax", "HE", 80, 106),
+    ],
+)
 def test_a_capture_shows_the_standard_the_frequency_and_the_width_that_were_asked_for(
-    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    standard: str,
+    frames_of: str,
+    width_mhz: int,
+    channel: int,
 ) -> None:
     monkeypatch.setenv("NS_LOG", "Ipv4L3Protocol=level_function|prefix_time")
-    flags = "num_devices=4 channel_width_mhz=80 channel_number=106"
+    flags = (
+        f"num_devices=4 standard={standard} channel_width_mhz={width_mhz} channel_number={channel}"
+    )
     words = [word for flag in flags.split() for word in f"--network.{flag}".split("=")]
     words += ["--network.pcap", "--network.flow_monitor", "--network.netanim"]
     words += ["--network.ns3_defaults", "ns3::WifiPhy::ChannelSwitchDelay=300us"]
     scenario = make_scenario(load(words, None, name))
     run_mesh(scenario, tmp_path, 1)
     frames = read_capture(tmp_path / "pcap" / "radio-0-0.pcap")
-    assert {frame.frequency_mhz for frame in frames} == {5000 + 5 * 106}
-    widths = [frame.width_mhz for frame in frames if frame.standard == "HE"]
+    assert {frame.frequency_mhz for frame in frames} == {5000 + 5 * channel}
+    widths = [frame.width_mhz for frame in frames if frame.standard == frames_of]
     assert len(widths) > 50
-    assert set(widths) == {80}
+    assert {frame.standard for frame in frames} <= {frames_of, "legacy"}
+    assert set(widths) == {width_mhz}
     assert ElementTree.parse(tmp_path / "flow_monitor.xml").findall("FlowStats/Flow")
     assert ElementTree.parse(tmp_path / "netanim.xml").getroot().tag == "anim"
     attributes = (tmp_path / "ns3_attributes.txt").read_text()
