@@ -68,7 +68,7 @@ def bianchi_rows(make: Make, quick: bool) -> list[Row]:
     """Compare n stations at constant rates with Bianchi's model, see theory_dcf.
 
     Left out: after a collision its senders wait for an answer, five slots longer than the others,
-    and contend a little less than in the model: some 1 % more throughput with 20 stations.
+    and contend a little less than in the model.
     """
     stations, rates, frames = ([10], [7], 3000) if quick else ([20, 10, 5], [0, 4, 7], 8000)
     phy, timing = theory_airtime.ns3_format("80211a"), theory_airtime.TIMINGS["80211a"]
