@@ -6,6 +6,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from cosim import bridge
@@ -15,7 +16,7 @@ from ns3_scenarios.session import check_installation
 from ns3_scenarios.validation import CHECKS
 from ns3_scenarios.validation.check import Check, Row
 
-LINE = "{:<42} {:>20} {:>20} {:>10} {:>9}  {}"
+LINE = "{:<53} {:>20} {:>20} {:>10} {:>9}  {}"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,7 +26,12 @@ def main(arguments: Sequence[str]) -> int:
     quick = parser.parse_args(arguments).quick
     check_installation()
     started = time.perf_counter()
-    rows = [row for check in CHECKS for row in _run(check, quick)]
+    rows = []
+    with ThreadPoolExecutor(len(CHECKS)) as pool:  # they wait for their child processes
+        found = pool.map(lambda check: check.rows(make_scenario, quick), CHECKS)
+        for check, its_rows in zip(CHECKS, found, strict=True):
+            _print(check, its_rows)
+            rows += its_rows
     missed = sum(not row.passed for row in rows)
     seconds = time.perf_counter() - started
     print(f"{len(rows) - missed} of {len(rows)} within their limits, {seconds:.0f} s")
@@ -49,14 +55,12 @@ def flags(network: dict[str, Any]) -> list[str]:
     ]
 
 
-def _run(check: Check, quick: bool) -> list[Row]:
-    """Print one check's settings and its rows as they come."""
+def _print(check: Check, rows: list[Row]) -> None:
+    """Print one check's settings and its rows."""
     print(f"{check.title}\n  {' '.join(flags(check.settings))}\n  {check.otherwise}")
-    rows = check.rows(make_scenario, quick)
     print(LINE.format("check", "expected", "measured", "error", "limit", "verdict"))
     for row in rows:
         verdict = "ok" if row.passed else "MISS"
         error, limit = f"{row.error:.2g}", f"{row.limit:g}"
         print(LINE.format(row.name, row.expected, row.measured, error, limit, verdict))
     print(flush=True)
-    return rows

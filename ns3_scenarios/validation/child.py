@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,17 +17,22 @@ from ns3_scenarios.worker import NOISE
 
 Result = TypeVar("Result")
 ROOT = str(Path(__file__).resolve().parents[2])
+SLOTS = threading.BoundedSemaphore(2)
 CODE = f"import sys; sys.path[0] = {ROOT!r}; from {__name__} import main; main()"
 
 
 def in_child(function: Callable[..., Result], *arguments: Any) -> Result:
-    """Return function(*arguments) from a fresh process; raise NetworkFailedError if it dies."""
-    done = subprocess.run(
-        [sys.executable, "-c", CODE],
-        input=pickle.dumps((function, arguments)),
-        capture_output=True,
-        check=False,
-    )
+    """Return function(*arguments) from a fresh process; raise NetworkFailedError if it dies.
+
+    Waits while two such processes run.
+    """
+    with SLOTS:
+        done = subprocess.run(
+            [sys.executable, "-c", CODE],
+            input=pickle.dumps((function, arguments)),
+            capture_output=True,
+            check=False,
+        )
     if done.returncode != 0:
         lines = done.stderr.decode(errors="replace").splitlines()
         said = [line.strip() for line in lines if line.strip() and not NOISE.match(line)]
@@ -36,7 +42,7 @@ def in_child(function: Callable[..., Result], *arguments: Any) -> Result:
 
 
 def in_children(function: Callable[..., Result], cases: Iterable[tuple[Any, ...]]) -> list[Result]:
-    """Return the function's results of all cases, two processes at a time."""
+    """Return the function's results of all cases, each from a process of its own."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         return list(pool.map(lambda arguments: in_child(function, *arguments), cases))
 
