@@ -76,6 +76,8 @@ def load(
     parser = _Parser(
         prog="run.py",
         description=RunConfig.__doc__,
+        epilog="Instead of a run: `check FILE.py` holds an own scenario against what a network"
+        " promises, `validate` the network against theory; each has its own --help.",
         allow_abbrev=False,
         parents=[also_in_help] if also_in_help else [],
         conflict_handler="resolve",
