@@ -59,6 +59,8 @@ class StreamEndpoint : public Endpoint
     }
 
   private:
+    static constexpr double SUSPECT_AFTER_S = 0.5;
+
     struct Header
     {
         uint32_t round;
@@ -89,7 +91,8 @@ class StreamEndpoint : public Endpoint
         bool connected{false};
         uint64_t pushedBytes{0};
         uint32_t capacity{0}; // of the send buffer
-        int silence{0};       // retransmissions since the last acknowledgement
+        Time heardAt;         // of the last acknowledgement, or the start of waiting for one
+        double suspectAfterS{SUSPECT_AFTER_S};
         std::deque<Record> queue;
         std::deque<Pushed> pushed; // not yet acknowledged
     };
@@ -180,6 +183,10 @@ class StreamEndpoint : public Endpoint
             }
             out.queue.pop_front();
             std::memcpy(record.data(), &header, sizeof(header));
+            if (out.pushed.empty())
+            {
+                out.heardAt = Simulator::Now();
+            }
             // Booked first: sending may call back.
             out.pushedBytes += size;
             out.pushed.push_back(Pushed{m_round, next.message, length, out.pushedBytes});
@@ -205,17 +212,20 @@ class StreamEndpoint : public Endpoint
                     out.pushed.front().length;
             }
             out.pushed.pop_front();
+            out.heardAt = Simulator::Now();
+            out.suspectAfterS = SUSPECT_AFTER_S;
         }
     }
 
     void CountRetransmission(Outgoing& out)
     {
-        const size_t before = out.pushed.size();
         CountAcked(out);
-        out.silence = out.pushed.size() < before ? 1 : out.silence + 1;
-        // After 2, 4, 8, ... retransmissions without an answer, as in arq.h.
-        if (out.silence >= 2 && (out.silence & (out.silence - 1)) == 0 && onPathSuspect)
+        // After some time-outs without an answer, and then after twice as many, as in arq.h.
+        // Retransmissions themselves say little: fast ones come in numbers.
+        const double silentS = (Simulator::Now() - out.heardAt).GetSeconds();
+        if (silentS >= out.suspectAfterS && onPathSuspect)
         {
+            out.suspectAfterS *= 2;
             onPathSuspect(out.peer);
         }
         if (!out.pushed.empty() && out.pushed.front().round == m_round)
