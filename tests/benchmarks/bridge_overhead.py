@@ -18,13 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from stopwatch import spent_s, timed
 
 from ns3_scenarios import worker
 
@@ -33,23 +33,7 @@ TIMES = "BRIDGE_OVERHEAD_TIMES"  # environment variable: where the child writes 
 BRIDGE = ("initial_feedback", "advertised_degree", "to_traffic", "to_feedback", "to_delivery")
 IN_CHILD = ("session", "native set-up", "simulator", "native reports")
 SET_UP = ("BeginRound", "Compute", "AddMessage")
-REPORTS = ("Messages", "Links", "Batteries", "StaleDatagrams", "Positions", "NextHops")
-
-spent_s: dict[str, float] = defaultdict(float)
-
-
-def timed(owner: Any, name: str, label: str) -> None:
-    """Replace owner.name by itself with a stop watch."""
-    inner: Callable[..., Any] = getattr(owner, name)
-
-    def watched(*args: Any, **kwargs: Any) -> Any:
-        started = time.perf_counter()
-        try:
-            return inner(*args, **kwargs)
-        finally:
-            spent_s[label] += time.perf_counter() - started
-
-    setattr(owner, name, watched)
+REPORTS = ("Messages", "Chunks", "Links", "Batteries", "StaleDatagrams", "Positions", "NextHops")
 
 
 def child() -> None:

@@ -9,14 +9,13 @@ shares; also how long ns-3 took to start. Take the ratios: the seconds are this 
 import sys
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from stopwatch import spent_s, timed
 
 from cosim import bridge, loop, record
 from cosim.cli import learning_setup, open_network
@@ -24,22 +23,6 @@ from cosim.config_sources import load
 from cosim.record import RunFolder
 from learning.data.dataset import load as load_data
 from learning.learner import Learner
-
-spent_s: dict[str, float] = defaultdict(float)
-
-
-def timed(owner: Any, name: str, label: str) -> None:
-    """Replace owner.name by itself with a stop watch."""
-    inner: Callable[..., Any] = getattr(owner, name)
-
-    def watched(*args: Any, **kwargs: Any) -> Any:
-        started = time.perf_counter()
-        try:
-            return inner(*args, **kwargs)
-        finally:
-            spent_s[label] += time.perf_counter() - started
-
-    setattr(owner, name, watched)
 
 
 def main() -> None:
