@@ -21,6 +21,7 @@ from learning.learner import Delivery, PartialMessage, Payload
 from ns3_scenarios import catalogue, interference, mobility
 from ns3_scenarios.analytic import link_snr_db
 from ns3_scenarios.channel import Channel, log_normal_shadowing_db, read_loss_trace
+from ns3_scenarios.csv_file import read_csv
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.mobility import neighbours_within
 from ns3_scenarios.radio import Radio
@@ -217,12 +218,7 @@ def _batteries(config: RunConfig) -> dict[str, FloatArray]:
 
 def _device_table(path: Path, num_devices: int) -> pd.DataFrame:
     known = {"battery_j", "capacity_j", "harvest_power_w"}
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise ScenarioError(
-            f"energy.device_file: expected a readable CSV file, got {path} ({error})"
-        ) from None
+    table = read_csv(path, "energy.device_file")
     if not set(table.columns) <= known or len(table) != num_devices or not len(table.columns):
         raise ScenarioError(
             f"energy.device_file: expected columns of {', '.join(sorted(known))} and {num_devices}"

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ns3_scenarios.arrays import BoolArray, FloatArray
+from ns3_scenarios.csv_file import read_csv
 from ns3_scenarios.errors import ScenarioError
 
 MOBILITIES = ("static", "random_waypoint", "gauss_markov", "ns2_trace")
@@ -114,12 +115,7 @@ def disc_positions_m(
 
 def file_positions_m(path: Path, num_devices: int, height_m: float = 0.0) -> FloatArray:
     """Read positions from a CSV file with columns x_m, y_m and, if it has one, z_m, (n, 3) [m]."""
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise ScenarioError(
-            f"network.placement_file: expected a readable CSV file, got {path} ({error})"
-        ) from None
+    table = read_csv(path, "network.placement_file")
     if not {"x_m", "y_m"} <= set(table.columns) or len(table) != num_devices:
         raise ScenarioError(
             f"network.placement_file: expected columns x_m, y_m (and z_m) and {num_devices} rows,"
