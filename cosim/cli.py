@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from cosim.errors import ConfigError, OutputError
 from cosim.loop import RoundRecord, run_rounds
 from cosim.record import RunFolder
 from learning.data.dataset import load as load_data
+from learning.data.setup import DataSetup
 from learning.errors import LearningError
 from learning.learner import Learner
 from learning.setup import LearningSetup
@@ -111,7 +113,7 @@ def run(config: RunConfig, destination: Path) -> None:
     scenario = bridge.make_scenario(config)
     if config.network.kind == "ns3":
         check_installation()
-    learner = Learner(learning_setup(config), load_data(learning_setup(config)))
+    learner = Learner(learning_setup(config), load_data(learning_setup(config).data))
     folder = RunFolder(destination, config)
     timings = {"ns3_s": 0.0, "learning_s": 0.0}
     network: Network | None = None
@@ -142,8 +144,10 @@ def run(config: RunConfig, destination: Path) -> None:
 
 def learning_setup(config: RunConfig) -> LearningSetup:
     """Turn the configuration into the learning side's own."""
-    fields = config.learning.model_dump(exclude={"rounds"})
-    return LearningSetup(num_devices=config.network.num_devices, seed=config.seed, **fields)
+    given = config.learning.model_dump(exclude={"rounds"})
+    given |= {"num_devices": config.network.num_devices, "seed": config.seed}
+    own = {field.name: given.pop(field.name) for field in fields(DataSetup)}
+    return LearningSetup(data=DataSetup(**own), **given)
 
 
 def open_network(config: RunConfig, scenario: NetworkScenario, folder: RunFolder) -> Network:

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cosim.compute import PROFILES
+from cosim.config_learning import LearningConfig
 from cosim.config_network import NetworkConfig
 from cosim.config_section import Section, quantity
 from ns3_scenarios.scenario import RADIO_PROFILES
@@ -69,69 +70,6 @@ class EnergyConfig(Section):
             raise ValueError(
                 f"energy.reserve_j: expected less than energy.battery_j ({self.battery_j:g} J), "
                 f"got {self.reserve_j:g}; lower the reserve or use a larger battery"
-            )
-        return self
-
-
-class LearningConfig(Section):
-    """Data, method and training."""
-
-    rounds: int = quantity(30, "Rounds to run", "", 1, 100000)
-    dataset: Literal["watch", "uci_har", "made"] = Field(
-        "watch",
-        description="watch: embedded recordings of a smartwatch; uci_har: needs data_path;"
-        " made: synthetic, for tests",
-    )
-    data_path: str | None = Field(None, description="Folder, zip or npz of the data set")
-    method: Literal["dmml_kd", "dmml_strong", "dmml", "local"] = Field(
-        "dmml_kd",
-        description="dmml_kd; dmml: decentralised SGD (D-PSGD); dmml_strong: with unimodal losses"
-        " and logit adjustment; local: no exchange",
-    )
-    partition: Literal["dirichlet", "iid", "subject"] = Field(
-        "dirichlet", description="How recordings are dealt to devices"
-    )
-    dirichlet_alpha: float = quantity(
-        0.5, "Concentration of the label mix per device; small is heterogeneous", "", 1e-3, 1e6
-    )
-    modality_pattern: Literal["all", "thirds"] = Field(
-        "all",
-        description="all: every device has both modalities; thirds: first, second or both,"
-        " a third of the devices each",
-    )
-    batch_size: int = quantity(32, "Windows in one local step", "", 1, 4096)
-    learning_rate: float = quantity(0.1, "Step size of SGD", "", 1e-6, 10.0)
-    clip_norm: float = quantity(5.0, "Largest gradient norm of a device's step", "", 1e-6, 1e6)
-    feature_dim: int = quantity(32, "Width of the common and of the specific features", "", 1, 1024)
-    unimodal_weight: float = quantity(1.0, "Loss weight of each modality alone", "", 0.0, 100.0)
-    orthogonality_weight: float = quantity(
-        0.02, "Loss weight of common against specific features", "", 0.0, 100.0
-    )
-    distillation_weight: float = quantity(
-        1.0, "Loss weight of generated common features", "", 0.0, 100.0
-    )
-    alignment_weight: float = quantity(
-        0.1, "Loss weight of common features to the global class means", "", 0.0, 100.0
-    )
-    logit_adjustment: bool = Field(True, description="Correct logits by the local label prior")
-    generator_samples: int = quantity(32, "Generated features per local step", "", 1, 4096)
-    generator_decay: float = quantity(
-        0.9, "What is left of the generator's old statistics after a round", "", 0.0, 1.0
-    )
-    warmup_rounds: int = quantity(5, "Rounds without generator terms", "", 0, 100000)
-    ramp_rounds: int = quantity(10, "Rounds over which they grow to full weight", "", 0, 100000)
-
-    @model_validator(mode="after")
-    def _data_path_fits(self) -> LearningConfig:
-        if self.dataset == "uci_har" and self.data_path is None:
-            raise ValueError(
-                "learning.data_path: expected the path of the UCI HAR archive, got none;"
-                " add --learning.data_path PATH"
-            )
-        if self.dataset != "uci_har" and self.data_path is not None:
-            raise ValueError(
-                f"learning.data_path: expected none with dataset {self.dataset},"
-                f" got {self.data_path}; remove it or use --learning.dataset uci_har"
             )
         return self
 

@@ -97,8 +97,8 @@ class Learner:
         self._setup = setup
         n = setup.num_devices
         self.modality_names = tuple(data.modalities)
-        self.available = modality_mask(setup, len(self.modality_names))
-        self._data = gather_device_data(data, partition_recordings(data, setup), n)
+        self.available = modality_mask(setup.data, len(self.modality_names))
+        self._data = gather_device_data(data, partition_recordings(data, setup.data), n)
         self.samples_per_device = self._data.count
         self.class_counts = self._data.class_counts
         self._shape = ModelShape(

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
+from learning.checks import check_choices, check_numbers
+from learning.data.setup import DataSetup
 from learning.errors import LearningError
 
-DATASETS = ("watch", "uci_har", "made")
 METHODS = ("dmml_kd", "dmml_strong", "dmml", "local")
-PARTITIONS = ("iid", "dirichlet", "subject")
-MODALITY_PATTERNS = ("all", "thirds")
-
-_CHOICES = {
-    "dataset": DATASETS,
-    "method": METHODS,
-    "partition": PARTITIONS,
-    "modality_pattern": MODALITY_PATTERNS,
-}
-_POSITIVE = ("num_devices", "batch_size", "feature_dim", "dirichlet_alpha", "learning_rate")
-_NOT_NEGATIVE = (
-    "unimodal_weight",
-    "orthogonality_weight",
-    "distillation_weight",
-    "alignment_weight",
-    "generator_samples",
-    "warmup_rounds",
-    "ramp_rounds",
-    "seed",
-)
 
 
 @dataclass(frozen=True)
@@ -45,13 +25,8 @@ class LearningSetup:
     Raises LearningError for an unknown name or a number out of range.
     """
 
-    dataset: str
-    data_path: str | None
+    data: DataSetup
     method: str
-    num_devices: int
-    partition: str
-    dirichlet_alpha: float
-    modality_pattern: str
     batch_size: int
     learning_rate: float
     clip_norm: float
@@ -65,24 +40,33 @@ class LearningSetup:
     generator_decay: float
     warmup_rounds: int
     ramp_rounds: int
-    seed: int
 
     def __post_init__(self) -> None:
-        for name, known in _CHOICES.items():
-            value = getattr(self, name)
-            if value not in known:
-                raise LearningError(name, " | ".join(known), repr(value), "choose one of these")
-        numbers = [f.name for f in fields(self) if isinstance(getattr(self, f.name), int | float)]
-        for name in numbers:
-            value = getattr(self, name)
-            if math.isnan(value) or (math.isinf(value) and name != "clip_norm"):
-                raise LearningError(name, "a finite number", str(value), "give a finite number")
-        for name in (*_POSITIVE, "clip_norm"):
-            if getattr(self, name) <= 0:
-                raise LearningError(name, "> 0", str(getattr(self, name)), "give a positive number")
-        for name in _NOT_NEGATIVE:
-            if getattr(self, name) < 0:
-                raise LearningError(name, ">= 0", str(getattr(self, name)), "give 0 or more")
+        check_choices(self, method=METHODS)
+        check_numbers(
+            self,
+            positive=("batch_size", "feature_dim", "learning_rate", "clip_norm"),
+            not_negative=(
+                "unimodal_weight",
+                "orthogonality_weight",
+                "distillation_weight",
+                "alignment_weight",
+                "generator_samples",
+                "warmup_rounds",
+                "ramp_rounds",
+            ),
+            may_be_infinite=("clip_norm",),
+        )
         if not 0 <= self.generator_decay <= 1:
             got = str(self.generator_decay)
             raise LearningError("generator_decay", "0 to 1", got, "0.9 forgets 10 % each round")
+
+    @property
+    def num_devices(self) -> int:
+        """Devices of the run."""
+        return self.data.num_devices
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything random on the learning side."""
+        return self.data.seed

@@ -12,12 +12,12 @@ from learning.data.windows import MultiModalData
 from learning.errors import LearningError
 
 if TYPE_CHECKING:
-    from learning.setup import LearningSetup
+    from learning.data.setup import DataSetup
 
 __all__ = ["MultiModalData", "load"]
 
 
-def load(setup: LearningSetup) -> MultiModalData:
+def load(setup: DataSetup) -> MultiModalData:
     """Load the data set that the setup names; nothing is downloaded, nothing is replaced.
 
     Raises LearningError when data are missing or altered.

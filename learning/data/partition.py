@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from learning.errors import LearningError
 
 if TYPE_CHECKING:
+    from learning.data.setup import DataSetup
     from learning.data.windows import MultiModalData
-    from learning.setup import LearningSetup
 
 MINIMUM_WINDOWS = 16
 MAXIMUM_DRAWS = 500
@@ -19,7 +19,7 @@ _PARTITION_STREAM = 0x50617274
 _MODALITY_STREAM = 0x4D6F6461
 
 
-def partition_recordings(data: MultiModalData, setup: LearningSetup) -> NDArray[np.int64]:
+def partition_recordings(data: MultiModalData, setup: DataSetup) -> NDArray[np.int64]:
     """Give every training recording to one device: (N,) the window's owner, -1 for test windows.
 
     Windows of a recording overlap, so a recording is never split. A draw that leaves a device
@@ -128,7 +128,7 @@ def deal_by_subject(
     return device
 
 
-def modality_mask(setup: LearningSetup, num_modalities: int) -> NDArray[np.bool_]:
+def modality_mask(setup: DataSetup, num_modalities: int) -> NDArray[np.bool_]:
     """Say which modalities each device has: (n, m).
 
     "all": every one. "thirds": devices in random order, a third with the first modality only, a

@@ -84,7 +84,7 @@ def run_loop(flags: list[str], folder: Path) -> tuple[list[dict[str, float]], in
     torch.set_num_threads(1)
     config = load(flags, None, None)
     scenario = bridge.make_scenario(config)
-    learner = Learner(learning_setup(config), load_data(learning_setup(config)))
+    learner = Learner(learning_setup(config), load_data(learning_setup(config).data))
     os.environ[TIMES] = str(folder / "times.jsonl")
     with mock.patch.object(subprocess, "Popen", ChildOfOurs):
         network = worker.Ns3Network(scenario, folder / "ns3.log")

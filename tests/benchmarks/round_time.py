@@ -31,7 +31,7 @@ def main() -> None:
     torch.set_num_threads(1)
     config = load(sys.argv[1:], None, None)
     scenario = bridge.make_scenario(config)
-    learner = Learner(learning_setup(config), load_data(learning_setup(config)))
+    learner = Learner(learning_setup(config), load_data(learning_setup(config).data))
     with tempfile.TemporaryDirectory() as name:
         folder = RunFolder(Path(name) / "run", config)
         started = time.perf_counter()

@@ -87,7 +87,7 @@ def go(*flags: str, thirsty: int | None = None, late_death: bool = False) -> Run
     config = make_config(*flags)
     scenario = make_scenario(config)
     setup = learning_setup(config)
-    learner = WatchedLearner(setup, load_data(setup))
+    learner = WatchedLearner(setup, load_data(setup.data))
     network = LateDeathNetwork(scenario) if late_death else IdealNetwork(scenario)
     if thirsty is not None:
         network = ThirstyNetwork(scenario, thirsty, 40.0)
@@ -377,7 +377,7 @@ def test_a_run_over_the_analytic_network_measures_the_cost_of_its_capacity(
     scenario, setup = make_scenario(config), learning_setup(config)
     network = open_network(config, scenario, RunFolder(tmp_path / "run", config))
     assert isinstance(network, AnalyticNetwork)
-    learner = Learner(setup, load_data(setup))
+    learner = Learner(setup, load_data(setup.data))
     last = list(run_rounds(config, scenario, learner, network))[-1]
     # A byte takes 8 / C seconds, at the power of a sender and a receiver.
     s_per_byte = 8 / capacity_bps(scenario)[scenario.neighbours]

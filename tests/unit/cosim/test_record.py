@@ -49,7 +49,7 @@ def run() -> Run:
     torch.set_num_threads(1)
     config = make_config()
     scenario, setup = make_scenario(config), learning_setup(config)
-    learner = Learner(setup, load_data(setup))
+    learner = Learner(setup, load_data(setup.data))
     records, tables = [], []
     for each in run_rounds(config, scenario, learner, IdealNetwork(scenario)):
         records.append(each)

@@ -1,9 +1,12 @@
 """The same learning a second time: ordinary modules, a loop over devices, torch.optim.SGD."""
 
+from dataclasses import fields
+
 import torch
 from torch import nn
 from torch.nn import functional
 
+from learning.data.setup import DataSetup
 from learning.setup import LearningSetup
 
 DEFAULTS = {
@@ -32,7 +35,9 @@ DEFAULTS = {
 
 
 def make_setup(**changes):
-    return LearningSetup(**(DEFAULTS | changes))
+    given = DEFAULTS | changes
+    own = {field.name: given.pop(field.name) for field in fields(DataSetup)}
+    return LearningSetup(data=DataSetup(**own), **given)
 
 
 class Encoder(nn.Module):

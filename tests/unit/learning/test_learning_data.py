@@ -170,15 +170,15 @@ def test_an_archive_without_a_table_names_it(archive):
 
 def test_a_data_set_that_needs_a_path_is_never_replaced(tmp_path):
     with pytest.raises(LearningError, match="data_path"):
-        load(make_setup(dataset="uci_har"))
+        load(make_setup(dataset="uci_har").data)
     with pytest.raises(LearningError, match="nothing at"):
-        load(make_setup(dataset="uci_har", data_path=str(tmp_path / "absent")))
+        load(make_setup(dataset="uci_har", data_path=str(tmp_path / "absent")).data)
     broken = tmp_path / "broken.zip"
     broken.write_bytes(b"no zip")
     with pytest.raises(LearningError, match="zip"):
-        load(make_setup(dataset="uci_har", data_path=str(broken)))
+        load(make_setup(dataset="uci_har", data_path=str(broken)).data)
 
 
 def test_load_takes_the_data_set_by_name():
-    assert load(make_setup(dataset="watch")).name == "watch"
-    assert load(make_setup(dataset="made")).name == "made"
+    assert load(make_setup(dataset="watch").data).name == "watch"
+    assert load(make_setup(dataset="made").data).name == "made"

@@ -11,7 +11,7 @@ CASES = [("iid", 9), ("dirichlet", 9), ("subject", 9), ("subject", 3), ("dirichl
 
 @pytest.mark.parametrize(("partition", "n"), CASES)
 def test_every_recording_lives_on_one_device_and_no_test_window_on_any(watch, partition, n):
-    owner = partition_recordings(watch, make_setup(partition=partition, num_devices=n))
+    owner = partition_recordings(watch, make_setup(partition=partition, num_devices=n).data)
     assert (owner[~watch.is_train] == -1).all()
     devices_of = {}
     for window in np.flatnonzero(watch.is_train):
@@ -26,7 +26,7 @@ def test_every_recording_lives_on_one_device_and_no_test_window_on_any(watch, pa
 @pytest.mark.parametrize(("partition", "n"), CASES)
 def test_a_partition_is_decided_by_its_seed(watch, partition, n):
     deal = [
-        partition_recordings(watch, make_setup(partition=partition, num_devices=n, seed=seed))
+        partition_recordings(watch, make_setup(partition=partition, num_devices=n, seed=seed).data)
         for seed in (1, 1, 2)
     ]
     np.testing.assert_array_equal(deal[0], deal[1])
@@ -34,7 +34,7 @@ def test_a_partition_is_decided_by_its_seed(watch, partition, n):
 
 
 def test_iid_devices_hold_each_class_in_nearly_equal_numbers_of_recordings(watch):
-    owner = partition_recordings(watch, make_setup(partition="iid", num_devices=4))
+    owner = partition_recordings(watch, make_setup(partition="iid", num_devices=4).data)
     for c in range(7):
         held = [len(set(watch.recording[(owner == k) & (watch.label == c)])) for k in range(4)]
         assert sum(held) == 14
@@ -49,7 +49,7 @@ def test_a_smaller_alpha_makes_devices_more_one_sided(watch):
             setup = make_setup(
                 partition="dirichlet", dirichlet_alpha=alpha, num_devices=7, seed=seed
             )
-            owner = partition_recordings(watch, setup)
+            owner = partition_recordings(watch, setup.data)
             for k in range(7):
                 counts = np.bincount(watch.label[owner == k], minlength=7)
                 shares.append(counts.max() / counts.sum())
@@ -61,20 +61,20 @@ def test_dirichlet_fills_no_device_beyond_its_share_and_one_recording(watch):
     longest = np.bincount(watch.recording[watch.is_train]).max()
     for seed in range(5):
         setup = make_setup(partition="dirichlet", dirichlet_alpha=0.1, num_devices=7, seed=seed)
-        owner = partition_recordings(watch, setup)
+        owner = partition_recordings(watch, setup.data)
         held = [int((owner == k).sum()) for k in range(7)]
         assert max(held) < sum(held) / 7 + longest
 
 
 def test_by_subject_no_device_mixes_people_when_devices_outnumber_them(watch):
-    owner = partition_recordings(watch, make_setup(partition="subject", num_devices=9))
+    owner = partition_recordings(watch, make_setup(partition="subject", num_devices=9).data)
     people = [set(watch.subject[owner == k]) for k in range(9)]
     assert all(len(person) == 1 for person in people)
     assert set().union(*people) == {1, 2, 3, 4, 5, 6, 7}
 
 
 def test_by_subject_people_stay_whole_when_they_outnumber_devices(watch):
-    owner = partition_recordings(watch, make_setup(partition="subject", num_devices=3))
+    owner = partition_recordings(watch, make_setup(partition="subject", num_devices=3).data)
     people = [set(watch.subject[owner == k]) for k in range(3)]
     assert sorted(len(person) for person in people) == [2, 2, 3]
     assert sum(len(person) for person in people) == len(set().union(*people))
@@ -82,23 +82,23 @@ def test_by_subject_people_stay_whole_when_they_outnumber_devices(watch):
 
 def test_more_devices_than_recordings_is_an_error_with_a_remedy(watch, made):
     with pytest.raises(LearningError, match=r"99 training recordings.*98.*fewer devices"):
-        partition_recordings(watch, make_setup(num_devices=99))
+        partition_recordings(watch, make_setup(num_devices=99).data)
     # 40 recordings of 6 windows: no deal gives 16 windows to each of 20 devices
     with pytest.raises(LearningError, match="16 windows"):
-        partition_recordings(made, make_setup(num_devices=20))
+        partition_recordings(made, make_setup(num_devices=20).data)
 
 
 def test_thirds_give_a_third_each_only_first_only_second_and_both():
-    mask = modality_mask(make_setup(num_devices=9, modality_pattern="thirds"), 2)
+    mask = modality_mask(make_setup(num_devices=9, modality_pattern="thirds").data, 2)
     kinds = sorted(tuple(row) for row in mask.tolist())
     assert kinds == [(False, True)] * 3 + [(True, False)] * 3 + [(True, True)] * 3
-    assert modality_mask(make_setup(num_devices=9), 2).all()
+    assert modality_mask(make_setup(num_devices=9).data, 2).all()
     with pytest.raises(LearningError, match="two modalities"):
-        modality_mask(make_setup(modality_pattern="thirds"), 1)
+        modality_mask(make_setup(modality_pattern="thirds").data, 1)
 
 
 def test_device_data_are_the_windows_that_the_partition_gave(made):
-    owner = partition_recordings(made, make_setup())
+    owner = partition_recordings(made, make_setup().data)
     data = gather_device_data(made, owner, 4)
     for k in range(4):
         mine = np.flatnonzero(owner == k)
@@ -110,7 +110,7 @@ def test_device_data_are_the_windows_that_the_partition_gave(made):
 
 
 def test_a_batch_holds_windows_of_its_own_device_and_all_of_them_in_time(made):
-    data = gather_device_data(made, partition_recordings(made, make_setup()), 4)
+    data = gather_device_data(made, partition_recordings(made, make_setup().data), 4)
     drawn = [set() for _ in range(4)]
     for step in range(100):
         for k, rows in enumerate(draw_batch(data, 8, 7, 0, step).tolist()):
@@ -119,7 +119,7 @@ def test_a_batch_holds_windows_of_its_own_device_and_all_of_them_in_time(made):
 
 
 def test_batches_are_keyed_by_seed_round_and_step(made):
-    data = gather_device_data(made, partition_recordings(made, make_setup()), 4)
+    data = gather_device_data(made, partition_recordings(made, make_setup().data), 4)
     batch = draw_batch(data, 8, 7, 3, 2)
     np.testing.assert_array_equal(batch, draw_batch(data, 8, 7, 3, 2))
     for key in ((8, 3, 2), (7, 4, 2), (7, 3, 1), (7, 2, 3)):

@@ -23,7 +23,7 @@ UNEQUAL = np.array([[0, 0], [3, 1], [0, 2], [2, 4]])
 
 @pytest.fixture
 def device_data(made):
-    return gather_device_data(made, partition_recordings(made, make_setup(num_devices=N)), N)
+    return gather_device_data(made, partition_recordings(made, make_setup(num_devices=N).data), N)
 
 
 def different_parameters():
