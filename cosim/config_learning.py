@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from cosim.config_section import Section, quantity
 from learning.data.setup import DATASETS, MODALITY_PATTERNS, PARTITIONS
-from learning.setup import METHODS
+from learning.methods.catalogue import METHODS
+from learning.setup import GENERATORS
 
 
 class DataFields(Section):
@@ -50,15 +51,31 @@ class DataFields(Section):
 class MethodFields(Section):
     """Method, model and training."""
 
-    method: Literal[METHODS] = Field(  # type: ignore[valid-type]
+    method: str = Field(
         "dmml_kd",
-        description="dmml_kd; dmml: decentralised SGD (D-PSGD); dmml_strong: with unimodal losses"
-        " and logit adjustment; local: no exchange",
+        description=f"{', '.join(METHODS)}; or a Python file with a METHOD of your own",
     )
+    method_options: dict[str, float] = Field(
+        {},
+        description="The method's own numbers, a table of the TOML file or NAME=VALUE: "
+        + "; ".join(
+            f"{name}: {', '.join(f'{o}={v:g}' for o, v in method.options.items())}"
+            for name, method in METHODS.items()
+            if method.options
+        ),
+    )
+    only_modality: str | None = Field(None, description="What single_modality trains")
     batch_size: int = quantity(32, "Windows in one local step", "", 1, 4096)
     learning_rate: float = quantity(0.1, "Step size of SGD", "", 1e-6, 10.0)
     clip_norm: float = quantity(5.0, "Largest gradient norm of a device's step", "", 1e-6, 1e6)
     feature_dim: int = quantity(32, "Width of the common and of the specific features", "", 1, 1024)
+    decomposition: bool = Field(
+        True, description="dmml_kd splits features into common and specific ones"
+    )
+    generator: Literal[GENERATORS] = Field(  # type: ignore[valid-type]
+        "statistics",
+        description="What dmml_kd distils from: statistics of features by class, a network, none",
+    )
     unimodal_weight: float = quantity(1.0, "Loss weight of each modality alone", "", 0.0, 100.0)
     orthogonality_weight: float = quantity(
         0.02, "Loss weight of common against specific features", "", 0.0, 100.0

@@ -282,6 +282,9 @@ def _devices_table(
         "alive": np.isnan(energy.died_at_s),
         "accuracy": evaluation.accuracy,
         "macro_f1": evaluation.macro_f1,
+        **{f"accuracy_{name}": v for name, v in evaluation.subset_accuracy.items()},
+        "feature_distance": evaluation.feature_distance,
+        "consensus_distance": evaluation.consensus_distance,
         "train_loss": trained.loss,
         "samples": learner.samples_per_device,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from learning.models import Stack
+from learning.encoders import Stack
 
 INITIAL_SPEED = 1.0
 # The newest round's share of the moving average.

@@ -1,72 +1,197 @@
-"""How well the devices classify people whom nobody trained on."""
+"""How well the devices classify people whom nobody trained on, and how alike they are."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from learning.models import Stack, encoder_part, forward, take
+from learning.encoders import Stack
+from learning.models import Forward, Model, encoder_part, forward, part_of, take
 
 # Small enough for the activations of a chunk to stay in a core's cache.
-_CHUNK_WINDOWS = 64
+_CHUNK_SAMPLES = 64
+# With more modalities than this, subsets are too many for a column each.
+MOST_NAMED_MODALITIES = 3
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores on the held-out people, each device with its own modalities.
+    """Scores on the held-out people; NaN where a device lacks a modality, or all of them.
 
-    accuracy, macro_f1 (n,): of the fused logits; modality_accuracy (n, m): of each modality alone,
-    NaN where a device lacks it. No logit adjustment: it belongs to training.
+    accuracy, macro_f1 (n,): of the fused logits of all that a device has; modality_accuracy
+    (n, m): of each modality alone; subset_accuracy: name -> (n,), of two or more modalities
+    ("acc+gyro"; with more than three modalities the mean over subsets of a size, "2_modalities");
+    feature_distance (n,): how far a device's class-conditional common features lie from those of
+    all devices (see `class_feature_distance`); consensus_distance (n,): how far its model is from
+    the mean one. No logit adjustment: it belongs to training.
     """
 
     accuracy: NDArray[np.float64]
     macro_f1: NDArray[np.float64]
     modality_accuracy: NDArray[np.float64]
+    subset_accuracy: dict[str, NDArray[np.float64]]
+    feature_distance: NDArray[np.float64]
+    consensus_distance: NDArray[np.float64]
 
 
 def evaluate_stack(
+    model: Model,
     parameters: Stack,
     inputs: dict[str, Tensor],
     label: Tensor,
     available: NDArray[np.bool_],
-    num_classes: int,
 ) -> Evaluation:
-    """Classify T windows on every device: (T, channels, length) per modality, label (T,).
+    """Classify T samples on every device: (T, *shape) per modality, label (T,).
 
     available (n, m) bool, in the order of `inputs`.
     """
-    n, num_windows = len(available), len(label)
-    devices = torch.arange(n)
-    users = {m: torch.from_numpy(np.flatnonzero(available[:, i])) for i, m in enumerate(inputs)}
-    users = {m: who for m, who in users.items() if len(who) > 0}
-    encoders = {m: take(parameters, encoder_part(m), who) for m, who in users.items()}
-    head = take(parameters, "head", devices)
-    fused = torch.empty((n, num_windows), dtype=torch.int64)
-    alone = {m: torch.empty((len(who), num_windows), dtype=torch.int64) for m, who in users.items()}
-    with torch.no_grad():
-        for start in range(0, num_windows, _CHUNK_WINDOWS):
-            chunk = slice(start, start + _CHUNK_WINDOWS)
-            same = {m: inputs[m][chunk].expand(len(who), -1, -1, -1) for m, who in users.items()}
-            passed = forward(encoders, head, same, devices, users)
-            fused[:, chunk] = passed.fused_logits.argmax(-1)
-            for m, logits in passed.modality_logits.items():
-                alone[m][:, chunk] = logits.argmax(-1)
-
     truth = label.numpy()
-    modality_accuracy = np.full((n, len(inputs)), np.nan)
-    for column, m in enumerate(inputs):
-        if m in users:
-            modality_accuracy[users[m].numpy(), column] = (alone[m].numpy() == truth).mean(1)
-    predicted = fused.numpy()
+    has_any: NDArray[np.bool_] = np.any(available, axis=1)
+    users = {m: np.flatnonzero(available[:, i]) for i, m in enumerate(inputs)}
+    users = {m: who for m, who in users.items() if len(who) > 0}
+    column = {m: i for i, m in enumerate(inputs)}
+    has_all: dict[tuple[str, ...], NDArray[np.bool_]] = {
+        subset: np.all(available[:, [column[m] for m in subset]], axis=1)
+        for subset in _subsets(tuple(inputs))
+    }
+    predicted = {subset: np.zeros((len(available), len(label)), np.int64) for subset in has_all}
+    fused = np.zeros((len(available), len(label)), np.int64)
+    sums = {
+        m: torch.zeros(len(who), model.num_classes, model.common_dim) for m, who in users.items()
+    }
+    for chunk, passed in _passes(model, parameters, inputs, users, has_any):
+        fused[has_any, chunk] = passed.fused_logits.argmax(-1)
+        for subset, values in predicted.items():
+            who = has_all[subset]
+            if who.any():
+                values[who, chunk] = _subset_logits(passed, subset, who).argmax(-1)
+        one_hot = torch.nn.functional.one_hot(label[chunk], model.num_classes).float()
+        for m, common in passed.common.items():
+            sums[m] += one_hot.T @ common
+
+    right = {subset: (values == truth).mean(1) for subset, values in predicted.items()}
+    for subset, scores in right.items():
+        scores[~has_all[subset]] = np.nan
+    count = torch.from_numpy(np.bincount(truth, minlength=model.num_classes))
+    means = {m: (total / count.clamp(min=1)[:, None]).numpy() for m, total in sums.items()}
     return Evaluation(
-        accuracy=(predicted == truth).mean(1),
-        macro_f1=macro_f1(predicted, truth, num_classes),
-        modality_accuracy=modality_accuracy,
+        accuracy=np.where(has_any, (fused == truth).mean(1), np.nan),
+        macro_f1=np.where(has_any, macro_f1(fused, truth, model.num_classes), np.nan),
+        modality_accuracy=np.stack([right[(m,)] for m in inputs], axis=1),
+        subset_accuracy=_named_subsets(right, len(inputs)),
+        feature_distance=class_feature_distance(means, users, len(available)),
+        consensus_distance=consensus_distance(model, parameters, users, has_any),
     )
+
+
+def _subsets(names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for size in range(1, len(names) + 1):
+        yield from combinations(names, size)
+
+
+def _passes(
+    model: Model,
+    parameters: Stack,
+    inputs: dict[str, Tensor],
+    users: dict[str, NDArray[np.int64]],
+    has_any: NDArray[np.bool_],
+) -> Iterator[tuple[slice, Forward]]:
+    """Pass the samples chunk by chunk through the devices that have any modality."""
+    devices = torch.from_numpy(np.flatnonzero(has_any))
+    position = np.cumsum(has_any) - 1
+    rows = {m: torch.from_numpy(position[who]) for m, who in users.items()}
+    encoders = {
+        m: take(parameters, encoder_part(m), torch.from_numpy(who)) for m, who in users.items()
+    }
+    head = take(parameters, "head", devices)
+    num_samples = len(next(iter(inputs.values())))
+    with torch.no_grad():
+        for start in range(0, num_samples, _CHUNK_SAMPLES):
+            chunk = slice(start, min(start + _CHUNK_SAMPLES, num_samples))
+            same = {
+                m: inputs[m][chunk].expand(len(who), *inputs[m][chunk].shape)
+                for m, who in users.items()
+            }
+            yield chunk, forward(model, encoders, head, same, devices, rows)
+
+
+def _subset_logits(passed: Forward, subset: tuple[str, ...], who: NDArray[np.bool_]) -> Tensor:
+    """Return the mean of a subset's logits on the devices (n,) bool that have all of it."""
+    wanted = torch.from_numpy(np.flatnonzero(who))
+    total = torch.zeros(())
+    for m in subset:
+        mine = passed.devices[passed.rows[m]]
+        total = total + passed.modality_logits[m][torch.isin(mine, wanted)]
+    return total / len(subset)
+
+
+def _named_subsets(
+    right: dict[tuple[str, ...], NDArray[np.float64]], num_modalities: int
+) -> dict[str, NDArray[np.float64]]:
+    if num_modalities <= MOST_NAMED_MODALITIES:
+        return {"+".join(subset): v for subset, v in right.items() if len(subset) > 1}
+    named = {}
+    for size in range(2, num_modalities + 1):
+        scores = np.stack([v for subset, v in right.items() if len(subset) == size])
+        held = ~np.isnan(scores)
+        total = np.where(held, scores, 0.0).sum(0)
+        named[f"{size}_modalities"] = np.where(
+            held.any(0), total / np.maximum(held.sum(0), 1), np.nan
+        )
+    return named
+
+
+def class_feature_distance(
+    means: dict[str, NDArray[np.float32]], users: dict[str, NDArray[np.int64]], num_devices: int
+) -> NDArray[np.float64]:
+    """How unlike the devices' class-conditional common features are: (n,), 0 when all agree.
+
+    mu_kmc: mean common feature of class c in modality m on device k; mu_c: their mean over k and
+    m; of device k: mean over its m of sum_c ||mu_kmc - mu_c||^2 / sum_c ||mu_c - mu||^2, with mu
+    the mean of mu_c: squared disagreement over the squared spread of the classes.
+    means: modality -> (a_m, C, d) of its users (a_m,).
+    """
+    everyone = np.concatenate(list(means.values())).astype(np.float64)
+    centre = everyone.mean(0)
+    spread = ((centre - centre.mean(0)) ** 2).sum()
+    total, held = np.zeros(num_devices), np.zeros(num_devices)
+    for m, values in means.items():
+        total[users[m]] += ((values - centre) ** 2).sum((1, 2))
+        held[users[m]] += 1
+    away = np.where(held > 0, total / np.maximum(held, 1), np.nan)
+    result: NDArray[np.float64] = away / max(spread, 1e-12)
+    return result
+
+
+def consensus_distance(
+    model: Model,
+    parameters: Stack,
+    users: dict[str, NDArray[np.int64]],
+    has_any: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """How far a device's model is from the mean of those who have each part: (n,).
+
+    ||theta_k - mean|| / ||mean|| over the encoders that it has and the head; NaN without any.
+    """
+    owners = {encoder_part(m): who for m, who in users.items()} | {"head": np.flatnonzero(has_any)}
+    away, size = np.zeros(len(has_any)), np.zeros(len(has_any))
+    for name in model.initial:
+        who = owners.get(part_of(name), np.zeros(0, np.int64))
+        if len(who) > 0:
+            mine = parameters[name][torch.from_numpy(who)].double()
+            mean = mine.mean(0, keepdim=True)
+            away[who] += (mine - mean).square().flatten(1).sum(1).numpy()
+            size[who] += float(mean.square().sum())
+    distance: NDArray[np.float64] = np.sqrt(
+        np.divide(away, size, out=np.full(len(size), np.nan), where=size > 0)
+    )
+    return distance
 
 
 def macro_f1(

@@ -10,19 +10,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from learning import generator
 from learning.balance import INITIAL_SPEED, parameter_variation, update_speed
-from learning.baselines import fused_loss, strong_loss
 from learning.data.batches import draw_batch, draw_noise, gather_device_data
 from learning.data.dataset import MultiModalData
-from learning.data.partition import modality_mask, partition_recordings
-from learning.dmml_kd import Knowledge, LossWeights, dmml_kd_loss, warmup
+from learning.data.holders import holders, usable_modalities
 from learning.errors import LearningError
 from learning.evaluate import Evaluation, evaluate_stack
-from learning.local_training import LocalResult, Objective, train_locally
-from learning.losses import log_prior
+from learning.generator import GENERATOR_PART
+from learning.local_training import LocalResult, train_locally
+from learning.methods.catalogue import find_method, resolve_options
+from learning.methods.interface import MixedRound, Round, keep_where
 from learning.mixing import Gaps, keep_own, metropolis_hastings, mix_stack
-from learning.models import Forward, ModelShape, encoder_part, init_parameters, part_of
+from learning.models import encoder_part, init_parameters, make_model, part_of
 from learning.payload import Message, arrived_elements, encode
 from learning.setup import LearningSetup
 from learning.work_cost import WorkCost, work_cost
@@ -94,48 +93,50 @@ class Learner:
     """
 
     def __init__(self, setup: LearningSetup, data: MultiModalData) -> None:
-        self._setup = setup
-        n = setup.num_devices
+        self._setup, n = setup, setup.num_devices
+        self._method = find_method(setup.method)
+        self._options = resolve_options(setup.method, self._method, setup.method_options)
         self.modality_names = tuple(data.modalities)
-        self.available = modality_mask(setup.data, len(self.modality_names))
-        self._data = gather_device_data(data, partition_recordings(data, setup.data), n)
+        self.available = usable_modalities(setup, self._method, self.modality_names)
+        self._data = gather_device_data(data, holders(data, setup.data, self._method.topology), n)
         self.samples_per_device = self._data.count
         self.class_counts = self._data.class_counts
-        self._shape = ModelShape(
-            {m: (x.shape[1], x.shape[2]) for m, x in data.modalities.items()},
+        splits = self._method.decomposes(setup)
+        self._model = make_model(
+            {m: x.shape[1:] for m, x in data.modalities.items()},
             data.num_classes,
-            setup.feature_dim,
+            setup.feature_dim if splits else 2 * setup.feature_dim,
+            setup.feature_dim if splits else 0,
+            setup.seed,
         )
         test = ~data.is_train
         self._test_inputs = {m: torch.from_numpy(x[test]) for m, x in data.modalities.items()}
         self._test_label = torch.from_numpy(data.label[test])
         counts = torch.from_numpy(self.class_counts).float()
-        self._class_prior = counts / counts.sum(1, keepdim=True)
+        self._class_prior = counts / counts.sum(1, keepdim=True).clamp(min=1)
 
-        self._parameters = init_parameters(self._shape, n, setup.seed)
-        self._has_generator = setup.method == "dmml_kd"
-        if self._has_generator:
-            self._parameters |= generator.empty_sums(n, data.num_classes, setup.feature_dim)
+        # Everything that the next round depends on, by name, (n, ...).
+        self._state = init_parameters(self._model, n) | self._method.extra_state(setup, self._model)
         self._speed = torch.full(self.available.shape, INITIAL_SPEED)
         self._speed_measured = torch.zeros(self.available.shape, dtype=torch.bool)
+        self._round: tuple[Round, dict[str, Tensor], Tensor] | None = None
 
     def work_cost(self) -> WorkCost:
         """FLOP per iteration, step and round, by layer formulas."""
-        return work_cost(self._setup, self._shape, self.available)
+        return work_cost(self._setup, self._method, self._model, self.available)
 
     def payload(self) -> Payload:
         """Name the parts that devices send, and the length of each serialised buffer [bytes]."""
-        if self._setup.method == "local":
-            return Payload((), np.zeros((self._setup.num_devices, 0), dtype=np.int64))
         parts = (*(encoder_part(m) for m in self.modality_names), "head")
-        parts += (generator.GENERATOR_PART,) if self._has_generator else ()
+        parts = parts if self._method.shares_model else ()
+        parts += self._method.shared_parts(self._setup)
         # All devices build the same model, so one device's buffer has every device's length.
         length = np.array([len(self.message(0, part, 0, 0)) for part in parts], dtype=np.int64)
         return Payload(parts, self._has_part(parts) * length)
 
     def message(self, device: int, part: str, round_index: int, advertised_degree: int) -> bytes:
         """Serialise one part of one device as it stands, in the format of payload.py."""
-        arrays = tuple(v[device] for name, v in self._parameters.items() if part_of(name) == part)
+        arrays = tuple(v[device] for name, v in self._state.items() if part_of(name) == part)
         return encode(Message(round_index, device, part, advertised_degree, arrays))
 
     def train(
@@ -157,35 +158,44 @@ class Learner:
                 f"{done.min()} to {done[~self.available].max(initial=0)} there",
                 "mask the plan with Learner.available",
             )
-        before = {m: self._part(encoder_part(m)) for m in self.modality_names}
-        fresh = generator.empty_sums(setup.num_devices, self._shape.num_classes, setup.feature_dim)
-
-        def observe(passed: Forward, label: Tensor) -> None:
-            for m, rows in passed.rows.items():
-                generator.add_features(
-                    fresh, passed.devices[rows], passed.common[m].detach(), label[rows]
-                )
-
+        begun = Round(
+            setup=setup,
+            model=self._model,
+            index=round_index,
+            state=self._copy(),
+            class_prior=self._class_prior,
+            noise=lambda step: draw_noise(
+                (setup.num_devices, setup.generator_samples, self._model.common_dim),
+                setup.seed,
+                round_index,
+                step,
+            ),
+            options=self._options,
+        )
+        rules = self._method.begin(begun)
         tau = torch.from_numpy(done)
         result = train_locally(
-            self._parameters,
+            self._model,
+            self._state,
             self._data,
             tau,
-            lambda step: draw_batch(self._data, setup.batch_size, setup.seed, round_index, step),
-            self._objective(round_index),
-            observe=observe if self._has_generator else None,
+            lambda step: draw_batch(self._data, self._batch_size, setup.seed, round_index, step),
+            rules,
             learning_rate=setup.learning_rate,
             clip_norm=setup.clip_norm,
         )
         _check_finite(result, tau, round_index)
-        if self._has_generator:
-            sums = self._part(generator.GENERATOR_PART)
-            trained = tau.any(1)
-            self._parameters |= generator.renew(sums, fresh, trained, setup.generator_decay)
+        if rules.finish is not None:
+            self._state |= rules.finish(tau.any(1))
+        self._round = (begun, self._copy(), tau.max(1).values)
 
         variation = torch.stack(
             [
-                parameter_variation(before[m], self._part(encoder_part(m)), tau[:, column])
+                parameter_variation(
+                    _part(begun.state, encoder_part(m)),
+                    _part(self._state, encoder_part(m)),
+                    tau[:, column],
+                )
                 for column, m in enumerate(self.modality_names)
             ],
             dim=1,
@@ -229,24 +239,32 @@ class Learner:
         for gap in gaps:
             heard[gap.sender, gap.receiver, payload.parts.index(gap.part)] = True
         weight = metropolis_hastings(heard, delivery.advertised_degree, has_part & alive[:, None])
-        before = self._parameters
-        self._parameters = mix_stack(before, payload.parts, weight)
-        keep_own(self._parameters, before, payload.parts, weight, gaps)
+        before = self._state
+        self._state = mix_stack(before, payload.parts, weight)
+        keep_own(self._state, before, payload.parts, weight, gaps)
+        self._after_mixing(torch.from_numpy(alive))
         return weight
+
+    def _after_mixing(self, alive: Tensor) -> None:
+        if self._method.after_mixing is None or self._round is None:
+            return
+        begun, trained_state, steps = self._round
+        mixed = MixedRound(begun.state, trained_state, self._state, alive & (steps > 0), steps)
+        self._state = self._state | self._method.after_mixing(begun, mixed)
 
     def evaluate(self) -> Evaluation:
         """Accuracy and macro F1 of every device on the held-out people."""
         return evaluate_stack(
-            self._parameters,
+            self._model,
+            self._state,
             self._test_inputs,
             self._test_label,
             self.available,
-            self._shape.num_classes,
         )
 
     def state(self) -> dict[str, Tensor]:
         """Everything that the next round depends on, as copies."""
-        state = {name: value.clone() for name, value in self._parameters.items()}
+        state = self._copy()
         state["speed/value"] = self._speed.clone()
         state["speed/measured"] = self._speed_measured.clone()
         return state
@@ -262,31 +280,35 @@ class Learner:
             odd = next(n for n in (*expected, *got) if expected.get(n) != got.get(n))
             remedy = "load a checkpoint of the same setup"
             raise LearningError(f"state {odd}", str(expected.get(odd)), str(got.get(odd)), remedy)
-        self._parameters = {name: state[name].clone() for name in self._parameters}
+        self._state = {name: state[name].clone() for name in self._state}
         self._speed = state["speed/value"].clone()
         self._speed_measured = state["speed/measured"].clone()
 
     def undo(self, state: dict[str, Tensor], devices: NDArray[np.bool_]) -> None:
         """Put back an earlier state for some devices (n,): what they did since is lost."""
         lost = torch.from_numpy(devices)
-
-        def back(now: Tensor, then: Tensor) -> Tensor:
-            return torch.where(lost.view(-1, *[1] * (now.dim() - 1)), then, now)
-
-        self._parameters = {n: back(v, state[n]) for n, v in self._parameters.items()}
-        self._speed = back(self._speed, state["speed/value"])
-        self._speed_measured = back(self._speed_measured, state["speed/measured"])
+        self._state = {n: keep_where(lost, state[n], v) for n, v in self._state.items()}
+        self._speed = keep_where(lost, state["speed/value"], self._speed)
+        self._speed_measured = keep_where(lost, state["speed/measured"], self._speed_measured)
+        if self._round is not None:
+            begun, trained_state, steps = self._round
+            self._round = (begun, trained_state, torch.where(lost, 0, steps))
 
     def parameters_digest(self) -> str:
         """SHA-256 of all parameters and generator sums of all devices, little endian, by name."""
         digest = hashlib.sha256()
-        for name in sorted(self._parameters):
+        for name in sorted(self._state):
             digest.update(name.encode("ascii"))
-            digest.update(self._parameters[name].numpy().astype("<f4").tobytes())
+            digest.update(self._state[name].numpy().astype("<f4").tobytes())
         return digest.hexdigest()
 
-    def _part(self, part: str) -> dict[str, Tensor]:
-        return {n: v.clone() for n, v in self._parameters.items() if part_of(n) == part}
+    def _copy(self) -> dict[str, Tensor]:
+        return {name: value.clone() for name, value in self._state.items()}
+
+    @property
+    def _batch_size(self) -> int:
+        everything = self._method.topology == "pooled"
+        return self._setup.batch_size * (self._setup.num_devices if everything else 1)
 
     def _gaps(self, delivery: Delivery, parts: tuple[str, ...]) -> list[Gaps]:
         """Find what can be used of messages with holes.
@@ -297,10 +319,10 @@ class Learner:
         gaps = []
         for message in delivery.partial:
             part = parts[message.part]
-            stack = {n: v for n, v in self._parameters.items() if part_of(n) == part}
+            stack = {n: v for n, v in self._state.items() if part_of(n) == part}
             shapes = [tuple(value.shape[1:]) for value in stack.values()]
             elements = arrived_elements(part, shapes, message.chunk_arrived, message.chunk_bytes)
-            if elements is not None and part != generator.GENERATOR_PART:
+            if elements is not None and part != GENERATOR_PART:
                 arrived = dict(zip(stack, elements, strict=True))
                 gaps.append(Gaps(message.sender, message.receiver, part, arrived))
         return gaps
@@ -308,43 +330,14 @@ class Learner:
     def _has_part(self, parts: tuple[str, ...]) -> NDArray[np.bool_]:
         has = np.ones((self._setup.num_devices, len(parts)), dtype=np.bool_)
         for column, m in enumerate(self.modality_names):
-            has[:, parts.index(encoder_part(m))] = self.available[:, column]
+            if encoder_part(m) in parts:
+                has[:, parts.index(encoder_part(m))] = self.available[:, column]
+        has[~self.available.any(axis=1)] = False
         return has
 
-    def _objective(self, round_index: int) -> Objective:
-        """Choose the method's loss; what it knows about the round is computed here, once."""
-        setup = self._setup
-        if setup.method in ("local", "dmml"):
-            return lambda passed, label, step: fused_loss(passed, label)
-        adjustment = log_prior(self._class_prior) if setup.logit_adjustment else None
-        if setup.method == "dmml_strong":
-            return lambda passed, label, step: strong_loss(
-                passed, label, adjustment, setup.unimodal_weight
-            )
-        ramp = warmup(round_index, setup.warmup_rounds, setup.ramp_rounds)
-        weights = LossWeights(
-            unimodal=setup.unimodal_weight,
-            orthogonality=setup.orthogonality_weight,
-            distillation=ramp * setup.distillation_weight,
-            alignment=ramp * setup.alignment_weight,
-        )
-        knowledge = Knowledge(
-            log_prior=adjustment,
-            classes=generator.gaussians(self._parameters),
-            distillation=generator.what_to_distil(self._class_prior, setup.logit_adjustment),
-        )
-        return lambda passed, label, step: dmml_kd_loss(
-            passed,
-            label,
-            knowledge,
-            draw_noise(
-                (setup.num_devices, setup.generator_samples, setup.feature_dim),
-                setup.seed,
-                round_index,
-                step,
-            ),
-            weights,
-        )
+
+def _part(state: dict[str, Tensor], part: str) -> dict[str, Tensor]:
+    return {name: value for name, value in state.items() if part_of(name) == part}
 
 
 def _mean_loss(loss: Tensor) -> NDArray[np.float64]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from learning.data.batches import DeviceData
-from learning.models import Forward, Stack, encoder_part, forward, take
+from learning.encoders import Stack
+from learning.methods.interface import Adjust, Gradient, Rules, per_device
+from learning.models import Forward, Model, encoder_part, forward, take
 
-# (forward pass, label (a, B), step) -> loss (a,)
-Objective = Callable[[Forward, Tensor, int], Tensor]
-# step -> rows of the training windows (n, B)
+# step -> rows of the training samples (n, B)
 Batches = Callable[[int], Tensor]
-# (forward pass, label (a, B)), after the gradient is taken
-Observer = Callable[[Forward, Tensor], None]
 
 _NORM_FLOOR = 1e-12
 
@@ -30,13 +28,13 @@ class LocalResult:
 
 
 def train_locally(
+    model: Model,
     parameters: Stack,
     data: DeviceData,
     iterations: Tensor,
     batches: Batches,
-    objective: Objective,
+    rules: Rules,
     *,
-    observe: Observer | None,
     learning_rate: float,
     clip_norm: float,
 ) -> LocalResult:
@@ -66,15 +64,18 @@ def train_locally(
         head = _as_leaves(take(parameters, "head", devices))
         label = data.label[batch[devices]]
 
-        passed = forward(encoders, head, inputs, devices, rows)
-        each = objective(passed, label, step)
+        passed = forward(model, encoders, head, inputs, devices, rows)
+        each = rules.objective(passed, label, step)
         leaves = [(devices, head), *((users[m], encoders[m]) for m in encoders)]
         # The sum of independent losses has each device's own gradient.
-        norm = _descend(parameters, each.sum(), leaves, learning_rate, clip_norm)
+        gradients = _gradients(each.sum(), leaves)
+        if rules.adjust is not None:
+            gradients = _adjusted(gradients, rules.adjust, passed, label, step)
+        norm = _descend(parameters, gradients, learning_rate, clip_norm)
         loss[devices, step - 1] = each.detach()
         gradient_norm[devices, step - 1] = norm[devices]
-        if observe is not None:
-            observe(passed, label)
+        if rules.after_step is not None:
+            rules.after_step(passed, label, step)
     return LocalResult(loss, gradient_norm)
 
 
@@ -82,23 +83,39 @@ def _as_leaves(stack: Stack) -> Stack:
     return {name: value.requires_grad_() for name, value in stack.items()}
 
 
-def _descend(
-    parameters: Stack,
-    loss: Tensor,
-    leaves: list[tuple[Tensor, Stack]],
-    learning_rate: float,
-    clip_norm: float,
-) -> Tensor:
-    """Take one clipped step from the leaves into `parameters`; returns ||g_k|| (n,)."""
+def _gradients(loss: Tensor, leaves: list[tuple[Tensor, Stack]]) -> dict[str, Gradient]:
     named = [(who, name, leaf) for who, stack in leaves for name, leaf in stack.items()]
-    gradients = torch.autograd.grad(loss, [leaf for _, _, leaf in named])
+    # A loss that leaves a parameter out has gradient zero there.
+    gradients = torch.autograd.grad(
+        loss, [leaf for _, _, leaf in named], allow_unused=True, materialize_grads=True
+    )
+    return {
+        name: Gradient(who, leaf.detach(), gradient)
+        for (who, name, leaf), gradient in zip(named, gradients, strict=True)
+    }
+
+
+def _adjusted(
+    gradients: dict[str, Gradient], adjust: Adjust, passed: Forward, label: Tensor, step: int
+) -> dict[str, Gradient]:
+    changed = adjust(gradients, passed, label, step)
+    return {
+        name: replace(old, gradient=changed.get(name, old.gradient))
+        for name, old in gradients.items()
+    }
+
+
+def _descend(
+    parameters: Stack, gradients: dict[str, Gradient], learning_rate: float, clip_norm: float
+) -> Tensor:
+    """Take one clipped step in `parameters`; returns ||g_k|| (n,)."""
     first = next(iter(parameters.values()))
     squared = torch.zeros(len(first))
-    for (who, _, _), gradient in zip(named, gradients, strict=True):
-        squared.index_add_(0, who, gradient.square().flatten(1).sum(1))
+    for each in gradients.values():
+        squared.index_add_(0, each.devices, each.gradient.square().flatten(1).sum(1))
     norm = squared.sqrt()
     rate = learning_rate * (clip_norm / (norm + _NORM_FLOOR)).clamp(max=1)
-    for (who, name, leaf), gradient in zip(named, gradients, strict=True):
-        own_rate = rate[who].view(-1, *[1] * (leaf.dim() - 1))
-        parameters[name].index_copy_(0, who, leaf.detach() - own_rate * gradient)
+    for name, each in gradients.items():
+        step = per_device(rate[each.devices], each.value) * each.gradient
+        parameters[name].index_copy_(0, each.devices, each.value - step)
     return norm

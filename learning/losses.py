@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from learning.models import Forward
+
 # Keeps the logarithm of a class that the device has never seen finite.
 PRIOR_FLOOR = 1e-3
 _NORM_FLOOR = 1e-6
@@ -50,3 +52,32 @@ def alignment(common: Tensor, label: Tensor, class_mean: Tensor, known: Tensor) 
     target = class_mean.gather(1, label[..., None].expand_as(common))
     distance = (common - target).square().mean(-1)
     return (distance * known.gather(1, label)).mean(1)
+
+
+def fused_loss(forward: Forward, label: Tensor) -> Tensor:
+    """CE of the fused logits: (a,)."""
+    return cross_entropy(forward.fused_logits, label)
+
+
+def strong_loss(
+    forward: Forward, label: Tensor, adjustment: Tensor | None, unimodal_weight: float
+) -> Tensor:
+    """CE(fused) + l_u sum_m CE(modality m alone), each with logit adjustment if given: (a,).
+
+    label (a, B); adjustment (n, C): log priors of all devices, or none.
+    """
+    adjust = torch.zeros(()) if adjustment is None else adjustment[forward.devices][:, None, :]
+    loss = cross_entropy(forward.fused_logits + adjust, label)
+    for m, rows in forward.rows.items():
+        logits = forward.modality_logits[m] + (adjust if adjustment is None else adjust[rows])
+        loss = loss.index_add(0, rows, unimodal_weight * cross_entropy(logits, label[rows]))
+    return loss
+
+
+def distillation(forward: Forward, generated: Tensor, label: Tensor, weight: Tensor) -> Tensor:
+    """Teach the shared head on generated common features: w_k CE(W_c g + b, y~), (a,).
+
+    generated (a, G, d), label (a, G), weight (a,). Gradients reach the head only.
+    """
+    logits = generated @ forward.common_weight.transpose(1, 2) + forward.bias[:, None, :]
+    return weight * cross_entropy(logits, label)

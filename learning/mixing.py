@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from learning.models import Stack, part_of
+from learning.encoders import Stack
+from learning.models import part_of
 
 
 def metropolis_hastings(

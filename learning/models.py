@@ -3,9 +3,9 @@
 A stack holds one tensor per parameter, with the devices as its first axis; its name is
 "<part>/<parameter>", and a part is what travels and is mixed as a whole:
 
-    encoder_<m>   f_m: two convolutions and a linear layer; W_m: the specific head of modality m
+    encoder_<m>   f_m (encoders.py), and W_m: the specific head of modality m
     head          W_c and b: the common head, shared by all modalities
-    generator     the class statistics of the common features (generator.py)
+    generator     what a method knows of the common features of each class (generator.py)
 """
 
 from __future__ import annotations
@@ -15,44 +15,59 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from learning.encoders import Encoder, Stack, make_encoder, uniform
 from learning.errors import LearningError
 
-Stack = dict[str, Tensor]
-
-KERNEL = 5
-POOL = 4
-CONV_CHANNELS = (8, 16)
 _INIT_STREAM = 0x496E6974
 
 
 @dataclass(frozen=True)
-class ModelShape:
-    """Sizes of the model: modalities name -> (channels, length), C classes, d = feature_dim."""
+class Model:
+    """The model that every device has: an encoder a modality, C classes, and two widths.
 
-    modalities: dict[str, tuple[int, int]]
+    z_m = [c_m | s_m], common_dim and specific_dim wide; without decomposition specific_dim is 0,
+    and there is no W_m. initial: the parameters of one device.
+    """
+
+    encoders: dict[str, Encoder]
     num_classes: int
-    feature_dim: int
+    common_dim: int
+    specific_dim: int
+    initial: Stack
 
-    def __post_init__(self) -> None:
-        for name, (_, length) in self.modalities.items():
-            if length % POOL**2 != 0:
-                expected = f"a length that {POOL**2} divides"
-                raise LearningError(f"modality {name}", expected, str(length), "cut other windows")
 
-    def flat_size(self, modality: str) -> int:
-        """Values per window after the second pooling."""
-        return CONV_CHANNELS[1] * self.modalities[modality][1] // POOL**2
+def make_model(
+    shapes: dict[str, tuple[int, ...]],
+    num_classes: int,
+    common_dim: int,
+    specific_dim: int,
+    seed: int,
+) -> Model:
+    """Build the model for modalities of these sample shapes, and draw its initial parameters."""
+    rng = np.random.default_rng([seed, _INIT_STREAM])
+    encoders: dict[str, Encoder] = {}
+    initial: Stack = {}
+    for m, shape in shapes.items():
+        encoders[m] = make_encoder(shape, common_dim + specific_dim, rng)
+        part = encoder_part(m)
+        initial |= {f"{part}/{name}": value for name, value in encoders[m].initial.items()}
+        if specific_dim > 0:
+            size = (num_classes, specific_dim)
+            initial[f"{part}/specific_weight"] = uniform(rng, size, specific_dim)
+    initial["head/common_weight"] = uniform(rng, (num_classes, common_dim), common_dim)
+    initial["head/bias"] = uniform(rng, (num_classes,), common_dim)
+    return Model(encoders, num_classes, common_dim, specific_dim, initial)
 
 
 @dataclass(frozen=True)
 class Forward:
-    """What one forward pass of `a` devices on batches of B windows gave.
+    """What one forward pass of `a` devices on batches of B samples gave.
 
     devices (a,): their numbers; rows: modality -> (a_m,) positions in `devices` of those that used
     it; common, specific: modality -> (a_m, B, d); modality_logits: modality -> (a_m, B, C), the
-    bias included; fused_logits (a, B, C); common_weight (a, C, d) and bias (a, C): the head.
+    bias included; fused_logits (a, B, C); common_weight (a, C, d) and bias (a, C): the head;
+    specific_weight: modality -> (a_m, C, d_s), empty without decomposition.
     """
 
     devices: Tensor
@@ -63,6 +78,7 @@ class Forward:
     fused_logits: Tensor
     common_weight: Tensor
     bias: Tensor
+    specific_weight: dict[str, Tensor]
 
 
 def encoder_part(modality: str) -> str:
@@ -75,36 +91,15 @@ def part_of(parameter: str) -> str:
     return parameter.split("/", maxsplit=1)[0]
 
 
-def init_parameters(shape: ModelShape, num_devices: int, seed: int) -> Stack:
-    """Draw one model and give every device a copy of it.
+def init_parameters(model: Model, num_devices: int) -> Stack:
+    """Give every device a copy of the initial model.
 
-    Uniform in +-1/sqrt(fan_in), as torch.nn does. All devices start equal: averaging models that
-    started apart would average unrelated features. A device also gets encoders of modalities that
-    it lacks; they are never trained, sent or mixed.
+    All devices start equal: averaging models that started apart would average unrelated features.
+    A device also gets encoders of modalities that it lacks; they are never trained, sent or mixed.
     """
-    rng = np.random.default_rng([seed, _INIT_STREAM])
-    first, second = CONV_CHANNELS
-    d, C = shape.feature_dim, shape.num_classes
-    sizes: dict[str, tuple[int, ...]] = {}
-    for m, (channels, _) in shape.modalities.items():
-        part = encoder_part(m)
-        sizes[f"{part}/conv1_weight"] = (first, channels, KERNEL)
-        sizes[f"{part}/conv1_bias"] = (first,)
-        sizes[f"{part}/conv2_weight"] = (second, first, KERNEL)
-        sizes[f"{part}/conv2_bias"] = (second,)
-        sizes[f"{part}/linear_weight"] = (2 * d, shape.flat_size(m))
-        sizes[f"{part}/linear_bias"] = (2 * d,)
-        sizes[f"{part}/specific_weight"] = (C, d)
-    sizes["head/common_weight"] = (C, d)
-    sizes["head/bias"] = (C,)
-    stack: Stack = {}
-    bound = 0.0
-    for name, size in sizes.items():
-        # A bias follows its weight, and shares its fan-in.
-        bound = 1.0 / np.sqrt(np.prod(size[1:])) if len(size) > 1 else bound
-        one = torch.from_numpy(rng.uniform(-bound, bound, size).astype(np.float32))
-        stack[name] = one.expand(num_devices, *size).clone()
-    return stack
+    return {
+        name: one.expand(num_devices, *one.shape).clone() for name, one in model.initial.items()
+    }
 
 
 def take(stack: Stack, part: str, devices: Tensor) -> Stack:
@@ -112,40 +107,20 @@ def take(stack: Stack, part: str, devices: Tensor) -> Stack:
     return {name: value[devices] for name, value in stack.items() if part_of(name) == part}
 
 
-def encode(parameters: Stack, modality: str, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Encode windows: z = ReLU(linear(pool(ReLU(conv(pool(ReLU(conv x))))))) = [common | specific].
+def encode(model: Model, parameters: Stack, modality: str, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Encode samples into common and specific features.
 
-    parameters: `a` devices of part encoder_<m>; x (a, B, channels, length) -> two of (a, B, d).
+    parameters: `a` devices of part encoder_<m>; x (a, B, *shape) -> c (a, B, common_dim) and
+    s (a, B, specific_dim).
     """
-    part = encoder_part(modality)
-    # [a, channels, B, length]: a convolution is then one batched product over all its windows
-    h = x.transpose(1, 2)
-    for layer in ("conv1", "conv2"):
-        weight = parameters[f"{part}/{layer}_weight"]
-        h = _convolve(h, weight, parameters[f"{part}/{layer}_bias"])
-        h = functional.max_pool2d(functional.relu(h), (1, POOL))
-    flat = h.transpose(1, 2).flatten(2)
-    weight, bias = parameters[f"{part}/linear_weight"], parameters[f"{part}/linear_bias"]
-    z = functional.relu(torch.baddbmm(bias[:, None, :], flat, weight.transpose(1, 2)))
-    common, specific = z.chunk(2, dim=-1)
-    return common, specific
-
-
-def _convolve(h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Convolve along time, zero-padded to the same length, each device with its own weights.
-
-    h (a, c_in, B, L), weight (a, c_out, c_in, k), bias (a, c_out) -> (a, c_out, B, L).
-    """
-    a, _, batch, length = h.shape
-    padded = functional.pad(h, (KERNEL // 2, KERNEL // 2))
-    # [a, k c_in, B L], tap by tap
-    taps = torch.cat([padded[..., j : j + length] for j in range(KERNEL)], dim=1)
-    kernel = weight.permute(0, 1, 3, 2).flatten(2)
-    out = torch.baddbmm(bias[:, :, None], kernel, taps.flatten(2))
-    return out.view(a, -1, batch, length)
+    part = encoder_part(modality) + "/"
+    own = {name.removeprefix(part): value for name, value in parameters.items()}
+    z = model.encoders[modality].encode(own, x)
+    return z[..., : model.common_dim], z[..., model.common_dim :]
 
 
 def forward(
+    model: Model,
     encoders: dict[str, Stack],
     head: Stack,
     inputs: dict[str, Tensor],
@@ -157,17 +132,19 @@ def forward(
     logits = mean over the modalities used of (W_c c_m + W_m s_m), + b. A modality that is not used
     is left out of the mean.
     encoders: modality -> stack of its a_m users; head: stack of all `a`; inputs: modality ->
-    (a_m, B, channels, length); devices (a,); rows: modality -> (a_m,) positions in `devices`.
+    (a_m, B, *shape); devices (a,); rows: modality -> (a_m,) positions in `devices`.
     """
     common_weight, bias = head["head/common_weight"], head["head/bias"]
-    common, specific, modality_logits = {}, {}, {}
+    common, specific, modality_logits, specific_weight = {}, {}, {}, {}
     total: Tensor | None = None
     used = torch.zeros(len(devices))
     for m, x in inputs.items():
-        common[m], specific[m] = encode(encoders[m], m, x)
+        common[m], specific[m] = encode(model, encoders[m], m, x)
         W_c = common_weight if len(rows[m]) == len(devices) else common_weight[rows[m]]
-        W_m = encoders[m][f"{encoder_part(m)}/specific_weight"]
-        evidence = common[m] @ W_c.transpose(1, 2) + specific[m] @ W_m.transpose(1, 2)
+        evidence = common[m] @ W_c.transpose(1, 2)
+        if model.specific_dim > 0:
+            specific_weight[m] = encoders[m][f"{encoder_part(m)}/specific_weight"]
+            evidence = evidence + specific[m] @ specific_weight[m].transpose(1, 2)
         modality_logits[m] = evidence + bias[rows[m], None, :]
         if total is None:
             total = evidence.new_zeros(len(devices), *evidence.shape[1:])
@@ -178,4 +155,14 @@ def forward(
             "forward pass", "a modality per device", "none", "leave idle devices out of the pass"
         )
     fused = total / used[:, None, None] + bias[:, None, :]
-    return Forward(devices, rows, common, specific, modality_logits, fused, common_weight, bias)
+    return Forward(
+        devices,
+        rows,
+        common,
+        specific,
+        modality_logits,
+        fused,
+        common_weight,
+        bias,
+        specific_weight,
+    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from learning.checks import check_choices, check_numbers
 from learning.data.setup import DataSetup
 from learning.errors import LearningError
 
-METHODS = ("dmml_kd", "dmml_strong", "dmml", "local")
+GENERATORS = ("statistics", "network", "none")
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,10 @@ class LearningSetup:
     `generator_samples` are drawn per local step; `generator_decay` is what remains of the
     generator's old mass after a round; `warmup_rounds` and `ramp_rounds` count rounds in which the
     generator terms are off, and over which they then grow to their full weight.
-    The last four loss weights and everything about the generator matter to `dmml_kd` alone
-    (`dmml_strong` takes `unimodal_weight` and `logit_adjustment` too).
+    `method` is a name of learning.methods.catalogue or the path of a file, `method_options` that
+    method's own numbers; which of the loss weights a method takes, its file says. `decomposition`
+    splits features into common and specific ones (feature_dim each; else all 2 feature_dim are
+    common) where a method asks for it. `only_modality` is what `single_modality` trains.
 
     Raises LearningError for an unknown name or a number out of range.
     """
@@ -31,6 +34,8 @@ class LearningSetup:
     learning_rate: float
     clip_norm: float
     feature_dim: int
+    decomposition: bool
+    generator: str
     unimodal_weight: float
     orthogonality_weight: float
     distillation_weight: float
@@ -40,9 +45,11 @@ class LearningSetup:
     generator_decay: float
     warmup_rounds: int
     ramp_rounds: int
+    only_modality: str | None = None
+    method_options: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_choices(self, method=METHODS)
+        check_choices(self, generator=GENERATORS)
         check_numbers(
             self,
             positive=("batch_size", "feature_dim", "learning_rate", "clip_norm"),

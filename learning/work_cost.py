@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.models import CONV_CHANNELS, KERNEL, POOL, ModelShape
+from learning.methods.interface import Method
+from learning.models import Model
 
 if TYPE_CHECKING:
     from learning.setup import LearningSetup
@@ -23,8 +24,8 @@ class WorkCost:
 
     per_iteration_flop (n, m): one local iteration of modality m, with its encoder, its logits and
     its own loss terms, 0 where unavailable; head_flop (n,): per local step whatever the
-    modalities, with the fused loss and, in dmml_kd, the generated samples; kd_flop (n,): per
-    round, renewing and reading the generator's sums, 0 without a generator.
+    modalities, with the fused loss and, say, generated samples; kd_flop (n,): per round, as for
+    renewing and reading a generator's sums.
     flop_k = sum_m per_iteration_km tau_km + head_k max_m tau_km + kd_k, for a device that trains.
     Left out: pooling, ReLU, bias and SGD's own additions (below 1 %), mixing, evaluation.
     """
@@ -41,48 +42,22 @@ class WorkCost:
         return total
 
 
-def work_cost(setup: LearningSetup, shape: ModelShape, available: NDArray[np.bool_]) -> WorkCost:
+def work_cost(
+    setup: LearningSetup, method: Method, model: Model, available: NDArray[np.bool_]
+) -> WorkCost:
     """Count the work of a setup; available (n, m)."""
-    B, G, d, C = setup.batch_size, setup.generator_samples, shape.feature_dim, shape.num_classes
-    kd = setup.method == "dmml_kd"
+    C, extra = model.num_classes, method.flop(setup, model)
+    holders = setup.num_devices if method.topology == "pooled" else 1
+    B = setup.batch_size * holders
+    # W_c c_m and W_m s_m, forward and backward.
+    logits = 3 * 2 * (model.common_dim + model.specific_dim) * C
     per_modality = np.array(
-        [
-            B * (encoder_flop_per_window(shape, m) + logits_flop_per_window(shape))
-            + (decomposition_flop(shape, B) if kd else 0)
-            for m in shape.modalities
-        ],
+        [B * (e.flop_per_sample + logits) + extra.per_iteration for e in model.encoders.values()],
         dtype=np.float64,
     )
     n = len(available)
-    # Generated features need no gradient: one product forward, one for the weight's gradient.
-    head = _FLOP_PER_LOGIT * B * C + (4 * G * d * C if kd else 0)
-    # Sums: one multiply-add each. Reading: two divisions, square, difference, root.
-    statistics = 2 * C * (1 + 2 * d) + 5 * C * d if kd else 0
     return WorkCost(
-        available * per_modality, np.full(n, float(head)), np.full(n, float(statistics))
+        available * per_modality,
+        np.full(n, float(_FLOP_PER_LOGIT * B * C + extra.per_step)),
+        np.full(n, float(extra.per_round)),
     )
-
-
-def encoder_flop_per_window(shape: ModelShape, modality: str) -> int:
-    """Forward and backward work of f_m on one window.
-
-    A convolution: 2 c_out c_in k L; a linear layer: 2 in out. The backward pass does as much for
-    the weights and as much for the input, except that the first layer's input needs no gradient.
-    """
-    channels, length = shape.modalities[modality]
-    first, second = CONV_CHANNELS
-    conv1 = 2 * first * channels * KERNEL * length
-    conv2 = 2 * second * first * KERNEL * (length // POOL)
-    linear = 2 * shape.flat_size(modality) * 2 * shape.feature_dim
-    return 2 * conv1 + 3 * conv2 + 3 * linear
-
-
-def logits_flop_per_window(shape: ModelShape) -> int:
-    """Forward and backward work of W_c c_m and W_m s_m on one window."""
-    return 3 * 2 * (2 * shape.feature_dim * shape.num_classes)
-
-
-def decomposition_flop(shape: ModelShape, batch_size: int) -> int:
-    """Work per modality and step of C^T S with its gradient, and of the generator's sums."""
-    d, C = shape.feature_dim, shape.num_classes
-    return 3 * 2 * batch_size * d * d + 2 * 2 * batch_size * C * d

@@ -1,0 +1,46 @@
+"""Who holds data and modalities under a method's topology."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.data.partition import modality_mask, partition_recordings
+from learning.errors import LearningError
+
+if TYPE_CHECKING:
+    from learning.data.setup import DataSetup
+    from learning.data.windows import MultiModalData
+    from learning.methods.interface import Method
+    from learning.setup import LearningSetup
+
+
+def holders(data: MultiModalData, setup: DataSetup, topology: str) -> NDArray[np.int64]:
+    """Give every training sample its device: (N,), -1 for others.
+
+    pooled: device 0 holds all.
+    """
+    owner = partition_recordings(data, setup)
+    return np.minimum(owner, 0) if topology == "pooled" else owner
+
+
+def usable_modalities(
+    setup: LearningSetup, method: Method, names: tuple[str, ...]
+) -> NDArray[np.bool_]:
+    """Say which modalities each device trains: (n, m), none where it holds no data.
+
+    Raises LearningError where only_modality is missing or of no use.
+    """
+    mask = modality_mask(setup.data, len(names))
+    if method.topology == "pooled":
+        mask[:] = False
+        mask[0] = True
+    one = setup.only_modality
+    if method.uses_one_modality != (one is not None) or (one and one not in names):
+        expected = " | ".join(names) if method.uses_one_modality else "none with this method"
+        raise LearningError("only_modality", expected, str(one), "set or remove it")
+    if one is not None:
+        mask &= np.array(names) == one
+    return mask

@@ -1,0 +1,156 @@
+"""f_m, one encoder a kind of modality: 1-D signals, images, vectors, or a module of the user's.
+
+Every device has its own parameters, and all devices run in one batched product:
+
+    (channels, length)          two convolutions, pooled by 4 each, and a linear layer
+    (channels, height, width)   the same in two dimensions, pooled by 4 and by 2
+    (features,)                 two linear layers
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from types import EllipsisType
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from learning.errors import LearningError
+
+Stack = dict[str, Tensor]
+
+KERNEL = 5
+CONV_CHANNELS = (8, 16)
+POOLS_1D = (4, 4)
+POOLS_2D = (4, 2)
+HIDDEN = 64
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """An encoder: initial parameters of one device, by name; the map; its work.
+
+    encode: (parameters of `a` devices, x (a, B, *shape)) -> z (a, B, out) >= 0;
+    flop_per_sample: forward and backward, a multiply-add counts 2; the input needs no gradient.
+    """
+
+    initial: Stack
+    encode: Callable[[Stack, Tensor], Tensor]
+    flop_per_sample: int
+
+
+def make_encoder(shape: tuple[int, ...], out: int, rng: np.random.Generator) -> Encoder:
+    """Choose the encoder by the kind of modality, that is by the dimensions of a sample."""
+    if len(shape) == 1:
+        return _perceptron(shape[0], out, rng)
+    if len(shape) in (2, 3):
+        return _convolutional(shape, POOLS_1D if len(shape) == 2 else POOLS_2D, out, rng)
+    raise LearningError(
+        "modality",
+        "samples (features,), (channels, length) or (channels, height, width)",
+        str(shape),
+        "reshape the data, or bring an encoder with learning.model",
+    )
+
+
+def uniform(rng: np.random.Generator, size: tuple[int, ...], fan_in: int) -> Tensor:
+    """Draw uniformly in +-1/sqrt(fan_in), as torch.nn does."""
+    bound = 1.0 / np.sqrt(fan_in)
+    return torch.from_numpy(rng.uniform(-bound, bound, size).astype(np.float32))
+
+
+def _layers(sizes: Mapping[str, tuple[int, ...]], rng: np.random.Generator) -> Stack:
+    """Draw weights and biases of layers, name -> size of the weight."""
+    drawn = {}
+    for layer, size in sizes.items():
+        fan_in = math.prod(size[1:])
+        drawn[f"{layer}_weight"] = uniform(rng, size, fan_in)
+        drawn[f"{layer}_bias"] = uniform(rng, size[:1], fan_in)
+    return drawn
+
+
+def _perceptron(features: int, out: int, rng: np.random.Generator) -> Encoder:
+    """Z = ReLU(W_2 ReLU(W_1 x)), 64 hidden units."""
+
+    def encode(parameters: Stack, x: Tensor) -> Tensor:
+        h = functional.relu(_linear(parameters, "hidden", x))
+        return functional.relu(_linear(parameters, "linear", h))
+
+    sizes = {"hidden": (HIDDEN, features), "linear": (out, HIDDEN)}
+    flop = 2 * 2 * features * HIDDEN + 3 * 2 * HIDDEN * out
+    return Encoder(_layers(sizes, rng), encode, flop)
+
+
+def _convolutional(
+    shape: tuple[int, ...], pools: tuple[int, int], out: int, rng: np.random.Generator
+) -> Encoder:
+    """Z = ReLU(linear(pool(ReLU(conv(pool(ReLU(conv x))))))); what no pool fills is left out.
+
+    Work: a convolution 2 c_out c_in k L, a linear layer 2 in out; the backward pass does as much
+    for the weights and as much for the input, except that the first layer's needs no gradient.
+    """
+    channels, *extent = shape
+    first, second = CONV_CHANNELS
+    halfway = [length // pools[0] for length in extent]
+    end = [length // pools[1] for length in halfway]
+    if min(end) < 1:
+        least = str(pools[0] * pools[1])
+        raise LearningError("modality", f"at least {least} long", str(shape), "pad the data")
+    kernel = (KERNEL,) * len(extent)
+
+    def encode(parameters: Stack, x: Tensor) -> Tensor:
+        # [a, channels, B, *extent]: a convolution is then one batched product over all samples
+        h = x.transpose(1, 2)
+        for layer, pool in zip(("conv1", "conv2"), pools, strict=True):
+            h = _convolve(h, parameters[f"{layer}_weight"], parameters[f"{layer}_bias"])
+            h = _pool(functional.relu(h), pool)
+        return functional.relu(_linear(parameters, "linear", h.transpose(1, 2).flatten(2)))
+
+    flat = second * math.prod(end)
+    sizes = {
+        "conv1": (first, channels, *kernel),
+        "conv2": (second, first, *kernel),
+        "linear": (out, flat),
+    }
+    taps = KERNEL ** len(extent)
+    conv1 = 2 * first * channels * taps * math.prod(extent)
+    conv2 = 2 * second * first * taps * math.prod(halfway)
+    return Encoder(_layers(sizes, rng), encode, 2 * conv1 + 3 * conv2 + 3 * 2 * flat * out)
+
+
+def _linear(parameters: Stack, layer: str, x: Tensor) -> Tensor:
+    """X (a, B, in) -> (a, B, out), each device with its own weights."""
+    weight, bias = parameters[f"{layer}_weight"], parameters[f"{layer}_bias"]
+    return torch.baddbmm(bias[:, None, :], x, weight.transpose(1, 2))
+
+
+def _convolve(h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Convolve, zero-padded to the same extent, each device with its own weights.
+
+    h (a, c_in, B, *extent), weight (a, c_out, c_in, *kernel), bias (a, c_out)
+    -> (a, c_out, B, *extent).
+    """
+    extent = h.shape[3:]
+    padded = functional.pad(h, (KERNEL // 2, KERNEL // 2) * len(extent))
+    # [a, taps c_in, B, *extent], tap by tap
+    taps = torch.cat([padded[shift] for shift in _shifts(extent)], dim=1)
+    kernel = weight.flatten(3).transpose(2, 3).flatten(2)
+    out = torch.baddbmm(bias[:, :, None], kernel, taps.flatten(2))
+    return out.view(len(h), -1, *h.shape[2:])
+
+
+def _shifts(extent: Sequence[int]) -> list[tuple[EllipsisType | slice, ...]]:
+    each = [[slice(tap, tap + length) for tap in range(KERNEL)] for length in extent]
+    return [(..., *shift) for shift in product(*each)]
+
+
+def _pool(h: Tensor, size: int) -> Tensor:
+    """Take the largest of each `size` neighbours along every dimension behind the batch."""
+    if h.dim() == 4:
+        return functional.max_pool2d(h, (1, size))
+    return functional.max_pool3d(h, (1, size, size))

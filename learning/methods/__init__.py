@@ -1,0 +1,1 @@
+"""One file a method; interface.py says what a method is."""

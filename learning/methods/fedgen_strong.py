@@ -1,0 +1,32 @@
+"""FedGen with all that needs no decomposition: the baseline that DMML-KD has to beat.
+
+The loss of dmml_strong + w_k CE(W g + b, y~), with the statistics generator over the whole of z_m.
+"""
+
+from __future__ import annotations
+
+from learning.generator import GENERATOR_PART, STATISTICS
+from learning.losses import strong_loss
+from learning.methods.dmml_strong import adjustment
+from learning.methods.fedgen import teach, teaching_flop
+from learning.methods.interface import Method, Round, Rules
+
+
+def begin(round_: Round) -> Rules:
+    """Apply the loss above."""
+    prior, weight = adjustment(round_), round_.setup.unimodal_weight
+    return teach(
+        round_,
+        STATISTICS,
+        lambda passed, label, step: strong_loss(passed, label, prior, weight),
+        round_.setup.logit_adjustment,
+    )
+
+
+METHOD = Method(
+    begin,
+    STATISTICS.state,
+    lambda setup: (GENERATOR_PART,),
+    decomposes=lambda setup: False,
+    flop=lambda setup, model: teaching_flop(setup, model, STATISTICS),
+)

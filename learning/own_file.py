@@ -1,0 +1,41 @@
+"""Python files of the user: a method, an encoder, data."""
+
+from __future__ import annotations
+
+import runpy
+import traceback
+from pathlib import Path
+from typing import Any
+
+from learning.errors import LearningError
+
+
+def is_own(name: str) -> bool:
+    """Tell whether a name is the path of a Python file."""
+    return name.endswith(".py")
+
+
+def load_from(path: str, name: str, remedy: str) -> Any:
+    """Run a file and return what it calls `name`.
+
+    Raises LearningError for a missing file, one that raises (with its own line), or no such name.
+    """
+    if not Path(path).is_file():
+        raise LearningError(path, "a Python file", "nothing there", "correct the path")
+    try:
+        module = runpy.run_path(path)
+    except Exception as error:
+        raise LearningError(path, "a file that runs", own_line(path, error), "mend it") from error
+    if name not in module:
+        found = ", ".join(key for key in module if not key.startswith("_")) or "nothing"
+        raise LearningError(path, f"a definition of {name}", found, remedy)
+    return module[name]
+
+
+def own_line(path: str, error: BaseException) -> str:
+    """Say where in the user's file an error arose, and what it was."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).name == Path(path).name]
+    line = own[-1].lineno if own else getattr(error, "lineno", None)
+    where = f"line {line}: " if line else ""
+    return f"{where}{type(error).__name__}: {error}"
