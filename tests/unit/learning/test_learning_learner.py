@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,6 @@ from learning_reference import Device, make_setup
 from torch.utils.flop_counter import FlopCounterMode
 
 from learning.balance import parameter_variation, update_speed
-from learning.data.windows import MultiModalData
 from learning.errors import LearningError
 from learning.evaluate import macro_f1
 from learning.learner import Delivery, Learner
@@ -333,13 +333,24 @@ def test_arguments_that_do_not_fit_the_devices_are_refused(made):
         learner.mix(ghost, EVERYBODY)
 
 
-def test_windows_that_the_pooling_does_not_divide_are_refused(made):
-    short = {m: np.ascontiguousarray(x[..., :100]) for m, x in made.modalities.items()}
-    data = MultiModalData(
-        "short", short, made.label, made.subject, made.recording, made.is_train, made.class_names
-    )
-    with pytest.raises(LearningError, match="16 divides"):
-        Learner(make_setup(), data)
+def cut(data, length):
+    """The same recordings with shorter windows."""
+    short = {m: np.ascontiguousarray(x[..., :length]) for m, x in data.modalities.items()}
+    return replace(data, modalities=short)
+
+
+def test_windows_shorter_than_both_pools_are_refused_and_others_are_not(made):
+    with pytest.raises(LearningError, match="at least 16 long"):
+        Learner(make_setup(), cut(made, 15))
+    learner = Learner(make_setup(), cut(made, 100))
+    assert np.isfinite(learner.train(0, learner.available.astype(int), EVERYBODY).loss).all()
+
+
+def test_an_unknown_method_is_refused_with_the_names_of_all(made):
+    with pytest.raises(LearningError, match=r"method: expected dmml_kd \| .*got 'fedavg'"):
+        Learner(make_setup(method="fedavg"), made)
+    with pytest.raises(LearningError, match="method_options of fedprox: expected proximal_weight"):
+        Learner(make_setup(method="fedprox", method_options={"mu": 1.0}), made)
 
 
 def test_public_counts_are_those_of_the_partition(made):

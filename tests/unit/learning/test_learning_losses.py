@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from learning.baselines import strong_loss
-from learning.dmml_kd import warmup
-from learning.losses import PRIOR_FLOOR, alignment, cross_entropy, log_prior, orthogonality
+from learning.losses import (
+    PRIOR_FLOOR,
+    alignment,
+    cross_entropy,
+    log_prior,
+    orthogonality,
+    strong_loss,
+)
+from learning.methods.warmup import warmup
 from learning.models import Forward
 
 
@@ -67,6 +73,7 @@ def test_logit_adjustment_adds_the_devices_own_log_prior_to_every_logit_once():
         fused_logits=fused,
         common_weight=draw(2, 3, 2),
         bias=draw(2, 3),
+        specific_weight={},
     )
     loss = strong_loss(passed, label, log_prior(prior), 0.5)
     first = cross_entropy(fused[:1] + (prior[1] + PRIOR_FLOOR).log(), label[:1])

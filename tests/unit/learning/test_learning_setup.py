@@ -13,7 +13,7 @@ from learning.errors import LearningError
     ("field", "value"),
     [
         ("dataset", "mnist"),
-        ("method", "fedavg"),
+        ("generator", "gan"),
         ("partition", "random"),
         ("modality_pattern", "half"),
         ("num_devices", 0),
