@@ -239,7 +239,7 @@ def _network_weights(state: Stack) -> Stack:
 
 
 def _descend(round_: Round) -> tuple[AfterStep, Callable[[Tensor], Stack]]:
-    """Follow by SGD on mean_m mean_i ||G(y_i) - c_m(x_i)||^2 / d + CE(W_c G(y~) + b, y~)."""
+    """Follow by SGD on sum_m mean_i ||G(y_i) - c_m(x_i)||^2 / d + CE(W_c G(y~) + b, y~)."""
     weights = {k: v.clone() for k, v in _network_weights(round_.state).items()}
     C = round_.model.num_classes
 

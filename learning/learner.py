@@ -283,6 +283,7 @@ class Learner:
         self._state = {name: state[name].clone() for name in self._state}
         self._speed = state["speed/value"].clone()
         self._speed_measured = state["speed/measured"].clone()
+        self._round = None
 
     def undo(self, state: dict[str, Tensor], devices: NDArray[np.bool_]) -> None:
         """Put back an earlier state for some devices (n,): what they did since is lost."""

@@ -52,13 +52,18 @@ class LearningSetup:
         check_choices(self, generator=GENERATORS)
         check_numbers(
             self,
-            positive=("batch_size", "feature_dim", "learning_rate", "clip_norm"),
+            positive=(
+                "batch_size",
+                "feature_dim",
+                "learning_rate",
+                "clip_norm",
+                "generator_samples",
+            ),
             not_negative=(
                 "unimodal_weight",
                 "orthogonality_weight",
                 "distillation_weight",
                 "alignment_weight",
-                "generator_samples",
                 "warmup_rounds",
                 "ramp_rounds",
             ),

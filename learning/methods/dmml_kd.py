@@ -53,7 +53,9 @@ def begin(round_: Round) -> Rules:
                 loss = loss.index_add(0, rows, ramp * setup.alignment_weight * away)
         return loss
 
-    return teach(round_, kind, objective, setup.logit_adjustment) if kind else Rules(objective)
+    if kind is None or teacher is None:
+        return Rules(objective)
+    return teach(round_, kind, teacher, objective, adjusted=setup.logit_adjustment)
 
 
 def extra_state(setup: LearningSetup, model: Model) -> Stack:

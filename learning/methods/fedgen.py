@@ -17,6 +17,7 @@ from learning.generator import (
     GENERATOR_PART,
     NETWORK,
     Generator,
+    Teacher,
     generate,
     what_to_distil,
 )
@@ -31,12 +32,20 @@ if TYPE_CHECKING:
 
 def begin(round_: Round) -> Rules:
     """Apply the loss above."""
-    return teach(round_, NETWORK, lambda passed, label, step: fused_loss(passed, label), False)
+    return teach(
+        round_,
+        NETWORK,
+        NETWORK.teacher(round_),
+        lambda passed, label, step: fused_loss(passed, label),
+        adjusted=False,
+    )
 
 
-def teach(round_: Round, kind: Generator, objective: Objective, adjusted: bool) -> Rules:
+def teach(
+    round_: Round, kind: Generator, teacher: Teacher, objective: Objective, *, adjusted: bool
+) -> Rules:
     """Add distillation from a generator to a loss, and let the generator follow."""
-    setup, teacher = round_.setup, kind.teacher(round_)
+    setup = round_.setup
     asked = what_to_distil(round_.class_prior, adjusted)
     share = setup.distillation_weight * warmup(round_.index, setup.warmup_rounds, setup.ramp_rounds)
 

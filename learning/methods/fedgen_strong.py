@@ -18,8 +18,9 @@ def begin(round_: Round) -> Rules:
     return teach(
         round_,
         STATISTICS,
+        STATISTICS.teacher(round_),
         lambda passed, label, step: strong_loss(passed, label, prior, weight),
-        round_.setup.logit_adjustment,
+        adjusted=round_.setup.logit_adjustment,
     )
 
 

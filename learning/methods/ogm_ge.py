@@ -4,21 +4,26 @@ s_m = sum over the batch of softmax(modality m alone)[y]; rho_m = s_m / mean of 
 where rho_m > 1 the encoder's gradient is scaled by 1 - tanh(alpha rho_m) and gets normal noise of
 the deviation of the scaled gradient.
 Source: Peng et al., CVPR 2022, equations 8 to 11 and algorithm 1; with more than two modalities
-the mean of the others stands for the other. Noise goes to all of an encoder, not to convolutions
-only.
+the mean of the others stands for the other. Noise goes to all of a dominant encoder; the authors'
+code (GeWu-Lab/OGM-GE_CVPR2022) gives it to the convolutions of all encoders, with the deviation of
+the gradient before it is scaled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from learning.losses import fused_loss
-from learning.methods.interface import Gradient, Method, Round, Rules, per_device
-from learning.models import Forward, encoder_part, part_of
+from learning.methods.interface import ExtraFlop, Gradient, Method, Round, Rules, per_device
+from learning.models import Forward, Model, encoder_part, part_of
+
+if TYPE_CHECKING:
+    from learning.setup import LearningSetup
 
 
 def begin(round_: Round) -> Rules:
@@ -67,4 +72,10 @@ def coefficient(passed: Forward, label: Tensor, modality: str, alpha: float) -> 
     return torch.where(dominant, 1 - torch.tanh(alpha * ratio), 1.0)[rows]
 
 
-METHOD = Method(begin, options={"modulation": 0.3})
+def flop(setup: LearningSetup, model: Model) -> ExtraFlop:
+    """Charge the scaling, the deviation (3) and the noise (2) of each of an encoder's gradients."""
+    encoders = [v.numel() for name, v in model.initial.items() if not name.startswith("head/")]
+    return ExtraFlop(per_iteration=6.0 * sum(encoders) / len(model.encoders))
+
+
+METHOD = Method(begin, flop=flop, options={"modulation": 0.3})

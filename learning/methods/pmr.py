@@ -2,7 +2,8 @@
 
 CE(fused) + alpha sum_m clip(max_j s_j / s_m - 1, 0, 1) PCE_m
 PCE_m = -log softmax_c(-||z_m - prototype_m,c||)[y], s_m the batch's sum of these probabilities;
-prototypes: moving means of z_m per class over a device's own data, renewed each round.
+prototypes: moving means of z_m per class over a device's own data, renewed each round. Samples of
+a class that has no prototype yet count zero in both.
 Source: Fan et al., CVPR 2023, equations 8 to 12. Left out: its entropy regularisation in the
 first epochs; prototypes are of the batches seen, not of a subset passed anew.
 """
@@ -46,12 +47,14 @@ def begin(round_: Round) -> Rules:
     alpha = round_.options["prototype_weight"]
 
     def objective(passed: Forward, label: Tensor, step: int) -> Tensor:
-        log_share = {
-            m: _log_share(passed, m, prototypes[m][0], prototypes[m][2], label) for m in passed.rows
-        }
-        score = torch.full((len(passed.devices), len(log_share)), 0.0)
+        log_share, known = {}, {}
+        for m, rows in passed.rows.items():
+            mean, _, seen = prototypes[m]
+            log_share[m] = _log_share(passed, m, mean, seen, label)
+            known[m] = seen[passed.devices[rows]].gather(1, label[rows])
+        score = torch.zeros(len(passed.devices), len(log_share))
         for column, (m, share) in enumerate(log_share.items()):
-            score[passed.rows[m], column] = share.detach().exp().sum(1)
+            score[passed.rows[m], column] = (share.detach().exp() * known[m]).sum(1)
         best = score.max(1).values
         loss = fused_loss(passed, label)
         for column, (m, share) in enumerate(log_share.items()):
