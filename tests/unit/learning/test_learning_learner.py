@@ -4,8 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from learning_reference import Device, make_setup
-from torch.utils.flop_counter import FlopCounterMode
+from learning_reference import Device, everything_arrives, make_setup
 
 from learning.balance import parameter_variation, update_speed
 from learning.errors import LearningError
@@ -18,55 +17,10 @@ EVERYBODY = np.ones(N, dtype=bool)
 UNEQUAL = np.array([[2, 1], [1, 3], [0, 0], [1, 1]])
 
 
-def everything_arrives(learner):
-    """A full mesh without loss, with the degrees that devices then advertise."""
-    has = learner.payload().part_bytes > 0
-    arrived = has[:, None, :] & has[None, :, :] & ~np.eye(len(has), dtype=bool)[..., None]
-    return Delivery(arrived, arrived.sum(1))
-
-
 def go(learner, rounds, tau=2):
     for r in rounds:
         learner.train(r, tau * learner.available, EVERYBODY)
         learner.mix(everything_arrives(learner), EVERYBODY)
-
-
-@pytest.mark.parametrize("method", ["local", "dmml", "dmml_strong", "dmml_kd"])
-def test_the_work_done_is_what_the_layer_formulas_predict(made, method):
-    setup = make_setup(method=method)
-    learner = Learner(setup, made)
-    cost = learner.work_cost()
-    with FlopCounterMode(display=False) as counter:
-        result = learner.train(0, UNEQUAL, EVERYBODY)
-    by_hand = np.zeros(N)
-    for k in range(N):
-        for m in range(2):
-            by_hand[k] += cost.per_iteration_flop[k, m] * UNEQUAL[k, m]
-        if UNEQUAL[k].any():
-            by_hand[k] += cost.head_flop[k] * UNEQUAL[k].max() + cost.kd_flop[k]
-    np.testing.assert_array_equal(result.flop, by_hand)
-    # torch counts products only: take the elementwise work out, by its own formula.
-    steps, C, d = UNEQUAL.max(1).sum(), 5, setup.feature_dim
-    elementwise = 8 * setup.batch_size * C * steps
-    if method == "dmml_kd":
-        elementwise += 3 * (2 * C * (1 + 2 * d) + 5 * C * d)
-    assert counter.get_total_flops() == result.flop.sum() - elementwise
-
-
-def test_the_generators_work_is_charged_to_the_method_that_has_one(made):
-    for method, charged in (("dmml_kd", True), ("dmml", False), ("local", False)):
-        cost = Learner(make_setup(method=method), made).work_cost()
-        assert (cost.kd_flop > 0).all() == charged
-    kd, plain = (Learner(make_setup(method=m), made).work_cost() for m in ("dmml_kd", "dmml"))
-    assert (kd.head_flop > plain.head_flop).all()
-    assert (kd.per_iteration_flop > plain.per_iteration_flop).all()
-
-
-def test_work_of_a_missing_modality_is_zero(made):
-    learner = Learner(make_setup(modality_pattern="thirds"), made)
-    cost = learner.work_cost().per_iteration_flop
-    assert not learner.available.all()
-    np.testing.assert_array_equal(cost > 0, learner.available)
 
 
 def test_training_from_a_loaded_state_is_bit_identical(made):
