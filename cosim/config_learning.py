@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cosim.config_section import Section, quantity
 from learning.data.setup import DATASETS, MODALITY_PATTERNS, PARTITIONS
 from learning.methods.catalogue import METHODS
+from learning.own_file import is_own
 from learning.setup import GENERATORS
 
 
@@ -93,6 +95,23 @@ class MethodFields(Section):
     )
     warmup_rounds: int = quantity(5, "Rounds without generator terms", "", 0, 100000)
     ramp_rounds: int = quantity(10, "Rounds over which they grow to full weight", "", 0, 100000)
+
+    @field_validator("method")
+    @classmethod
+    def _method_is_known(cls, method: str) -> str:
+        return _known_or_file("method", method, tuple(METHODS))
+
+
+def _known_or_file(field: str, name: str, known: tuple[str, ...]) -> str:
+    """Return a known name as it is, a Python file as its absolute path; refuse anything else."""
+    if name in known:
+        return name
+    if not is_own(name) or not Path(name).is_file():
+        raise ValueError(
+            f"learning.{field}: expected {' | '.join(known)} or a Python file, got {name};"
+            " choose one of these or correct the path"
+        )
+    return str(Path(name).resolve())
 
 
 class LearningConfig(DataFields, MethodFields):

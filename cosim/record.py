@@ -8,6 +8,7 @@ is written last, and the folder gets its name: a folder with its final name is c
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import platform
@@ -53,14 +54,14 @@ def code_version() -> str:
 
 def run_id(config: RunConfig) -> str:
     """Return the id of a run: a hash of its resolved configuration and the code."""
-    own = own_scenario_file(config)
-    text = to_toml(config) + code_version() + (file_hash(own) if own else "")
+    own = [file_hash(file) for file in own_files(config)]
+    text = to_toml(config) + code_version() + "".join(own)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
-def own_scenario_file(config: RunConfig) -> Path | None:
-    """Return the user's scenario file, if the scenario is one."""
-    return Path(config.scenario) if is_own(config.scenario) else None
+def own_files(config: RunConfig) -> list[Path]:
+    """Return the user's own Python files that take part in a run."""
+    return [Path(name) for name in (config.scenario, config.learning.method) if is_own(name)]
 
 
 def default_folder(config: RunConfig) -> Path:
@@ -95,9 +96,8 @@ class RunFolder:
             self._parts.mkdir()
             (self.path / "checkpoint").mkdir()
             (self.path / "config.toml").write_text(to_toml(config), encoding="utf-8")
-            own = own_scenario_file(config)
-            if own:
-                shutil.copy(own, self.path / own.name)
+            for own in own_files(config):
+                shutil.copy(own, _free_name(self.path, own.name))
         except OSError as error:
             shutil.rmtree(self.path, ignore_errors=True)
             raise _cannot_write(self.final, error) from None
@@ -210,6 +210,12 @@ def _cannot_write(folder: Path, error: OSError) -> OutputError:
 
 def _write(table: pd.DataFrame, path: Path) -> None:
     table.to_parquet(path, engine="pyarrow", compression="zstd", index=False)
+
+
+def _free_name(folder: Path, name: str) -> Path:
+    """Return folder/name, or folder/2-name and so on where files of one name meet."""
+    names = itertools.chain([name], (f"{i}-{name}" for i in itertools.count(2)))
+    return next(path for path in map(folder.joinpath, names) if not path.exists())
 
 
 def file_hash(path: Path) -> str:

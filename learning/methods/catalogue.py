@@ -20,6 +20,7 @@ from learning.methods import (
     qg_momentum,
     single_modality,
 )
+from learning.methods.checked import checked
 from learning.methods.interface import Method
 from learning.own_file import is_own, load_from
 
@@ -49,12 +50,13 @@ def find_method(name: str) -> Method:
     Raises LearningError for an unknown name, or a file without a METHOD of class Method.
     """
     if is_own(name):
-        own = load_from(name, "METHOD", "see learning/methods/dmml.py")
+        own = load_from(name, "METHOD", "see learning/methods/examples/own_method.py")
         if not isinstance(own, Method):
             expected = "a learning.methods.interface.Method"
             got = type(own).__name__
-            raise LearningError(f"{name}, METHOD", expected, got, "see learning/methods/dmml.py")
-        return own
+            remedy = "see learning/methods/examples/own_method.py"
+            raise LearningError(f"{name}, METHOD", expected, got, remedy)
+        return checked(own, name)
     if name not in METHODS:
         known = f"{' | '.join(METHODS)}, or a Python file"
         raise LearningError("method", known, repr(name), "choose one of these")

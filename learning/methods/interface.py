@@ -107,6 +107,9 @@ class MixedRound:
     steps: Tensor
 
 
+TOPOLOGIES = ("peers", "none", "star", "pooled")
+
+
 @dataclass(frozen=True)
 class Method:
     """One method.

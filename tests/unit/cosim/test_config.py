@@ -42,6 +42,8 @@ def test_the_printed_configuration_reads_back_as_the_same(tmp_path: Path) -> Non
         (["--network.sync", "x"], "network.sync: expected 'fixed_period' or 'oracle', got 'x'"),
         (["--learning.dataset", "uci_har"], "learning.data_path: expected the path"),
         (["--learning.data_path", "x"], "learning.data_path: expected none with dataset watch"),
+        (["--learning.method", "fedavg"], "learning.method: expected dmml_kd | "),
+        (["--learning.method", "no.py"], "or a Python file, got no.py; choose"),
         (["--energy.reserve_j", "1e6"], "energy.reserve_j: expected less than energy.battery_j"),
     ],
 )
@@ -49,6 +51,13 @@ def test_a_wrong_flag_gets_one_line_that_names_it(flags: list[str], expected: st
     with pytest.raises(ConfigError, match="(?s)^[^\n]*$") as error:
         load(flags, None, None)
     assert expected in str(error.value)
+
+
+def test_a_methods_own_numbers_are_named_by_flag_or_file(tmp_path: Path) -> None:
+    flags = ["--learning.method", "fedprox", "--learning.method_options", "proximal_weight=0.2"]
+    config = load(flags, None, None)
+    assert config.learning.method_options == {"proximal_weight": 0.2}
+    assert load([], write(tmp_path / "c.toml", to_toml(config)), None) == config
 
 
 @pytest.mark.parametrize(

@@ -358,3 +358,27 @@ def test_a_torn_round_is_in_no_table_and_the_manifest_counts_as_many_rounds_as_t
     counted = json.loads((folder.path / "manifest.json").read_text(encoding="utf-8"))["rounds"]
     for name in TABLES:
         assert pd.read_parquet(folder.path / f"{name}.parquet")["round"].nunique() == counted == 1
+
+
+def test_a_method_of_ones_own_is_part_of_the_run_and_of_its_id(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("METHOD = 1\n")
+    config = make_config(f"--learning.method={file}")
+    first = run_id(config)
+    folder = RunFolder(tmp_path / "out", config)
+    assert (folder.path / "mine.py").read_text() == "METHOD = 1\n"
+    file.write_text("METHOD = 2\n")
+    assert run_id(config) != first
+
+
+def test_two_files_of_one_name_are_both_kept(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text(folder)
+    config = load(
+        [*SMALL, f"--scenario={tmp_path}/a/mine.py", f"--learning.method={tmp_path}/b/mine.py"],
+        None,
+        f"{tmp_path}/a/mine.py",
+    )
+    path = RunFolder(tmp_path / "out", config).path
+    assert [(path / name).read_text() for name in ("mine.py", "2-mine.py")] == ["a", "b"]
