@@ -67,6 +67,11 @@ class MethodFields(Section):
         ),
     )
     only_modality: str | None = Field(None, description="What single_modality trains")
+    model: str = Field(
+        "default",
+        description="default: a small CNN or perceptron by the kind of modality; or a Python file"
+        " with a function encoder(modality, shape, out_features)",
+    )
     batch_size: int = quantity(32, "Windows in one local step", "", 1, 4096)
     learning_rate: float = quantity(0.1, "Step size of SGD", "", 1e-6, 10.0)
     clip_norm: float = quantity(5.0, "Largest gradient norm of a device's step", "", 1e-6, 1e6)
@@ -100,6 +105,11 @@ class MethodFields(Section):
     @classmethod
     def _method_is_known(cls, method: str) -> str:
         return _known_or_file("method", method, tuple(METHODS))
+
+    @field_validator("model")
+    @classmethod
+    def _model_is_known(cls, model: str) -> str:
+        return _known_or_file("model", model, ("default",))
 
 
 def _known_or_file(field: str, name: str, known: tuple[str, ...]) -> str:

@@ -61,7 +61,8 @@ def run_id(config: RunConfig) -> str:
 
 def own_files(config: RunConfig) -> list[Path]:
     """Return the user's own Python files that take part in a run."""
-    return [Path(name) for name in (config.scenario, config.learning.method) if is_own(name)]
+    named = (config.scenario, config.learning.method, config.learning.model)
+    return [Path(name) for name in named if is_own(name)]
 
 
 def default_folder(config: RunConfig) -> Path:

@@ -44,14 +44,16 @@ class Encoder:
     flop_per_sample: int
 
 
-def make_encoder(shape: tuple[int, ...], out: int, rng: np.random.Generator) -> Encoder:
+def make_encoder(
+    modality: str, shape: tuple[int, ...], out: int, rng: np.random.Generator
+) -> Encoder:
     """Choose the encoder by the kind of modality, that is by the dimensions of a sample."""
     if len(shape) == 1:
         return _perceptron(shape[0], out, rng)
     if len(shape) in (2, 3):
-        return _convolutional(shape, POOLS_1D if len(shape) == 2 else POOLS_2D, out, rng)
+        return _convolutional(modality, shape, POOLS_1D if len(shape) == 2 else POOLS_2D, out, rng)
     raise LearningError(
-        "modality",
+        f"modality {modality}",
         "samples (features,), (channels, length) or (channels, height, width)",
         str(shape),
         "reshape the data, or bring an encoder with learning.model",
@@ -87,7 +89,11 @@ def _perceptron(features: int, out: int, rng: np.random.Generator) -> Encoder:
 
 
 def _convolutional(
-    shape: tuple[int, ...], pools: tuple[int, int], out: int, rng: np.random.Generator
+    modality: str,
+    shape: tuple[int, ...],
+    pools: tuple[int, int],
+    out: int,
+    rng: np.random.Generator,
 ) -> Encoder:
     """Z = ReLU(linear(pool(ReLU(conv(pool(ReLU(conv x))))))); what no pool fills is left out.
 
@@ -100,7 +106,11 @@ def _convolutional(
     end = [length // pools[1] for length in halfway]
     if min(end) < 1:
         least = str(pools[0] * pools[1])
-        raise LearningError("modality", f"at least {least} long", str(shape), "pad the data")
+        what, remedy = (
+            f"modality {modality}",
+            "pad the data or bring an encoder with learning.model",
+        )
+        raise LearningError(what, f"at least {least} long", str(shape), remedy)
     kernel = (KERNEL,) * len(extent)
 
     def encode(parameters: Stack, x: Tensor) -> Tensor:

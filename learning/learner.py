@@ -108,6 +108,7 @@ class Learner:
             setup.feature_dim if splits else 2 * setup.feature_dim,
             setup.feature_dim if splits else 0,
             setup.seed,
+            None if setup.model == "default" else setup.model,
         )
         test = ~data.is_train
         self._test_inputs = {m: torch.from_numpy(x[test]) for m, x in data.modalities.items()}
@@ -299,7 +300,7 @@ class Learner:
         """SHA-256 of all parameters and generator sums of all devices, little endian, by name."""
         digest = hashlib.sha256()
         for name in sorted(self._state):
-            digest.update(name.encode("ascii"))
+            digest.update(name.encode())
             digest.update(self._state[name].numpy().astype("<f4").tobytes())
         return digest.hexdigest()
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from learning.encoders import Encoder, Stack, make_encoder, uniform
 from learning.errors import LearningError
+from learning.own_encoder import own_encoders
 
 _INIT_STREAM = 0x496E6974
 
@@ -43,13 +44,18 @@ def make_model(
     common_dim: int,
     specific_dim: int,
     seed: int,
+    encoder_file: str | None = None,
 ) -> Model:
-    """Build the model for modalities of these sample shapes, and draw its initial parameters."""
+    """Build the model for modalities of these sample shapes, and draw its initial parameters.
+
+    encoder_file: the user's own encoders, in place of those of encoders.py.
+    """
+    build = own_encoders(encoder_file) if encoder_file else make_encoder
     rng = np.random.default_rng([seed, _INIT_STREAM])
     encoders: dict[str, Encoder] = {}
     initial: Stack = {}
     for m, shape in shapes.items():
-        encoders[m] = make_encoder(shape, common_dim + specific_dim, rng)
+        encoders[m] = build(m, shape, common_dim + specific_dim, rng)
         part = encoder_part(m)
         initial |= {f"{part}/{name}": value for name, value in encoders[m].initial.items()}
         if specific_dim > 0:

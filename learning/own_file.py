@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import runpy
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from learning.errors import LearningError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def is_own(name: str) -> bool:
@@ -30,6 +34,18 @@ def load_from(path: str, name: str, remedy: str) -> Any:
         found = ", ".join(key for key in module if not key.startswith("_")) or "nothing"
         raise LearningError(path, f"a definition of {name}", found, remedy)
     return module[name]
+
+
+def run_own(path: str, what: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function of the user's file; an error in it is shown with the file's own line."""
+    try:
+        return function(*args, **kwargs)
+    except LearningError:
+        raise
+    except Exception as error:
+        raise LearningError(
+            what, "a function that runs", own_line(path, error), "mend it"
+        ) from error
 
 
 def own_line(path: str, error: BaseException) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from learning.checks import check_choices, check_numbers
 from learning.data.setup import DataSetup
 from learning.errors import LearningError
+from learning.own_file import is_own
 
 GENERATORS = ("statistics", "network", "none")
 
@@ -24,6 +25,7 @@ class LearningSetup:
     method's own numbers; which of the loss weights a method takes, its file says. `decomposition`
     splits features into common and specific ones (feature_dim each; else all 2 feature_dim are
     common) where a method asks for it. `only_modality` is what `single_modality` trains.
+    `model`: default, the encoders of encoders.py, or the path of a file (own_encoder.py).
 
     Raises LearningError for an unknown name or a number out of range.
     """
@@ -46,10 +48,14 @@ class LearningSetup:
     warmup_rounds: int
     ramp_rounds: int
     only_modality: str | None = None
+    model: str = "default"
     method_options: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_choices(self, generator=GENERATORS)
+        if self.model != "default" and not is_own(self.model):
+            remedy = "see learning/examples/own_encoder.py"
+            raise LearningError("model", "default or a Python file", repr(self.model), remedy)
         check_numbers(
             self,
             positive=(

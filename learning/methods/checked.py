@@ -7,9 +7,9 @@ could be measured.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -26,13 +26,12 @@ from learning.methods.interface import (
     Rules,
 )
 from learning.models import Forward, Model, part_of
-from learning.own_file import own_line
+from learning.own_file import run_own
 
 if TYPE_CHECKING:
     from learning.setup import LearningSetup
 
 _REMEDY = "see learning/methods/interface.py"
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -49,11 +48,11 @@ def checked(method: Method, path: str) -> Method:
     after_mixing = method.after_mixing
 
     def begin(round_: Round) -> Rules:
-        rules = _run(path, "begin", method.begin, round_)
+        rules = run_own(path, f"{path}, begin", method.begin, round_)
         return _checked_rules(path, _of_type(path, "begin", rules, Rules), round_)
 
     def extra_state(setup: LearningSetup, model: Model) -> Stack:
-        state = _run(path, "extra_state", method.extra_state, setup, model)
+        state = run_own(path, f"{path}, extra_state", method.extra_state, setup, model)
         checked_state = _checked_extra_state(path, state, setup, model)
         for part in shared_parts(setup):
             if part not in {part_of(name) for name in checked_state}:
@@ -61,22 +60,24 @@ def checked(method: Method, path: str) -> Method:
         return checked_state
 
     def shared_parts(setup: LearningSetup) -> tuple[str, ...]:
-        parts = _run(path, "shared_parts", method.shared_parts, setup)
+        parts = run_own(path, f"{path}, shared_parts", method.shared_parts, setup)
         return _of_type(path, "shared_parts", parts, tuple)
 
     def renewed(round_: Round, mixed: MixedRound) -> Stack:
         if after_mixing is None:
             return {}
-        state = _run(path, "after_mixing", after_mixing, round_, mixed)
+        state = run_own(path, f"{path}, after_mixing", after_mixing, round_, mixed)
         return _checked_renewal(path, "after_mixing", state, mixed.mixed)
 
     def decomposes(setup: LearningSetup) -> bool:
         return _of_type(
-            path, "decomposes", _run(path, "decomposes", method.decomposes, setup), bool
+            path, "decomposes", run_own(path, f"{path}, decomposes", method.decomposes, setup), bool
         )
 
     def flop(setup: LearningSetup, model: Model) -> ExtraFlop:
-        return _of_type(path, "flop", _run(path, "flop", method.flop, setup, model), ExtraFlop)
+        return _of_type(
+            path, "flop", run_own(path, f"{path}, flop", method.flop, setup, model), ExtraFlop
+        )
 
     return replace(
         method,
@@ -94,7 +95,7 @@ def _checked_rules(path: str, rules: Rules, round_: Round) -> Rules:
     adjust, after_step, finish = rules.adjust, rules.after_step, rules.finish
 
     def objective(passed: Forward, label: Tensor, step: int) -> Tensor:
-        loss = _run(path, "objective", rules.objective, passed, label, step)
+        loss = run_own(path, f"{path}, objective", rules.objective, passed, label, step)
         return _checked_loss(path, loss, passed, f"step {step} of round {round_.index}")
 
     def adjusted(
@@ -102,16 +103,16 @@ def _checked_rules(path: str, rules: Rules, round_: Round) -> Rules:
     ) -> dict[str, Tensor]:
         if adjust is None:
             return {}
-        changed = _run(path, "adjust", adjust, gradients, passed, label, step)
+        changed = run_own(path, f"{path}, adjust", adjust, gradients, passed, label, step)
         known = {name: each.gradient for name, each in gradients.items()}
         return _checked_renewal(path, "adjust", changed, known)
 
     def observed(passed: Forward, label: Tensor, step: int) -> None:
         if after_step is not None:
-            _run(path, "after_step", after_step, passed, label, step)
+            run_own(path, f"{path}, after_step", after_step, passed, label, step)
 
     def finished(trained: Tensor) -> Stack:
-        state = {} if finish is None else _run(path, "finish", finish, trained)
+        state = {} if finish is None else run_own(path, f"{path}, finish", finish, trained)
         return _checked_renewal(path, "finish", state, round_.state)
 
     return Rules(
@@ -179,18 +180,6 @@ def _of_type(path: str, function: str, value: Any, kind: type[T]) -> T:
     if not isinstance(value, kind):
         raise _wrong(path, function, kind.__name__, type(value).__name__)
     return value
-
-
-def _run(path: str, name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a function of the user's; an error in it names the file's own line."""
-    try:
-        return function(*args, **kwargs)
-    except LearningError:
-        raise
-    except Exception as error:
-        raise LearningError(
-            f"{path}, {name}", "a function that runs", own_line(path, error), "mend it"
-        ) from error
 
 
 def _wrong(path: str, function: str, expected: str, got: str) -> LearningError:

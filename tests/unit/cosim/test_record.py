@@ -360,10 +360,13 @@ def test_a_torn_round_is_in_no_table_and_the_manifest_counts_as_many_rounds_as_t
         assert pd.read_parquet(folder.path / f"{name}.parquet")["round"].nunique() == counted == 1
 
 
-def test_a_method_of_ones_own_is_part_of_the_run_and_of_its_id(tmp_path: Path) -> None:
+@pytest.mark.parametrize("field", ["method", "model"])
+def test_a_method_or_model_of_ones_own_is_part_of_the_run_and_of_its_id(
+    tmp_path: Path, field: str
+) -> None:
     file = tmp_path / "mine.py"
     file.write_text("METHOD = 1\n")
-    config = make_config(f"--learning.method={file}")
+    config = make_config(f"--learning.{field}={file}")
     first = run_id(config)
     folder = RunFolder(tmp_path / "out", config)
     assert (folder.path / "mine.py").read_text() == "METHOD = 1\n"
