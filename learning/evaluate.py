@@ -35,7 +35,7 @@ def evaluate_stack(
     available: NDArray[np.bool_],
     num_classes: int,
 ) -> Evaluation:
-    """Classify T windows on every device: (T, channels, length) per modality, label (T,).
+    """Classify T samples on every device: (T, *shape) per modality, label (T,).
 
     available (n, m) bool, in the order of `inputs`.
     """
@@ -50,7 +50,8 @@ def evaluate_stack(
     with torch.no_grad():
         for start in range(0, num_windows, _CHUNK_WINDOWS):
             chunk = slice(start, start + _CHUNK_WINDOWS)
-            same = {m: inputs[m][chunk].expand(len(who), -1, -1, -1) for m, who in users.items()}
+            piece = {m: inputs[m][chunk] for m in users}
+            same = {m: x.expand(len(users[m]), *x.shape) for m, x in piece.items()}
             passed = forward(encoders, head, same, devices, users)
             fused[:, chunk] = passed.fused_logits.argmax(-1)
             for m, logits in passed.modality_logits.items():

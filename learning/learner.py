@@ -16,6 +16,7 @@ from learning.baselines import fused_loss, strong_loss
 from learning.data.batches import draw_batch, draw_noise, gather_device_data
 from learning.data.dataset import MultiModalData
 from learning.data.partition import modality_mask, partition_recordings
+from learning.data.samples import TEST
 from learning.dmml_kd import Knowledge, LossWeights, dmml_kd_loss, warmup
 from learning.errors import LearningError
 from learning.evaluate import Evaluation, evaluate_stack
@@ -106,7 +107,7 @@ class Learner:
             data.num_classes,
             setup.feature_dim,
         )
-        test = ~data.is_train
+        test = data.split == TEST
         self._test_inputs = {m: torch.from_numpy(x[test]) for m, x in data.modalities.items()}
         self._test_label = torch.from_numpy(data.label[test])
         counts = torch.from_numpy(self.class_counts).float()

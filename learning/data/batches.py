@@ -1,4 +1,4 @@
-"""The windows that a device trains on, and the batches that it draws from them."""
+"""The samples that a device trains on, and the batches that it draws from them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from learning.data.windows import MultiModalData
+    from learning.data.samples import MultiModalData
 
 _BATCH_STREAM = 0x42617463
 _NOISE_STREAM = 0x4E6F6973
@@ -19,9 +19,9 @@ _NOISE_STREAM = 0x4E6F6973
 
 @dataclass(frozen=True)
 class DeviceData:
-    """The training windows of all devices.
+    """The training samples of all devices.
 
-    inputs: modality -> (N_train, channels, length); label (N_train,); index (n, longest): rows of
+    inputs: modality -> (N_train, *shape); label (N_train,); index (n, longest): rows of
     a device, the tail unused; count (n,): how many; class_counts (n, C).
     """
 
@@ -37,7 +37,7 @@ def gather_device_data(
 ) -> DeviceData:
     """Collect what each device owns; owner (N,) as `partition_recordings` gives it.
 
-    Windows keep the fixed units that their loader names. Scaling by a device's own mean and
+    Samples keep the fixed units that their loader names. Scaling by a device's own mean and
     deviation cost dmml 13 and dmml_strong 8 points on the watch data (Dirichlet 0.5, validation
     people, 4 runs each): where a device sees three exercises of seven, its statistics carry the
     class. Pooled ones no device knows.
@@ -60,7 +60,7 @@ def gather_device_data(
 
 
 def draw_batch(data: DeviceData, batch_size: int, seed: int, round_index: int, step: int) -> Tensor:
-    """Draw each device's batch: (n, batch) rows of the training windows, with replacement.
+    """Draw each device's batch: (n, batch) rows of the training samples, with replacement.
 
     Row k is decided by (seed, k, round, step) alone: neither by the schedule nor by which other
     devices train, so that schedules see the same data.

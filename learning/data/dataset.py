@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from learning.data.made import make_data
+from learning.data.samples import MultiModalData
 from learning.data.uci_har import load_uci_har
 from learning.data.watch import load_watch
-from learning.data.windows import MultiModalData
 from learning.errors import LearningError
 
 if TYPE_CHECKING:

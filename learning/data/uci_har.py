@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.data.windows import MultiModalData
+from learning.data.samples import TEST, TRAIN, MultiModalData
 from learning.errors import LearningError
 
 _ROOT = "UCI HAR Dataset"
@@ -87,7 +87,8 @@ def _build(
     # Linked before scaling, bit by bit as the windows were cut.
     recording = link_overlapping_windows(np.concatenate(list(modalities.values()), axis=1))
     scaled = {m: x / np.float32(_UNITS[m]) for m, x in modalities.items()}
-    return MultiModalData("uci_har", scaled, label, subject, recording, is_train, class_names)
+    split = np.where(is_train, TRAIN, TEST).astype(np.int8)
+    return MultiModalData("uci_har", scaled, label, subject, recording, split, class_names)
 
 
 def _load_npz(path: Path) -> MultiModalData:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.data.windows import MultiModalData, checked_file
+from learning.data.samples import TEST, TRAIN, MultiModalData, checked_file
 from learning.errors import LearningError
 
 WATCH_SHA256 = "eb122f23cdf06ef6bd6c6c5312958ec5cf9d038e2e6d457b8081662c75a42537"
@@ -43,7 +43,7 @@ def load_watch() -> MultiModalData:
         label=np.asarray(raw["y"], dtype=np.int64)[recording],
         subject=subject,
         recording=recording.astype(np.int64),
-        is_train=~np.isin(subject, TEST_SUBJECTS),
+        split=np.where(np.isin(subject, TEST_SUBJECTS), TEST, TRAIN).astype(np.int8),
         class_names=tuple(str(name) for name in raw["y_labels"]),
     )
 

@@ -7,7 +7,7 @@ from learning_reference import Device, make_setup
 from torch.utils.flop_counter import FlopCounterMode
 
 from learning.balance import parameter_variation, update_speed
-from learning.data.windows import MultiModalData
+from learning.data.samples import TEST, TRAIN, MultiModalData
 from learning.errors import LearningError
 from learning.evaluate import macro_f1
 from learning.learner import Delivery, Learner
@@ -268,7 +268,7 @@ def test_accuracy_is_that_of_each_devices_own_model_one_window_at_a_time(made):
     for r in range(3):
         learner.train(r, 3 * learner.available, everybody)
     scores, stack = learner.evaluate(), learner.state()
-    test = np.flatnonzero(~made.is_train)
+    test = np.flatnonzero(made.split == TEST)
     for k in range(3):
         device = Device(stack, k, dict.fromkeys(made.modalities, (3, 128)))
         own = [m for i, m in enumerate(made.modalities) if learner.available[k, i]]
@@ -336,7 +336,7 @@ def test_arguments_that_do_not_fit_the_devices_are_refused(made):
 def test_windows_that_the_pooling_does_not_divide_are_refused(made):
     short = {m: np.ascontiguousarray(x[..., :100]) for m, x in made.modalities.items()}
     data = MultiModalData(
-        "short", short, made.label, made.subject, made.recording, made.is_train, made.class_names
+        "short", short, made.label, made.subject, made.recording, made.split, made.class_names
     )
     with pytest.raises(LearningError, match="16 divides"):
         Learner(make_setup(), data)
@@ -345,5 +345,5 @@ def test_windows_that_the_pooling_does_not_divide_are_refused(made):
 def test_public_counts_are_those_of_the_partition(made):
     learner = Learner(make_setup(), made)
     assert learner.modality_names == ("acc", "gyro")
-    assert learner.class_counts.sum() == made.is_train.sum()
+    assert learner.class_counts.sum() == (made.split == TRAIN).sum()
     np.testing.assert_array_equal(learner.class_counts.sum(1), learner.samples_per_device)

@@ -3,7 +3,8 @@ import pytest
 from learning_reference import make_setup
 
 from learning.data.batches import draw_batch, draw_noise, gather_device_data
-from learning.data.partition import MINIMUM_WINDOWS, modality_mask, partition_recordings
+from learning.data.partition import MINIMUM_SAMPLES, modality_mask, partition_recordings
+from learning.data.samples import TEST, TRAIN
 from learning.errors import LearningError
 
 CASES = [("iid", 9), ("dirichlet", 9), ("subject", 9), ("subject", 3), ("dirichlet", 2)]
@@ -12,15 +13,15 @@ CASES = [("iid", 9), ("dirichlet", 9), ("subject", 9), ("subject", 3), ("dirichl
 @pytest.mark.parametrize(("partition", "n"), CASES)
 def test_every_recording_lives_on_one_device_and_no_test_window_on_any(watch, partition, n):
     owner = partition_recordings(watch, make_setup(partition=partition, num_devices=n).data)
-    assert (owner[~watch.is_train] == -1).all()
+    assert (owner[watch.split == TEST] == -1).all()
     devices_of = {}
-    for window in np.flatnonzero(watch.is_train):
+    for window in np.flatnonzero(watch.split == TRAIN):
         devices_of.setdefault(watch.recording[window], set()).add(owner[window])
     assert len(devices_of) == 98
     assert all(len(devices) == 1 for devices in devices_of.values())
     windows = [int((owner == k).sum()) for k in range(n)]
-    assert min(windows) >= MINIMUM_WINDOWS
-    assert sum(windows) == watch.is_train.sum()
+    assert min(windows) >= MINIMUM_SAMPLES
+    assert sum(windows) == (watch.split == TRAIN).sum()
 
 
 @pytest.mark.parametrize(("partition", "n"), CASES)
@@ -58,7 +59,7 @@ def test_a_smaller_alpha_makes_devices_more_one_sided(watch):
 
 
 def test_dirichlet_fills_no_device_beyond_its_share_and_one_recording(watch):
-    longest = np.bincount(watch.recording[watch.is_train]).max()
+    longest = np.bincount(watch.recording[watch.split == TRAIN]).max()
     for seed in range(5):
         setup = make_setup(partition="dirichlet", dirichlet_alpha=0.1, num_devices=7, seed=seed)
         owner = partition_recordings(watch, setup.data)
@@ -84,7 +85,7 @@ def test_more_devices_than_recordings_is_an_error_with_a_remedy(watch, made):
     with pytest.raises(LearningError, match=r"99 training recordings.*98.*fewer devices"):
         partition_recordings(watch, make_setup(num_devices=99).data)
     # 40 recordings of 6 windows: no deal gives 16 windows to each of 20 devices
-    with pytest.raises(LearningError, match="16 windows"):
+    with pytest.raises(LearningError, match="16 samples"):
         partition_recordings(made, make_setup(num_devices=20).data)
 
 
