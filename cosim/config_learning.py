@@ -7,7 +7,13 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from cosim.config_section import Section, quantity
-from learning.data.setup import DATASETS, MODALITY_PATTERNS, PARTITIONS
+from learning.data.setup import (
+    DATASETS,
+    EVALUATE_ON,
+    MODALITY_PATTERNS,
+    NUM_FOLDS,
+    PARTITIONS,
+)
 from learning.setup import METHODS
 
 
@@ -20,6 +26,17 @@ class DataFields(Section):
         " made: synthetic, for tests",
     )
     data_path: str | None = Field(None, description="Folder, zip or npz of the data set")
+    evaluate_on: Literal[EVALUATE_ON] = Field(  # type: ignore[valid-type]
+        "test", description="validation: for tuning, with people or recordings of their own"
+    )
+    fold: int | None = quantity(
+        None,
+        "Which people or recordings are held out; by default the data set's own split, without"
+        " a validation part",
+        "",
+        0,
+        NUM_FOLDS - 1,
+    )
     partition: Literal[PARTITIONS] = Field(  # type: ignore[valid-type]
         "dirichlet", description="How recordings are dealt to devices"
     )

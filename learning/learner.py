@@ -16,7 +16,7 @@ from learning.baselines import fused_loss, strong_loss
 from learning.data.batches import draw_batch, draw_noise, gather_device_data
 from learning.data.dataset import MultiModalData
 from learning.data.partition import modality_mask, partition_recordings
-from learning.data.samples import TEST
+from learning.data.samples import SPLIT_NAMES
 from learning.dmml_kd import Knowledge, LossWeights, dmml_kd_loss, warmup
 from learning.errors import LearningError
 from learning.evaluate import Evaluation, evaluate_stack
@@ -107,7 +107,7 @@ class Learner:
             data.num_classes,
             setup.feature_dim,
         )
-        test = data.split == TEST
+        test = data.split == SPLIT_NAMES[setup.data.evaluate_on]
         self._test_inputs = {m: torch.from_numpy(x[test]) for m, x in data.modalities.items()}
         self._test_label = torch.from_numpy(data.label[test])
         counts = torch.from_numpy(self.class_counts).float()

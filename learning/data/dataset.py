@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from learning.data.made import make_data
 from learning.data.samples import MultiModalData
+from learning.data.splits import assign_split
 from learning.data.uci_har import load_uci_har
 from learning.data.watch import load_watch
 from learning.errors import LearningError
@@ -18,10 +19,14 @@ __all__ = ["MultiModalData", "load"]
 
 
 def load(setup: DataSetup) -> MultiModalData:
-    """Load the data set that the setup names; nothing is downloaded, nothing is replaced.
+    """Load the data set that the setup names, split by its fold; nothing is downloaded.
 
-    Raises LearningError when data are missing or altered.
+    Raises LearningError when data are missing or altered, or the fold does not fit them.
     """
+    return assign_split(_load(setup), setup)
+
+
+def _load(setup: DataSetup) -> MultiModalData:
     if setup.dataset == "watch":
         return load_watch()
     if setup.dataset == "made":

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from learning.errors import LearningError
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
-SPLIT_NAMES = ("train", "validation", "test")
+SPLIT_NAMES = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 _SHAPES = "float32 (N, features), (N, channels, length) or (N, channels, height, width)"
 _DIMENSIONS = (2, 3, 4)
 

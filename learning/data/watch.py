@@ -22,8 +22,8 @@ def load_watch() -> MultiModalData:
     """Load 140 recordings of 10 people and cut them into 3605 half-overlapping windows.
 
     Modalities: acc (N, 3, 128) [g], gyro (N, 3, 128) [rad/s], unscaled. Labels: 7 exercises.
-    Subjects 8, 9, 10 are the test. Left out: which shoulder (side), and the tail of a recording
-    that fills no window.
+    Subjects 8, 9, 10 are the test; folds rotate the test people instead (splits.py).
+    Left out: which shoulder (side), and the tail of a recording that fills no window.
     Source: Burns et al., arXiv 1802.01489; seglearn 1.2.5 (BSD).
     Raises LearningError when the package is missing or its file altered.
     """

@@ -12,6 +12,8 @@ from learning.setup import LearningSetup
 DEFAULTS = {
     "dataset": "made",
     "data_path": None,
+    "evaluate_on": "test",
+    "fold": None,
     "method": "dmml_kd",
     "num_devices": 4,
     "partition": "iid",
