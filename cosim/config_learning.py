@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from cosim.config_section import Section, quantity
 from learning.data.setup import (
     DATASETS,
+    DATASETS_BY_PATH,
     EVALUATE_ON,
     MODALITY_PATTERNS,
     NUM_FOLDS,
@@ -22,8 +23,8 @@ class DataFields(Section):
 
     dataset: Literal[DATASETS] = Field(  # type: ignore[valid-type]
         "watch",
-        description="watch: embedded recordings of a smartwatch; uci_har: needs data_path;"
-        " made: synthetic, for tests",
+        description="watch: embedded recordings of a smartwatch; uci_har, av_digits,"
+        " mfeat_digits: need data_path; made: synthetic, for tests",
     )
     data_path: str | None = Field(None, description="Folder, zip or npz of the data set")
     evaluate_on: Literal[EVALUATE_ON] = Field(  # type: ignore[valid-type]
@@ -51,15 +52,17 @@ class DataFields(Section):
 
     @model_validator(mode="after")
     def _data_path_fits(self) -> DataFields:
-        if self.dataset == "uci_har" and self.data_path is None:
+        by_path = self.dataset in DATASETS_BY_PATH
+        if by_path and self.data_path is None:
             raise ValueError(
-                "learning.data_path: expected the path of the UCI HAR archive, got none;"
+                f"learning.data_path: expected the path of {self.dataset}, got none;"
                 " add --learning.data_path PATH"
             )
-        if self.dataset != "uci_har" and self.data_path is not None:
+        if not by_path and self.data_path is not None:
             raise ValueError(
                 f"learning.data_path: expected none with dataset {self.dataset},"
-                f" got {self.data_path}; remove it or use --learning.dataset uci_har"
+                f" got {self.data_path}; remove it or use --learning.dataset"
+                f" {', '.join(DATASETS_BY_PATH)}"
             )
         return self
 

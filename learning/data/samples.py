@@ -1,10 +1,8 @@
-"""A multi-modal data set of labelled samples, and the check of the files it comes from."""
+"""A multi-modal data set of labelled samples."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,17 +81,3 @@ class MultiModalData:
     def num_classes(self) -> int:
         """C."""
         return len(self.class_names)
-
-
-def checked_file(path: Path, sha256: str, remedy: str) -> Path:
-    """Return the path when the file's SHA-256 is the pinned one, so that it is safe to unpickle.
-
-    Raises LearningError when the file is missing or altered.
-    """
-    if not path.is_file():
-        raise LearningError(f"data file {path.name}", f"a file at {path}", "none", remedy)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if digest != sha256:
-        expected, got = f"SHA-256 {sha256[:16]}...", f"{digest[:16]}..."
-        raise LearningError(f"data file {path.name}", expected, got, remedy)
-    return path

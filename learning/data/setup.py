@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from learning.checks import check_choices, check_numbers
 from learning.errors import LearningError
 
-DATASETS = ("watch", "uci_har", "made")
+DATASETS_BY_PATH = ("uci_har", "av_digits", "mfeat_digits")
+DATASETS = ("watch", "made", *DATASETS_BY_PATH)
 PARTITIONS = ("iid", "dirichlet", "subject")
 MODALITY_PATTERNS = ("all", "thirds")
 EVALUATE_ON = ("test", "validation")

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.data.samples import TEST, TRAIN, MultiModalData, checked_file
+from learning.data.files import checked_file
+from learning.data.samples import TEST, TRAIN, MultiModalData
 from learning.errors import LearningError
 
 WATCH_SHA256 = "eb122f23cdf06ef6bd6c6c5312958ec5cf9d038e2e6d457b8081662c75a42537"

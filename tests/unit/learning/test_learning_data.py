@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from learning_reference import make_setup
 
 from learning.data.dataset import load
+from learning.data.files import checked_file
 from learning.data.made import make_data
-from learning.data.samples import TEST, TRAIN, MultiModalData, checked_file
+from learning.data.samples import TEST, TRAIN, MultiModalData
 from learning.data.uci_har import link_overlapping_windows, load_uci_har
 from learning.data.watch import cut_windows
 from learning.errors import LearningError
@@ -150,7 +151,6 @@ def test_folder_zip_nested_zip_and_npz_hold_the_same_uci_har(archive, tmp_path):
         label=first.label,
         subject=first.subject,
         is_train=first.split == TRAIN,
-        class_names=np.array(first.class_names),
     )
     both = np.concatenate([signals["train"], signals["test"]])
     for data in (first, *(load_uci_har(path) for path in (plain, nested, npz))):
