@@ -12,6 +12,7 @@ from learning.data.setup import (
     DATASETS_BY_PATH,
     EVALUATE_ON,
     MODALITY_PATTERNS,
+    NORMALISATIONS,
     NUM_FOLDS,
     PARTITIONS,
 )
@@ -37,6 +38,11 @@ class DataFields(Section):
         "",
         0,
         NUM_FOLDS - 1,
+    )
+    normalisation: Literal[NORMALISATIONS] = Field(  # type: ignore[valid-type]
+        "fixed",
+        description="fixed: units that the data set names; local: by each device's own mean and"
+        " deviation",
     )
     partition: Literal[PARTITIONS] = Field(  # type: ignore[valid-type]
         "dirichlet", description="How recordings are dealt to devices"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from learning.data.normalise import Scale, seen_by
 from learning.models import Stack, encoder_part, forward, take
 
 # Small enough for the activations of a chunk to stay in a core's cache.
@@ -34,10 +36,12 @@ def evaluate_stack(
     label: Tensor,
     available: NDArray[np.bool_],
     num_classes: int,
+    scale: Mapping[str, Scale],
 ) -> Evaluation:
     """Classify T samples on every device: (T, *shape) per modality, label (T,).
 
-    available (n, m) bool, in the order of `inputs`.
+    available (n, m) bool, in the order of `inputs`; scale: modality -> the devices' own scaling,
+    empty where they have none.
     """
     n, num_windows = len(available), len(label)
     devices = torch.arange(n)
@@ -50,9 +54,8 @@ def evaluate_stack(
     with torch.no_grad():
         for start in range(0, num_windows, _CHUNK_WINDOWS):
             chunk = slice(start, start + _CHUNK_WINDOWS)
-            piece = {m: inputs[m][chunk] for m in users}
-            same = {m: x.expand(len(users[m]), *x.shape) for m, x in piece.items()}
-            passed = forward(encoders, head, same, devices, users)
+            seen = {m: seen_by(inputs[m][chunk], who, scale.get(m)) for m, who in users.items()}
+            passed = forward(encoders, head, seen, devices, users)
             fused[:, chunk] = passed.fused_logits.argmax(-1)
             for m, logits in passed.modality_logits.items():
                 alone[m][:, chunk] = logits.argmax(-1)

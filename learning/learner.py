@@ -99,7 +99,8 @@ class Learner:
         n = setup.num_devices
         self.modality_names = tuple(data.modalities)
         self.available = modality_mask(setup.data, len(self.modality_names))
-        self._data = gather_device_data(data, partition_recordings(data, setup.data), n)
+        owner = partition_recordings(data, setup.data)
+        self._data = gather_device_data(data, owner, n, setup.data.normalisation)
         self.samples_per_device = self._data.count
         self.class_counts = self._data.class_counts
         self._shape = ModelShape(
@@ -243,6 +244,7 @@ class Learner:
             self._test_label,
             self.available,
             self._shape.num_classes,
+            self._data.scale,
         )
 
     def state(self) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ DATASETS_BY_PATH = ("uci_har", "av_digits", "mfeat_digits")
 DATASETS = ("watch", "made", *DATASETS_BY_PATH)
 PARTITIONS = ("iid", "dirichlet", "subject")
 MODALITY_PATTERNS = ("all", "thirds")
+NORMALISATIONS = ("fixed", "local")
 EVALUATE_ON = ("test", "validation")
 NUM_FOLDS = 5
 
@@ -31,6 +32,7 @@ class DataSetup:
     data_path: str | None
     evaluate_on: str
     fold: int | None
+    normalisation: str
     partition: str
     dirichlet_alpha: float
     modality_pattern: str
@@ -40,6 +42,7 @@ class DataSetup:
             self,
             dataset=DATASETS,
             evaluate_on=EVALUATE_ON,
+            normalisation=NORMALISATIONS,
             partition=PARTITIONS,
             modality_pattern=MODALITY_PATTERNS,
         )

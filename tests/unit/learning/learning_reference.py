@@ -14,6 +14,7 @@ DEFAULTS = {
     "data_path": None,
     "evaluate_on": "test",
     "fold": None,
+    "normalisation": "fixed",
     "method": "dmml_kd",
     "num_devices": 4,
     "partition": "iid",

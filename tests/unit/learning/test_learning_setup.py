@@ -17,6 +17,7 @@ from learning.errors import LearningError
         ("partition", "random"),
         ("evaluate_on", "train"),
         ("fold", -1),
+        ("normalisation", "pooled"),
         ("fold", 5),
         ("modality_pattern", "half"),
         ("num_devices", 0),
