@@ -8,7 +8,15 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from cosim.config_section import Section, quantity
-from learning.data.setup import DATASETS, MODALITY_PATTERNS, PARTITIONS
+from learning.data.setup import (
+    DATASETS,
+    DATASETS_BY_PATH,
+    EVALUATE_ON,
+    MODALITY_PATTERNS,
+    NORMALISATIONS,
+    NUM_FOLDS,
+    PARTITIONS,
+)
 from learning.methods.catalogue import METHODS
 from learning.own_file import is_own
 from learning.setup import GENERATORS
@@ -19,10 +27,26 @@ class DataFields(Section):
 
     dataset: Literal[DATASETS] = Field(  # type: ignore[valid-type]
         "watch",
-        description="watch: embedded recordings of a smartwatch; uci_har: needs data_path;"
-        " made: synthetic, for tests",
+        description="watch: embedded recordings of a smartwatch; uci_har, av_digits,"
+        " mfeat_digits: need data_path; made: synthetic, for tests",
     )
     data_path: str | None = Field(None, description="Folder, zip or npz of the data set")
+    evaluate_on: Literal[EVALUATE_ON] = Field(  # type: ignore[valid-type]
+        "test", description="validation: for tuning, with people or recordings of their own"
+    )
+    fold: int | None = quantity(
+        None,
+        "Which people or recordings are held out; by default the data set's own split, without"
+        " a validation part",
+        "",
+        0,
+        NUM_FOLDS - 1,
+    )
+    normalisation: Literal[NORMALISATIONS] = Field(  # type: ignore[valid-type]
+        "fixed",
+        description="fixed: units that the data set names; local: by each device's own mean and"
+        " deviation",
+    )
     partition: Literal[PARTITIONS] = Field(  # type: ignore[valid-type]
         "dirichlet", description="How recordings are dealt to devices"
     )
@@ -37,15 +61,17 @@ class DataFields(Section):
 
     @model_validator(mode="after")
     def _data_path_fits(self) -> DataFields:
-        if self.dataset == "uci_har" and self.data_path is None:
+        by_path = self.dataset in DATASETS_BY_PATH
+        if by_path and self.data_path is None:
             raise ValueError(
-                "learning.data_path: expected the path of the UCI HAR archive, got none;"
+                f"learning.data_path: expected the path of {self.dataset}, got none;"
                 " add --learning.data_path PATH"
             )
-        if self.dataset != "uci_har" and self.data_path is not None:
+        if not by_path and self.data_path is not None:
             raise ValueError(
                 f"learning.data_path: expected none with dataset {self.dataset},"
-                f" got {self.data_path}; remove it or use --learning.dataset uci_har"
+                f" got {self.data_path}; remove it or use --learning.dataset"
+                f" {', '.join(DATASETS_BY_PATH)}"
             )
         return self
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from learning.data.normalise import Scale, seen_by
 from learning.encoders import Stack
 from learning.models import Forward, Model, encoder_part, forward, part_of, take
 
@@ -46,10 +47,12 @@ def evaluate_stack(
     inputs: dict[str, Tensor],
     label: Tensor,
     available: NDArray[np.bool_],
+    scale: Mapping[str, Scale],
 ) -> Evaluation:
     """Classify T samples on every device: (T, *shape) per modality, label (T,).
 
-    available (n, m) bool, in the order of `inputs`.
+    available (n, m) bool, in the order of `inputs`; scale: modality -> the devices' own scaling,
+    empty where they have none.
     """
     truth = label.numpy()
     has_any: NDArray[np.bool_] = np.any(available, axis=1)
@@ -65,7 +68,7 @@ def evaluate_stack(
     sums = {
         m: torch.zeros(len(who), model.num_classes, model.common_dim) for m, who in users.items()
     }
-    for chunk, passed in _passes(model, parameters, inputs, users, has_any):
+    for chunk, passed in _passes(model, parameters, inputs, users, has_any, scale):
         fused[has_any, chunk] = passed.fused_logits.argmax(-1)
         for subset, values in predicted.items():
             who = has_all[subset]
@@ -101,6 +104,7 @@ def _passes(
     inputs: dict[str, Tensor],
     users: dict[str, NDArray[np.int64]],
     has_any: NDArray[np.bool_],
+    scale: Mapping[str, Scale],
 ) -> Iterator[tuple[slice, Forward]]:
     """Pass the samples chunk by chunk through the devices that have any modality."""
     devices = torch.from_numpy(np.flatnonzero(has_any))
@@ -114,11 +118,11 @@ def _passes(
     with torch.no_grad():
         for start in range(0, num_samples, _CHUNK_SAMPLES):
             chunk = slice(start, min(start + _CHUNK_SAMPLES, num_samples))
-            same = {
-                m: inputs[m][chunk].expand(len(who), *inputs[m][chunk].shape)
+            seen = {
+                m: seen_by(inputs[m][chunk], torch.from_numpy(who), scale.get(m))
                 for m, who in users.items()
             }
-            yield chunk, forward(model, encoders, head, same, devices, rows)
+            yield chunk, forward(model, encoders, head, seen, devices, rows)
 
 
 def _subset_logits(passed: Forward, subset: tuple[str, ...], who: NDArray[np.bool_]) -> Tensor:

@@ -14,6 +14,7 @@ from learning.balance import INITIAL_SPEED, parameter_variation, update_speed
 from learning.data.batches import draw_batch, draw_noise, gather_device_data
 from learning.data.dataset import MultiModalData
 from learning.data.holders import holders, usable_modalities
+from learning.data.samples import SPLIT_NAMES
 from learning.errors import LearningError
 from learning.evaluate import Evaluation, evaluate_stack
 from learning.generator import GENERATOR_PART
@@ -98,7 +99,8 @@ class Learner:
         self._options = resolve_options(setup.method, self._method, setup.method_options)
         self.modality_names = tuple(data.modalities)
         self.available = usable_modalities(setup, self._method, self.modality_names)
-        self._data = gather_device_data(data, holders(data, setup.data, self._method.topology), n)
+        owner = holders(data, setup.data, self._method.topology)
+        self._data = gather_device_data(data, owner, n, setup.data.normalisation)
         self.samples_per_device = self._data.count
         self.class_counts = self._data.class_counts
         splits = self._method.decomposes(setup)
@@ -110,7 +112,7 @@ class Learner:
             setup.seed,
             None if setup.model == "default" else setup.model,
         )
-        test = ~data.is_train
+        test = data.split == SPLIT_NAMES[setup.data.evaluate_on]
         self._test_inputs = {m: torch.from_numpy(x[test]) for m, x in data.modalities.items()}
         self._test_label = torch.from_numpy(data.label[test])
         counts = torch.from_numpy(self.class_counts).float()
@@ -261,6 +263,7 @@ class Learner:
             self._test_inputs,
             self._test_label,
             self.available,
+            self._data.scale,
         )
 
     def state(self) -> dict[str, Tensor]:

@@ -5,29 +5,44 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from learning.data.av_digits import load_av_digits
 from learning.data.made import make_data
+from learning.data.mfeat_digits import load_mfeat_digits
+from learning.data.samples import MultiModalData
+from learning.data.splits import assign_split
 from learning.data.uci_har import load_uci_har
 from learning.data.watch import load_watch
-from learning.data.windows import MultiModalData
 from learning.errors import LearningError
 
 if TYPE_CHECKING:
     from learning.data.setup import DataSetup
 
+FROM_PATH = {
+    "uci_har": load_uci_har,
+    "av_digits": load_av_digits,
+    "mfeat_digits": load_mfeat_digits,
+}
 __all__ = ["MultiModalData", "load"]
 
 
 def load(setup: DataSetup) -> MultiModalData:
-    """Load the data set that the setup names; nothing is downloaded, nothing is replaced.
+    """Load the data set that the setup names, split by its fold; nothing is downloaded.
 
-    Raises LearningError when data are missing or altered.
+    Raises LearningError when data are missing or altered, or the fold does not fit them.
     """
+    return assign_split(_load(setup), setup)
+
+
+def _load(setup: DataSetup) -> MultiModalData:
     if setup.dataset == "watch":
         return load_watch()
     if setup.dataset == "made":
         return make_data()
+    what = f"data_path of {setup.dataset}"
     if setup.data_path is None:
-        raise LearningError(
-            "data_path of uci_har", "a file or folder", "none", "name the archive, folder or npz"
-        )
-    return load_uci_har(Path(setup.data_path))
+        raise LearningError(what, "a file or folder", "none", "add --learning.data_path PATH")
+    path = Path(setup.data_path)
+    if not path.exists():
+        remedy = "give the path of the archive, folder or npz"
+        raise LearningError(what, "a file or folder", f"nothing at {path}", remedy)
+    return FROM_PATH[setup.dataset](path)

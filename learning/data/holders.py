@@ -11,8 +11,8 @@ from learning.data.partition import modality_mask, partition_recordings
 from learning.errors import LearningError
 
 if TYPE_CHECKING:
+    from learning.data.samples import MultiModalData
     from learning.data.setup import DataSetup
-    from learning.data.windows import MultiModalData
     from learning.methods.interface import Method
     from learning.setup import LearningSetup
 

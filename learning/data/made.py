@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from learning.data.windows import MultiModalData
+from learning.data.samples import TEST, TRAIN, MultiModalData
 
 _LENGTH = 128
 
@@ -35,12 +35,13 @@ def make_data(
         wave = np.sin(2.0 * np.pi * cycles * np.arange(_LENGTH) / _LENGTH + phase)
         noise = rng.normal(0.0, 0.5, (len(recording), 3, _LENGTH))
         modalities[name] = (amplitude * wave + noise).astype(np.float32)
+    is_test = subject[recording] >= num_subjects - num_subjects // 3
     return MultiModalData(
         name="made",
         modalities=modalities,
         label=label[recording].astype(np.int64),
         subject=subject[recording].astype(np.int64) + 1,
         recording=recording.astype(np.int64),
-        is_train=subject[recording] < num_subjects - num_subjects // 3,
+        split=np.where(is_test, TEST, TRAIN).astype(np.int8),
         class_names=tuple(f"class_{c}" for c in range(num_classes)),
     )

@@ -7,26 +7,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.data.samples import TRAIN
 from learning.errors import LearningError
 
 if TYPE_CHECKING:
+    from learning.data.samples import MultiModalData
     from learning.data.setup import DataSetup
-    from learning.data.windows import MultiModalData
 
-MINIMUM_WINDOWS = 16
+MINIMUM_SAMPLES = 16
 MAXIMUM_DRAWS = 500
 _PARTITION_STREAM = 0x50617274
 _MODALITY_STREAM = 0x4D6F6461
 
 
 def partition_recordings(data: MultiModalData, setup: DataSetup) -> NDArray[np.int64]:
-    """Give every training recording to one device: (N,) the window's owner, -1 for test windows.
+    """Give every training recording to one device: (N,) the sample's owner, -1 for others.
 
-    Windows of a recording overlap, so a recording is never split. A draw that leaves a device
-    with fewer than 16 windows is drawn again, keyed by (seed, attempt).
+    Samples of a recording may overlap, so a recording is never split. A draw that leaves a device
+    with fewer than 16 samples is drawn again, keyed by (seed, attempt).
     Raises LearningError when there are fewer recordings than devices, or no draw suits.
     """
-    train = np.flatnonzero(data.is_train)
+    train = np.flatnonzero(data.split == TRAIN)
     first, inverse, size = np.unique(
         data.recording[train], return_index=True, return_inverse=True, return_counts=True
     )[1:]
@@ -44,13 +45,13 @@ def partition_recordings(data: MultiModalData, setup: DataSetup) -> NDArray[np.i
             device = deal_by_dirichlet(rng, label, size, n, setup.dirichlet_alpha)
         else:
             device = deal_by_subject(rng, subject, size, n)
-        if np.bincount(device, weights=size, minlength=n).min() >= MINIMUM_WINDOWS:
+        if np.bincount(device, weights=size, minlength=n).min() >= MINIMUM_SAMPLES:
             owner = np.full(len(data.label), -1, dtype=np.int64)
             owner[train] = device[inverse]
             return owner
     raise LearningError(
         what,
-        f"{MINIMUM_WINDOWS} windows on each of {n} devices",
+        f"{MINIMUM_SAMPLES} samples on each of {n} devices",
         f"a poorer device in {MAXIMUM_DRAWS} draws",
         "use fewer devices, a larger dirichlet_alpha or another partition",
     )
@@ -61,8 +62,8 @@ def deal_evenly(
 ) -> NDArray[np.int64]:
     """Deal each class's recordings in random order, each to the device that has least of it.
 
-    The order is: fewest recordings of this class, then fewest windows in all, then at random.
-    label, size (R,): class and number of windows of each recording. Returns (R,) devices.
+    The order is: fewest recordings of this class, then fewest samples in all, then at random.
+    label, size (R,): class and number of samples of each recording. Returns (R,) devices.
     """
     device = np.full(len(label), -1, dtype=np.int64)
     load = np.zeros(num_devices)
@@ -85,9 +86,9 @@ def deal_by_dirichlet(
 ) -> NDArray[np.int64]:
     """Draw the device of each recording from its class's proportions p_c ~ Dirichlet(alpha).
 
-    A device that already holds its even share of all windows leaves the draw, which keeps sizes
-    comparable (the rule of NIID-Bench, Li et al., ICDE 2022, for windows).
-    label, size (R,): class and number of windows of each recording. Returns (R,) devices.
+    A device that already holds its even share of all samples leaves the draw, which keeps sizes
+    comparable (the rule of NIID-Bench, Li et al., ICDE 2022, for samples).
+    label, size (R,): class and number of samples of each recording. Returns (R,) devices.
     """
     device = np.full(len(label), -1, dtype=np.int64)
     load = np.zeros(num_devices)
@@ -110,7 +111,7 @@ def deal_by_subject(
 
     A device never holds two people while another holds none; where several devices share one
     person, each gets some of that person's recordings and of nobody else's.
-    subject, size (R,): person and number of windows of each recording. Returns (R,) devices.
+    subject, size (R,): person and number of samples of each recording. Returns (R,) devices.
     """
     people = rng.permutation(np.unique(subject))
     device = np.full(len(subject), -1, dtype=np.int64)

@@ -5,15 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from learning.checks import check_choices, check_numbers
+from learning.errors import LearningError
 
-DATASETS = ("watch", "uci_har", "made")
+DATASETS_BY_PATH = ("uci_har", "av_digits", "mfeat_digits")
+DATASETS = ("watch", "made", *DATASETS_BY_PATH)
 PARTITIONS = ("iid", "dirichlet", "subject")
 MODALITY_PATTERNS = ("all", "thirds")
+NORMALISATIONS = ("fixed", "local")
+EVALUATE_ON = ("test", "validation")
+NUM_FOLDS = 5
 
 
 @dataclass(frozen=True)
 class DataSetup:
     """Everything that decides who holds which data, checked when made.
+
+    `evaluate_on` validation is for tuning; `fold` (None: the data set's own split) chooses the
+    people of both, see splits.py.
 
     Raises LearningError for an unknown name or a number out of range.
     """
@@ -22,6 +30,9 @@ class DataSetup:
     seed: int
     dataset: str
     data_path: str | None
+    evaluate_on: str
+    fold: int | None
+    normalisation: str
     partition: str
     dirichlet_alpha: float
     modality_pattern: str
@@ -30,7 +41,12 @@ class DataSetup:
         check_choices(
             self,
             dataset=DATASETS,
+            evaluate_on=EVALUATE_ON,
+            normalisation=NORMALISATIONS,
             partition=PARTITIONS,
             modality_pattern=MODALITY_PATTERNS,
         )
         check_numbers(self, positive=("num_devices", "dirichlet_alpha"), not_negative=("seed",))
+        if self.fold is not None and not 0 <= self.fold < NUM_FOLDS:
+            expected = f"0 to {NUM_FOLDS - 1}"
+            raise LearningError("fold", expected, str(self.fold), "choose one of these, or none")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.data.windows import MultiModalData
-from learning.errors import LearningError
+from learning.data.files import Archive, read_npz
+from learning.data.samples import TEST, TRAIN, MultiModalData
 
-_ROOT = "UCI HAR Dataset"
 _ACTIVITIES = (
     "WALKING",
     "WALKING_UPSTAIRS",
@@ -26,6 +23,7 @@ _SIGNALS = {"acc": "body_acc", "gyro": "body_gyro"}
 ACC_UNIT_G = 0.1
 GYRO_UNIT_RAD_PER_S = 0.3
 _UNITS = {"acc": ACC_UNIT_G, "gyro": GYRO_UNIT_RAD_PER_S}
+_SHAPES = {"acc": (3, 128), "gyro": (3, 128), "label": (), "subject": (), "is_train": ()}
 _REMEDY = "give the official archive (zip or unpacked folder) or the compact npz"
 
 
@@ -37,17 +35,13 @@ def load_uci_har(path: Path) -> MultiModalData:
     official one, by subject. The archive names no recordings: they are recovered by
     `link_overlapping_windows`. Left out: total acceleration, the 561 hand-made features.
     The path is the official zip (also nested in the UCI page's outer zip), its unpacked folder, or
-    an npz with arrays acc, gyro, label, subject, is_train, class_names.
+    an npz with arrays acc, gyro, label, subject, is_train.
     Source: Anguita et al., ESANN 2013.
-    Raises LearningError when the path or a part of it is missing or misshapen.
+    Raises LearningError when a part of it is missing or misshapen.
     """
-    if not path.exists():
-        raise LearningError(
-            "data_path of uci_har", "a file or folder", f"nothing at {path}", _REMEDY
-        )
     if path.suffix == ".npz":
         return _load_npz(path)
-    return _load_archive(_Archive(path))
+    return _load_archive(Archive(path, _REMEDY))
 
 
 def link_overlapping_windows(windows: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -87,27 +81,22 @@ def _build(
     # Linked before scaling, bit by bit as the windows were cut.
     recording = link_overlapping_windows(np.concatenate(list(modalities.values()), axis=1))
     scaled = {m: x / np.float32(_UNITS[m]) for m, x in modalities.items()}
-    return MultiModalData("uci_har", scaled, label, subject, recording, is_train, class_names)
+    split = np.where(is_train, TRAIN, TEST).astype(np.int8)
+    return MultiModalData("uci_har", scaled, label, subject, recording, split, class_names)
 
 
 def _load_npz(path: Path) -> MultiModalData:
-    needed = ("acc", "gyro", "label", "subject", "is_train", "class_names")
-    with np.load(path, allow_pickle=False) as arrays:
-        missing = [name for name in needed if name not in arrays]
-        if missing:
-            raise LearningError(
-                f"data file {path.name}", ", ".join(needed), f"no {missing}", _REMEDY
-            )
-        return _build(
-            {name: arrays[name].astype(np.float32) for name in _SIGNALS},
-            arrays["label"].astype(np.int64),
-            arrays["subject"].astype(np.int64),
-            arrays["is_train"].astype(np.bool_),
-            tuple(str(name) for name in arrays["class_names"]),
-        )
+    arrays = read_npz(path, _SHAPES, _REMEDY)
+    return _build(
+        {name: arrays[name].astype(np.float32) for name in _SIGNALS},
+        arrays["label"].astype(np.int64),
+        arrays["subject"].astype(np.int64),
+        arrays["is_train"].astype(np.bool_),
+        _ACTIVITIES,
+    )
 
 
-def _load_archive(archive: _Archive) -> MultiModalData:
+def _load_archive(archive: Archive) -> MultiModalData:
     parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in _SIGNALS}
     label, subject, is_train = [], [], []
     for split in ("train", "test"):
@@ -127,38 +116,3 @@ def _load_archive(archive: _Archive) -> MultiModalData:
         np.concatenate(is_train),
         _ACTIVITIES,
     )
-
-
-class _Archive:
-    """The official archive, as a folder or a zip: owns where its tables are read from."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._zip = None if path.is_dir() else _open_zip(path)
-
-    def table(self, name: str) -> NDArray[np.float32]:
-        """Read a whitespace table (rows, columns) by its name below the archive's root."""
-        try:
-            if self._zip is not None:
-                text = self._zip.read(f"{_ROOT}/{name}").decode("ascii")
-            else:
-                inside = self._path / _ROOT
-                text = ((inside if inside.is_dir() else self._path) / name).read_text("ascii")
-        except (KeyError, FileNotFoundError) as missing:
-            what = f"data {self._path.name}"
-            raise LearningError(what, f"{_ROOT}/{name}", "no such table", _REMEDY) from missing
-        rows = [line.split() for line in text.splitlines()]
-        if len({len(row) for row in rows}) != 1:
-            raise LearningError(f"data {name}", "rows of one length", "ragged or empty", _REMEDY)
-        return np.array(rows, dtype=np.float64).astype(np.float32)
-
-
-def _open_zip(path: Path) -> zipfile.ZipFile:
-    if not zipfile.is_zipfile(path):
-        raise LearningError(f"data file {path.name}", "a zip archive", "another format", _REMEDY)
-    outer = zipfile.ZipFile(path)
-    inner = f"{_ROOT}.zip"
-    # The UCI page wraps the archive in a second zip.
-    if inner in outer.namelist():
-        return zipfile.ZipFile(io.BytesIO(outer.read(inner)))
-    return outer

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.data.windows import MultiModalData, checked_file
+from learning.data.files import checked_file
+from learning.data.samples import TEST, TRAIN, MultiModalData
 from learning.errors import LearningError
 
 WATCH_SHA256 = "eb122f23cdf06ef6bd6c6c5312958ec5cf9d038e2e6d457b8081662c75a42537"
@@ -22,8 +23,8 @@ def load_watch() -> MultiModalData:
     """Load 140 recordings of 10 people and cut them into 3605 half-overlapping windows.
 
     Modalities: acc (N, 3, 128) [g], gyro (N, 3, 128) [rad/s], unscaled. Labels: 7 exercises.
-    Subjects 8, 9, 10 are the test. Left out: which shoulder (side), and the tail of a recording
-    that fills no window.
+    Subjects 8, 9, 10 are the test; folds rotate the test people instead (splits.py).
+    Left out: which shoulder (side), and the tail of a recording that fills no window.
     Source: Burns et al., arXiv 1802.01489; seglearn 1.2.5 (BSD).
     Raises LearningError when the package is missing or its file altered.
     """
@@ -43,7 +44,7 @@ def load_watch() -> MultiModalData:
         label=np.asarray(raw["y"], dtype=np.int64)[recording],
         subject=subject,
         recording=recording.astype(np.int64),
-        is_train=~np.isin(subject, TEST_SUBJECTS),
+        split=np.where(np.isin(subject, TEST_SUBJECTS), TEST, TRAIN).astype(np.int8),
         class_names=tuple(str(name) for name in raw["y_labels"]),
     )
 

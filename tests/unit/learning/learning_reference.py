@@ -18,6 +18,9 @@ from learning.setup import LearningSetup
 DEFAULTS = {
     "dataset": "made",
     "data_path": None,
+    "evaluate_on": "test",
+    "fold": None,
+    "normalisation": "fixed",
     "method": "dmml_kd",
     "num_devices": 4,
     "partition": "iid",

@@ -1,5 +1,6 @@
 import importlib.util
 import zipfile
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ from hypothesis import strategies as st
 from learning_reference import make_setup
 
 from learning.data.dataset import load
+from learning.data.files import checked_file
 from learning.data.made import make_data
+from learning.data.samples import TEST, TRAIN, MultiModalData
 from learning.data.uci_har import link_overlapping_windows, load_uci_har
 from learning.data.watch import cut_windows
-from learning.data.windows import MultiModalData, checked_file
 from learning.errors import LearningError
 
 
@@ -20,8 +22,8 @@ def test_watch_has_the_windows_that_its_description_counts(watch):
     assert len(watch.label) == 3605
     counts = np.bincount(watch.label)
     assert (len(counts), counts.min(), counts.max()) == (7, 388, 602)
-    assert set(watch.subject[~watch.is_train]) == {8, 9, 10}
-    assert set(watch.subject[watch.is_train]) == {1, 2, 3, 4, 5, 6, 7}
+    assert set(watch.subject[watch.split == TEST]) == {8, 9, 10}
+    assert set(watch.subject[watch.split == TRAIN]) == {1, 2, 3, 4, 5, 6, 7}
     assert {m: x.shape for m, x in watch.modalities.items()} == {
         "acc": (3605, 3, 128),
         "gyro": (3605, 3, 128),
@@ -74,7 +76,7 @@ def test_data_of_disagreeing_lengths_are_refused(made):
             made.label,
             made.subject[1:],
             made.recording,
-            made.is_train,
+            made.split,
             made.class_names,
         )
 
@@ -89,7 +91,7 @@ def test_data_with_nan_are_refused(made):
             made.label,
             made.subject,
             made.recording,
-            made.is_train,
+            made.split,
             made.class_names,
         )
 
@@ -148,8 +150,7 @@ def test_folder_zip_nested_zip_and_npz_hold_the_same_uci_har(archive, tmp_path):
         gyro=np.concatenate([signals["train"], signals["test"]])[:, 3:],
         label=first.label,
         subject=first.subject,
-        is_train=first.is_train,
-        class_names=np.array(first.class_names),
+        is_train=first.split == TRAIN,
     )
     both = np.concatenate([signals["train"], signals["test"]])
     for data in (first, *(load_uci_har(path) for path in (plain, nested, npz))):
@@ -157,7 +158,7 @@ def test_folder_zip_nested_zip_and_npz_hold_the_same_uci_har(archive, tmp_path):
         np.testing.assert_allclose(data.modalities["gyro"] * 0.3, both[:, 3:], rtol=1e-6)
         assert data.label.tolist() == [0, 0, 0, 1, 1, 0, 0]
         assert data.subject.tolist() == [4] * 5 + [9] * 2
-        assert data.is_train.tolist() == [True] * 5 + [False] * 2
+        assert data.split.tolist() == [TRAIN] * 5 + [TEST] * 2
         assert data.recording.tolist() == [0, 0, 0, 1, 1, 2, 2]
 
 
@@ -182,3 +183,43 @@ def test_a_data_set_that_needs_a_path_is_never_replaced(tmp_path):
 def test_load_takes_the_data_set_by_name():
     assert load(make_setup(dataset="watch").data).name == "watch"
     assert load(make_setup(dataset="made").data).name == "made"
+
+
+def made_with(made, **changes):
+    """The made data with some fields replaced."""
+    given = {field.name: getattr(made, field.name) for field in fields(made)}
+    return MultiModalData(**given | changes)
+
+
+def test_a_modality_is_a_vector_a_signal_or_an_image(made):
+    count = len(made.label)
+    shapes = {"vector": (7,), "signal": (2, 9), "image": (1, 5, 4)}
+    arrays = {m: np.ones((count, *shape), np.float32) for m, shape in shapes.items()}
+    data = made_with(made, modalities=arrays)
+    assert {m: x.shape[1:] for m, x in data.modalities.items()} == shapes
+
+
+@pytest.mark.parametrize(
+    ("changes", "named", "expected", "got"),
+    [
+        ({"modalities": {}}, "modalities", "at least one", "none"),
+        ({"modalities": {"acc": np.ones(360, np.float32)}}, "modality acc", "features", "(360,)"),
+        ({"modalities": {"acc": np.ones((360, 0), np.float32)}}, "acc", "features", "(360, 0)"),
+        ({"modalities": {"acc": np.ones((360, 3))}}, "modality acc", "float32", "float64"),
+        ({"split": np.zeros(360, np.int8)}, "split", "2 (test)", "[0]"),
+        ({"split": np.arange(360, dtype=np.int16) % 4}, "split", "int8", "[0, 1, 2, 3]"),
+        ({"label": np.zeros(360, np.int64)}, "label", "two classes", "only [0]"),
+        ({"label": np.arange(360) % 9}, "label", "0..4", "0..8"),
+    ],
+)
+def test_data_that_nothing_can_be_learnt_from_are_refused_in_one_line(
+    made, changes, named, expected, got
+):
+    with pytest.raises(LearningError) as refusal:
+        made_with(made, **changes)
+    message = str(refusal.value)
+    assert "\n" not in message
+    what, rest = message.split(": expected ")
+    assert named in what
+    assert expected in rest.split(", got ")[0]
+    assert got in rest.split("; remedy")[0]

@@ -7,6 +7,7 @@ import torch
 from learning_reference import Device, everything_arrives, make_setup
 
 from learning.balance import parameter_variation, update_speed
+from learning.data.samples import TEST, TRAIN
 from learning.errors import LearningError
 from learning.evaluate import macro_f1
 from learning.learner import Delivery, Learner
@@ -222,7 +223,7 @@ def test_accuracy_is_that_of_each_devices_own_model_one_window_at_a_time(made):
     for r in range(3):
         learner.train(r, 3 * learner.available, everybody)
     scores, stack = learner.evaluate(), learner.state()
-    test = np.flatnonzero(~made.is_train)
+    test = np.flatnonzero(made.split == TEST)
     for k in range(3):
         device = Device(stack, k, dict.fromkeys(made.modalities, (3, 128)))
         own = [m for i, m in enumerate(made.modalities) if learner.available[k, i]]
@@ -310,5 +311,5 @@ def test_an_unknown_method_is_refused_with_the_names_of_all(made):
 def test_public_counts_are_those_of_the_partition(made):
     learner = Learner(make_setup(), made)
     assert learner.modality_names == ("acc", "gyro")
-    assert learner.class_counts.sum() == made.is_train.sum()
+    assert learner.class_counts.sum() == (made.split == TRAIN).sum()
     np.testing.assert_array_equal(learner.class_counts.sum(1), learner.samples_per_device)

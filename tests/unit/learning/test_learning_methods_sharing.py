@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from learning.data.batches import draw_batch, gather_device_data
 from learning.data.partition import partition_recordings
+from learning.data.samples import TRAIN
 from learning.errors import LearningError
 from learning.generator import GENERATORS
 from learning.learner import Learner
@@ -299,10 +300,10 @@ def test_only_modality_is_asked_for_where_it_is_needed_and_nowhere_else(made):
 def test_centralised_training_is_a_plain_loop_over_all_data_with_the_batch_of_all(made):
     setup = make_setup(method="centralised")
     learner = Learner(setup, made)
-    assert learner.samples_per_device.tolist() == [int(made.is_train.sum()), 0, 0, 0]
+    assert learner.samples_per_device.tolist() == [int((made.split == TRAIN).sum()), 0, 0, 0]
     assert learner.available.tolist() == [[True, True]] + 3 * [[False, False]]
     assert learner.payload().parts == ()
-    everything = gather_device_data(made, np.where(made.is_train, 0, -1), N)
+    everything = gather_device_data(made, np.where(made.split == TRAIN, 0, -1), N)
     twin = Device(learner.state(), 0, SHAPES)
     for r in range(2):
         result = learner.train(r, 3 * learner.available, np.ones(N, dtype=bool))

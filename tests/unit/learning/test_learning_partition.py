@@ -1,10 +1,21 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from learning_reference import make_setup
 
 from learning.data.batches import draw_batch, draw_noise, gather_device_data
-from learning.data.partition import MINIMUM_WINDOWS, modality_mask, partition_recordings
+from learning.data.normalise import local_scale, seen_by
+from learning.data.partition import MINIMUM_SAMPLES, modality_mask, partition_recordings
+from learning.data.samples import TEST, TRAIN
 from learning.errors import LearningError
+from learning.learner import Learner
+
+
+def gather(data, setup):
+    return gather_device_data(data, partition_recordings(data, setup.data), setup.num_devices)
+
 
 CASES = [("iid", 9), ("dirichlet", 9), ("subject", 9), ("subject", 3), ("dirichlet", 2)]
 
@@ -12,15 +23,15 @@ CASES = [("iid", 9), ("dirichlet", 9), ("subject", 9), ("subject", 3), ("dirichl
 @pytest.mark.parametrize(("partition", "n"), CASES)
 def test_every_recording_lives_on_one_device_and_no_test_window_on_any(watch, partition, n):
     owner = partition_recordings(watch, make_setup(partition=partition, num_devices=n).data)
-    assert (owner[~watch.is_train] == -1).all()
+    assert (owner[watch.split == TEST] == -1).all()
     devices_of = {}
-    for window in np.flatnonzero(watch.is_train):
+    for window in np.flatnonzero(watch.split == TRAIN):
         devices_of.setdefault(watch.recording[window], set()).add(owner[window])
     assert len(devices_of) == 98
     assert all(len(devices) == 1 for devices in devices_of.values())
     windows = [int((owner == k).sum()) for k in range(n)]
-    assert min(windows) >= MINIMUM_WINDOWS
-    assert sum(windows) == watch.is_train.sum()
+    assert min(windows) >= MINIMUM_SAMPLES
+    assert sum(windows) == (watch.split == TRAIN).sum()
 
 
 @pytest.mark.parametrize(("partition", "n"), CASES)
@@ -58,7 +69,7 @@ def test_a_smaller_alpha_makes_devices_more_one_sided(watch):
 
 
 def test_dirichlet_fills_no_device_beyond_its_share_and_one_recording(watch):
-    longest = np.bincount(watch.recording[watch.is_train]).max()
+    longest = np.bincount(watch.recording[watch.split == TRAIN]).max()
     for seed in range(5):
         setup = make_setup(partition="dirichlet", dirichlet_alpha=0.1, num_devices=7, seed=seed)
         owner = partition_recordings(watch, setup.data)
@@ -84,7 +95,7 @@ def test_more_devices_than_recordings_is_an_error_with_a_remedy(watch, made):
     with pytest.raises(LearningError, match=r"99 training recordings.*98.*fewer devices"):
         partition_recordings(watch, make_setup(num_devices=99).data)
     # 40 recordings of 6 windows: no deal gives 16 windows to each of 20 devices
-    with pytest.raises(LearningError, match="16 windows"):
+    with pytest.raises(LearningError, match="16 samples"):
         partition_recordings(made, make_setup(num_devices=20).data)
 
 
@@ -110,7 +121,7 @@ def test_device_data_are_the_windows_that_the_partition_gave(made):
 
 
 def test_a_batch_holds_windows_of_its_own_device_and_all_of_them_in_time(made):
-    data = gather_device_data(made, partition_recordings(made, make_setup().data), 4)
+    data = gather(made, make_setup())
     drawn = [set() for _ in range(4)]
     for step in range(100):
         for k, rows in enumerate(draw_batch(data, 8, 7, 0, step).tolist()):
@@ -119,7 +130,7 @@ def test_a_batch_holds_windows_of_its_own_device_and_all_of_them_in_time(made):
 
 
 def test_batches_are_keyed_by_seed_round_and_step(made):
-    data = gather_device_data(made, partition_recordings(made, make_setup().data), 4)
+    data = gather(made, make_setup())
     batch = draw_batch(data, 8, 7, 3, 2)
     np.testing.assert_array_equal(batch, draw_batch(data, 8, 7, 3, 2))
     for key in ((8, 3, 2), (7, 4, 2), (7, 3, 1), (7, 2, 3)):
@@ -131,3 +142,63 @@ def test_a_devices_noise_does_not_depend_on_how_many_others_there_are():
     few, many = draw_noise((2, 5, 3), 1, 0, 0), draw_noise((6, 5, 3), 1, 0, 0)
     np.testing.assert_array_equal(few.normal, many.normal[:2])
     np.testing.assert_array_equal(few.uniform, many.uniform[:2])
+
+
+def test_local_normalisation_gives_each_channel_of_a_device_mean_zero_and_deviation_one(made):
+    setup = make_setup(partition="dirichlet")
+    owner = partition_recordings(made, setup.data)
+    data = gather_device_data(made, owner, 4, "local")
+    for k in range(4):
+        mine = np.flatnonzero(owner == k)
+        rows = data.index[k, : data.count[k]]
+        for m in made.modalities:
+            for channel in range(3):
+                raw = made.modalities[m][mine, channel].ravel().tolist()
+                mean = sum(raw) / len(raw)
+                deviation = (sum((v - mean) ** 2 for v in raw) / len(raw)) ** 0.5
+                expected = [(v - mean) / deviation for v in raw]
+                got = data.inputs[m][rows, channel].ravel()
+                np.testing.assert_allclose(got, expected, atol=2e-5)
+        held_out = torch.from_numpy(made.modalities["acc"][:5])
+        seen = seen_by(held_out, torch.tensor([k, 0]), data.scale["acc"])
+        assert seen.shape == (2, 5, 3, 128)
+        own = made.modalities["acc"][mine].astype(float)
+        by_hand = (held_out.numpy() - own.mean((0, 2))[:, None]) / own.std((0, 2))[:, None]
+        np.testing.assert_allclose(seen[0], by_hand, atol=2e-5)
+
+
+def test_a_feature_that_a_device_sees_constant_is_not_blown_up():
+    x = np.array([[5.0, 1.0], [5.0, 3.0], [2.0, 0.0]], dtype=np.float32)
+    scale = local_scale(x, np.array([0, 0, 1]), 2)
+    assert scale.mean.squeeze(1).tolist() == [[5.0, 2.0], [2.0, 0.0]]
+    np.testing.assert_allclose(scale.deviation.squeeze(1), [[0.1, 1.0], [0.1, 0.1]])
+
+
+def test_a_learner_with_local_scaling_scores_as_one_whose_data_came_scaled(made):
+    """One device: scaling all data beforehand, test and all, must come to the same."""
+    everybody = np.ones(1, dtype=bool)
+    train = made.split == TRAIN
+    scaled = {
+        m: (
+            (x - x[train].mean((0, 2), dtype=np.float64)[:, None])
+            / x[train].std((0, 2), dtype=np.float64)[:, None]
+        ).astype(np.float32)
+        for m, x in made.modalities.items()
+    }
+    learners = [
+        Learner(make_setup(num_devices=1, normalisation="local"), made),
+        Learner(make_setup(num_devices=1), replace(made, modalities=scaled)),
+    ]
+    local, other = learners
+    for learner in learners:
+        learner.train(0, np.full((1, 2), 3), everybody)
+    for name, value in other.state().items():
+        torch.testing.assert_close(local.state()[name], value, atol=1e-4, rtol=1e-4)
+    for r in range(1, 9):
+        local.train(r, np.full((1, 2), 3), everybody)
+    other.load(local.state())
+    one, two = local.evaluate(), other.evaluate()
+    # A sample on a border may fall to the other side by rounding.
+    np.testing.assert_allclose(one.accuracy, two.accuracy, atol=1.5 / 120)
+    np.testing.assert_allclose(one.modality_accuracy, two.modality_accuracy, atol=1.5 / 120)
+    assert one.accuracy > 0.25
