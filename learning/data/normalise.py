@@ -33,13 +33,17 @@ class Scale:
 def local_scale(x: NDArray[np.float32], device: NDArray[np.int64], num_devices: int) -> Scale:
     """Take mean and deviation over each device's own training samples, channel by channel.
 
-    x (N, *shape); device (N,): the owner, every device owning something. For a vector, feature by
-    feature. A deviation below LEAST_DEVIATION counts as that.
+    x (N, *shape); device (N,): the owner. For a vector, feature by feature. A deviation below
+    LEAST_DEVIATION counts as that; a device that owns nothing scales nothing.
     """
     mean, deviation = [], []
     across = (0, *range(2, x.ndim))
     for k in range(num_devices):
         mine = x[device == k].astype(np.float64)
+        if len(mine) == 0:
+            mean.append(np.zeros((1, x.shape[1], *[1] * (x.ndim - 2))))
+            deviation.append(np.ones_like(mean[-1]))
+            continue
         mean.append(mine.mean(across, keepdims=True))
         deviation.append(np.maximum(mine.std(across, keepdims=True), LEAST_DEVIATION))
     return Scale(*(torch.from_numpy(np.stack(s).astype(np.float32)) for s in (mean, deviation)))

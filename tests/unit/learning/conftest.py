@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 import torch
 
 from learning.data.made import make_data
+from learning.data.samples import TEST, TRAIN, MultiModalData
 from learning.data.watch import load_watch
 
 
@@ -22,3 +24,25 @@ def made():
 @pytest.fixture(scope="session")
 def watch():
     return load_watch()
+
+
+@pytest.fixture(scope="session")
+def kinds():
+    """An image, a vector and a 1-D signal of each sample, of four classes by their means."""
+    rng = np.random.default_rng(5)
+    recording = np.repeat(np.arange(96), 4)
+    label = recording % 4
+    modalities = {}
+    for name, shape in (("image", (1, 28, 28)), ("vector", (20,)), ("signal", (1, 50))):
+        centre = rng.normal(0, 0.5, (4, *shape))
+        noise = rng.normal(0, 1, (len(label), *shape))
+        modalities[name] = (centre[label] + noise).astype(np.float32)
+    return MultiModalData(
+        name="kinds",
+        modalities=modalities,
+        label=label.astype(np.int64),
+        subject=(recording // 16).astype(np.int64),
+        recording=recording.astype(np.int64),
+        split=np.where(recording < 64, TRAIN, TEST).astype(np.int8),
+        class_names=("a", "b", "c", "d"),
+    )

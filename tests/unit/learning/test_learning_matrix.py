@@ -2,10 +2,20 @@
 
 import numpy as np
 import pytest
-from learning_reference import everything_arrives, make_setup
+from learning_reference import (
+    check_against_a_loop_over_devices,
+    everything_arrives,
+    make_setup,
+    plain_loss,
+)
 
+from learning.data.batches import gather_device_data
+from learning.data.partition import partition_recordings
 from learning.learner import Learner
+from learning.losses import fused_loss
 from learning.methods.catalogue import METHODS
+from learning.methods.interface import Rules
+from learning.models import make_model
 
 N = 4
 EVERYBODY = np.ones(N, dtype=bool)
@@ -24,7 +34,7 @@ def setup_for(method, data, **changes):
     return make_setup(method=method, only_modality=only, **changes)
 
 
-@pytest.mark.parametrize("dataset", ["made", "watch"])
+@pytest.mark.parametrize("dataset", ["made", "watch", "kinds"])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_learns_three_rounds_and_goes_on_from_a_checkpoint(request, method, dataset):
     data = request.getfixturevalue(dataset)
@@ -58,3 +68,35 @@ def test_a_method_stands_devices_with_different_modalities_and_plans(made, metho
         learner.mix(everything_arrives(learner), np.array([True, True, False, True]))
         idle = (result.iterations == 0).all(1)
         np.testing.assert_array_equal(np.isnan(result.loss), idle)
+
+
+def test_images_vectors_and_signals_train_together_as_ordinary_modules_do(kinds):
+    shapes = {m: x.shape[1:] for m, x in kinds.modalities.items()}
+    model = make_model(shapes, 4, common_dim=8, specific_dim=8, seed=3)
+    data = gather_device_data(kinds, partition_recordings(kinds, make_setup().data), N)
+    tau = np.array([[1, 3, 2], [0, 0, 0], [2, 0, 1], [0, 2, 0]])
+    rules = Rules(lambda passed, label, step: fused_loss(passed, label))
+    check_against_a_loop_over_devices(
+        model, shapes, data, tau, rules, lambda k: plain_loss, clip_norm=2.0
+    )
+
+
+def test_three_kinds_of_modalities_are_learnt_and_scored_in_every_subset(kinds):
+    learner = Learner(make_setup(method="dmml_strong"), kinds)
+    rounds(learner, range(15))
+    scores = learner.evaluate()
+    assert scores.accuracy.mean() > 0.6  # chance is a quarter
+    assert list(scores.subset_accuracy) == [
+        "image+vector",
+        "image+signal",
+        "vector+signal",
+        "image+vector+signal",
+    ]
+    np.testing.assert_array_equal(scores.subset_accuracy["image+vector+signal"], scores.accuracy)
+
+
+def test_a_data_centre_scales_by_all_that_it_holds_and_empty_devices_do_no_harm(made):
+    learner = Learner(make_setup(method="centralised", normalisation="local"), made)
+    rounds(learner, range(2))
+    accuracy = learner.evaluate().accuracy
+    assert np.isfinite(accuracy).tolist() == [True, False, False, False]
