@@ -157,6 +157,16 @@ def distilled(device, mean, std, known, q, noise):
     return functional.cross_entropy(device.common((mean[y] + std[y] * noise[1]).relu()), y)
 
 
+def generator_module(state, device):
+    """The network generator of one device as an ordinary module of (one-hot y, eps)."""
+    w1, b1, w2, b2 = (state[f"generator/{name}"][device] for name in ("w1", "b1", "w2", "b2"))
+    net = nn.Sequential(nn.Linear(w1.shape[1], 64), nn.ReLU(), nn.Linear(64, len(b2)), nn.ReLU())
+    with torch.no_grad():
+        for parameter, value in zip(net.parameters(), (w1, b1, w2, b2), strict=True):
+            parameter.copy_(value)
+    return net
+
+
 def different_parameters(model, num_devices):
     """A stack whose devices differ, so that a mix-up of rows shows."""
     source = torch.Generator().manual_seed(5)

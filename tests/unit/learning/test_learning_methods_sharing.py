@@ -1,6 +1,5 @@
-"""Methods that share prototypes, generators or data, derived a second way; DMML-KD's switches."""
+"""Methods that share prototypes, generators or data, derived a second way."""
 
-import math
 from collections import defaultdict
 
 import numpy as np
@@ -12,23 +11,22 @@ from learning_reference import (
     check_against_a_loop_over_devices,
     distilled,
     everything_arrives,
+    generator_module,
     make_round,
     make_setup,
     plain_loss,
     random_sums,
     train_device,
 )
-from torch import nn
 from torch.nn import functional
 
 from learning.data.batches import draw_batch, gather_device_data
 from learning.data.partition import partition_recordings
 from learning.data.samples import TRAIN
 from learning.errors import LearningError
-from learning.generator import GENERATORS
 from learning.learner import Learner
-from learning.methods import dmml_kd, fedgen, fedgen_strong, fedproto
-from learning.models import Forward, make_model
+from learning.methods import fedgen, fedgen_strong, fedproto
+from learning.models import make_model
 
 SHAPES = {"acc": (3, 128), "gyro": (3, 128)}
 # Without a decomposition all 16 features are common.
@@ -149,16 +147,6 @@ def test_fedgen_strong_is_the_strong_loss_and_distillation_over_all_features(dev
     )
 
 
-def generator_module(state, device):
-    """The network generator of one device as an ordinary module of (one-hot y, eps)."""
-    w1, b1, w2, b2 = (state[f"generator/{name}"][device] for name in ("w1", "b1", "w2", "b2"))
-    net = nn.Sequential(nn.Linear(w1.shape[1], 64), nn.ReLU(), nn.Linear(64, len(b2)), nn.ReLU())
-    with torch.no_grad():
-        for parameter, value in zip(net.parameters(), (w1, b1, w2, b2), strict=True):
-            parameter.copy_(value)
-    return net
-
-
 def differing_networks(setup, model):
     state = fedgen.extra_state(setup, model)
     source = torch.Generator().manual_seed(8)
@@ -204,66 +192,6 @@ def test_methods_without_decomposition_have_no_specific_weights(made, method):
     learner = Learner(make_setup(method=method), made)
     assert not [name for name in learner.state() if "specific" in name]
     assert learner.state()["head/common_weight"].shape == (N, 5, 16)
-
-
-def features_of_two_classes(head):
-    """Two devices, one modality, 24 samples of two classes far apart, always the same."""
-    source = torch.Generator().manual_seed(6)
-    label = torch.arange(24).expand(2, 24) % 2
-    centre = torch.tensor([[0.0, 1.0, 2.0], [2.0, 0.5, 0.0]])
-    c = (centre[label] + 0.1 * torch.randn(2, 24, 3, generator=source)).relu()
-    rows = {"acc": torch.tensor([0, 1])}
-    passed = Forward(torch.tensor([0, 1]), rows, {"acc": c}, {}, {}, c, head, torch.zeros(2, 2), {})
-    return passed, label
-
-
-def follow_network(steps, head):
-    setup = make_setup(num_devices=2, generator="network", learning_rate=0.3)
-    model = make_model({"acc": (3, 128)}, 2, common_dim=3, specific_dim=3, seed=1)
-    kind = GENERATORS["network"]
-    state = kind.state(setup, model)
-    round_ = make_round(dmml_kd.METHOD, setup, model, state, torch.full((2, 2), 0.5))
-    passed, label = features_of_two_classes(head)
-    after_step, finish = kind.follow(round_)
-    for step in range(1, steps + 1):
-        after_step(passed, label, step)
-    return kind, round_, passed, label, finish(torch.tensor([True, True]))
-
-
-def test_the_network_generator_comes_to_the_class_means_of_the_features():
-    # A head of zeros has no opinion, so only the features pull.
-    kind, round_, passed, label, state = follow_network(1500, torch.zeros(2, 2, 3))
-    old = kind.teacher(round_).mean
-    new = kind.teacher(make_round(dmml_kd.METHOD, round_.setup, round_.model, state, PRIOR[:2]))
-    for k in range(2):
-        for y in range(2):
-            mean = passed.common["acc"][k][label[k] == y].mean(0)
-            assert float((old[k, y] - mean).norm()) > 1
-            assert float((new.mean[k, y] - mean).norm()) < 0.15
-
-
-def test_a_step_of_the_network_generator_is_sgd_on_its_loss_written_out():
-    head = torch.randn(2, 2, 3, generator=torch.Generator().manual_seed(3))
-    _, round_, passed, label, state = follow_network(2, head)
-    for k in range(2):
-        net = generator_module(round_.state, k)
-        optimizer = torch.optim.SGD(net.parameters(), lr=0.3)
-        for step in (1, 2):
-            noise, loss = round_.noise(step), 0.0
-            for i, y in enumerate(label[k].tolist()):
-                eps = noise.normal[k][i % DEFAULTS["generator_samples"]]
-                g = net(torch.cat([functional.one_hot(torch.tensor(y), 2).float(), eps]))
-                loss = loss + (g - passed.common["acc"][k, i]).square().mean() / 24
-            for u, eps in zip(noise.uniform[k].tolist(), noise.normal[k], strict=True):
-                y = torch.tensor(math.floor(2 * u))
-                g = net(torch.cat([functional.one_hot(y, 2).float(), eps]))
-                sample = functional.cross_entropy(head[k] @ g, y)
-                loss = loss + sample / DEFAULTS["generator_samples"]
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        for name, value in zip(("w1", "b1", "w2", "b2"), net.parameters(), strict=True):
-            torch.testing.assert_close(state[f"generator/{name}"][k], value.detach())
 
 
 def test_single_modality_leaves_the_other_encoder_and_devices_without_it_alone(made):
@@ -313,47 +241,3 @@ def test_centralised_training_is_a_plain_loop_over_all_data_with_the_batch_of_al
         assert result.loss[0] == pytest.approx(np.mean(losses), rel=1e-4)
     for name, value in twin.named_stack():
         torch.testing.assert_close(learner.state()[name][0], value.detach(), atol=1e-5, rtol=1e-4)
-
-
-def digest_after_three_rounds(made, **changes):
-    learner = Learner(make_setup(partition="dirichlet", **changes), made)
-    for r in range(3):
-        learner.train(r, 2 * learner.available, np.ones(N, dtype=bool))
-        learner.mix(everything_arrives(learner), np.ones(N, dtype=bool))
-    state = learner.state()
-    return {k: v for k, v in state.items() if k.startswith(("encoder_", "head/"))}
-
-
-def same(one, other):
-    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
-
-
-@pytest.mark.parametrize("generator", ["statistics", "network"])
-def test_every_ingredient_of_dmml_kd_switches_off_alone(made, generator):
-    whole = digest_after_three_rounds(made, generator=generator)
-    assert same(whole, digest_after_three_rounds(made, generator=generator))
-    for off in (
-        {"decomposition": False},
-        {"generator": "none"},
-        {"unimodal_weight": 0.0},
-        {"orthogonality_weight": 0.0},
-        {"alignment_weight": 0.0},
-        {"distillation_weight": 0.0},
-        {"logit_adjustment": False},
-    ):
-        changed = digest_after_three_rounds(made, **{"generator": generator} | off)
-        assert not same(whole, changed), off
-
-
-def test_dmml_kd_with_all_its_own_terms_off_is_dmml_strong_to_the_last_bit(made):
-    off = {"orthogonality_weight": 0.0, "alignment_weight": 0.0, "distillation_weight": 0.0}
-    bare = digest_after_three_rounds(made, generator="none", **off)
-    assert same(bare, digest_after_three_rounds(made, method="dmml_strong"))
-    # And with the generator there but silent.
-    assert same(bare, digest_after_three_rounds(made, **off))
-
-
-def test_dmml_kd_without_decomposition_and_its_terms_is_fedgen_strong_to_the_last_bit(made):
-    off = {"decomposition": False, "alignment_weight": 0.0}
-    bare = digest_after_three_rounds(made, **off)
-    assert same(bare, digest_after_three_rounds(made, method="fedgen_strong"))
