@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from cosim.config_section import Section, quantity
 from learning.data.setup import DATASETS, MODALITY_PATTERNS, PARTITIONS
+from learning.exchange_setup import PAYLOAD_CODECS
 from learning.setup import METHODS
 
 
@@ -78,7 +79,20 @@ class MethodFields(Section):
     ramp_rounds: int = quantity(10, "Rounds over which they grow to full weight", "", 0, 100000)
 
 
-class LearningConfig(DataFields, MethodFields):
-    """Data, method and training."""
+class ExchangeFields(Section):
+    """What goes on the air, and how what arrived is mixed."""
+
+    payload_codec: Literal[PAYLOAD_CODECS] = Field(  # type: ignore[valid-type]
+        "float32",
+        description="How parameters travel: float32, float16, int8 with a scale per array, or"
+        " top_k: those that changed most since they were sent (generator sums: float32)",
+    )
+    top_k_share: float = quantity(
+        0.1, "Share of an array's elements that top_k sends", "", 1e-4, 1.0
+    )
+
+
+class LearningConfig(DataFields, ExchangeFields, MethodFields):
+    """Data, exchange, method and training."""
 
     rounds: int = quantity(30, "Rounds to run", "", 1, 100000)

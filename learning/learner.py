@@ -16,14 +16,14 @@ from learning.baselines import fused_loss, strong_loss
 from learning.data.batches import draw_batch, draw_noise, gather_device_data
 from learning.data.dataset import MultiModalData
 from learning.data.partition import modality_mask, partition_recordings
+from learning.delivery import Delivery, PartialMessage, Payload
 from learning.dmml_kd import Knowledge, LossWeights, dmml_kd_loss, warmup
 from learning.errors import LearningError
 from learning.evaluate import Evaluation, evaluate_stack
+from learning.gossip import Gossip
 from learning.local_training import LocalResult, Objective, train_locally
 from learning.losses import log_prior
-from learning.mixing import Gaps, keep_own, metropolis_hastings, mix_stack
 from learning.models import Forward, ModelShape, encoder_part, init_parameters, part_of
-from learning.payload import Message, arrived_elements, encode
 from learning.setup import LearningSetup
 from learning.work_cost import WorkCost, work_cost
 
@@ -51,38 +51,6 @@ class TrainResult:
     iterations: NDArray[np.int64]
     parameter_variation: NDArray[np.float64]
     flop: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Payload:
-    """What devices send to each neighbour: part_bytes (n, p), 0 where a device lacks the part."""
-
-    parts: tuple[str, ...]
-    part_bytes: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class PartialMessage:
-    """A part of which some chunks are missing: chunk_arrived of the encoded message, bool."""
-
-    sender: int
-    receiver: int
-    part: int
-    chunk_bytes: int
-    chunk_arrived: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """What came through: arrived (n, n, p) [sender, receiver, part], whole and in time.
-
-    advertised_degree (n, p): the number of neighbours that the sender believed it shares the part
-    with, as written in its message. partial: messages of which only some chunks came.
-    """
-
-    arrived: NDArray[np.bool_]
-    advertised_degree: NDArray[np.int64]
-    partial: tuple[PartialMessage, ...] = ()
 
 
 class Learner:
@@ -116,6 +84,7 @@ class Learner:
         self._has_generator = setup.method == "dmml_kd"
         if self._has_generator:
             self._parameters |= generator.empty_sums(n, data.num_classes, setup.feature_dim)
+        self._exchange = Gossip(setup.exchange, self._parameters)
         self._speed = torch.full(self.available.shape, INITIAL_SPEED)
         self._speed_measured = torch.zeros(self.available.shape, dtype=torch.bool)
 
@@ -134,9 +103,10 @@ class Learner:
         return Payload(parts, self._has_part(parts) * length)
 
     def message(self, device: int, part: str, round_index: int, advertised_degree: int) -> bytes:
-        """Serialise one part of one device as it stands, in the format of payload.py."""
-        arrays = tuple(v[device] for name, v in self._parameters.items() if part_of(name) == part)
-        return encode(Message(round_index, device, part, advertised_degree, arrays))
+        """Serialise one part of one device as it would be sent now, in the format of payload.py."""
+        return self._exchange.message(
+            self._parameters, device, part, round_index, advertised_degree
+        )
 
     def train(
         self, round_index: int, iterations: NDArray[np.int64], active: NDArray[np.bool_]
@@ -224,14 +194,9 @@ class Learner:
                 payload.parts[part],
                 "send only parts with part_bytes > 0",
             )
-        gaps = self._gaps(delivery, payload.parts)
-        heard = delivery.arrived.copy()
-        for gap in gaps:
-            heard[gap.sender, gap.receiver, payload.parts.index(gap.part)] = True
-        weight = metropolis_hastings(heard, delivery.advertised_degree, has_part & alive[:, None])
-        before = self._parameters
-        self._parameters = mix_stack(before, payload.parts, weight)
-        keep_own(self._parameters, before, payload.parts, weight, gaps)
+        self._parameters, weight = self._exchange.mix(
+            self._parameters, payload.parts, has_part, delivery, alive
+        )
         return weight
 
     def evaluate(self) -> Evaluation:
@@ -249,7 +214,7 @@ class Learner:
         state = {name: value.clone() for name, value in self._parameters.items()}
         state["speed/value"] = self._speed.clone()
         state["speed/measured"] = self._speed_measured.clone()
-        return state
+        return state | self._exchange.state()
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Go on from a state: what follows is bit by bit what would have followed there.
@@ -265,9 +230,10 @@ class Learner:
         self._parameters = {name: state[name].clone() for name in self._parameters}
         self._speed = state["speed/value"].clone()
         self._speed_measured = state["speed/measured"].clone()
+        self._exchange.load(state)
 
     def undo(self, state: dict[str, Tensor], devices: NDArray[np.bool_]) -> None:
-        """Put back an earlier state for some devices (n,): what they did since is lost."""
+        """Put back an earlier state for some devices (n,): what they trained since is lost."""
         lost = torch.from_numpy(devices)
 
         def back(now: Tensor, then: Tensor) -> Tensor:
@@ -287,23 +253,6 @@ class Learner:
 
     def _part(self, part: str) -> dict[str, Tensor]:
         return {n: v.clone() for n, v in self._parameters.items() if part_of(n) == part}
-
-    def _gaps(self, delivery: Delivery, parts: tuple[str, ...]) -> list[Gaps]:
-        """Find what can be used of messages with holes.
-
-        The generator's sums only make sense together (a mean is a ratio of two), so that part is
-        whole or lost.
-        """
-        gaps = []
-        for message in delivery.partial:
-            part = parts[message.part]
-            stack = {n: v for n, v in self._parameters.items() if part_of(n) == part}
-            shapes = [tuple(value.shape[1:]) for value in stack.values()]
-            elements = arrived_elements(part, shapes, message.chunk_arrived, message.chunk_bytes)
-            if elements is not None and part != generator.GENERATOR_PART:
-                arrived = dict(zip(stack, elements, strict=True))
-                gaps.append(Gaps(message.sender, message.receiver, part, arrived))
-        return gaps
 
     def _has_part(self, parts: tuple[str, ...]) -> NDArray[np.bool_]:
         has = np.ones((self._setup.num_devices, len(parts)), dtype=np.bool_)

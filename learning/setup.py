@@ -1,4 +1,4 @@
-"""What a learning run is made of: data, method, model and hyper-parameters."""
+"""What a learning run is made of: data, exchange, method, model and hyper-parameters."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from learning.checks import check_choices, check_numbers
 from learning.data.setup import DataSetup
 from learning.errors import LearningError
+from learning.exchange_setup import ExchangeSetup
 
 METHODS = ("dmml_kd", "dmml_strong", "dmml", "local")
 
@@ -26,6 +27,7 @@ class LearningSetup:
     """
 
     data: DataSetup
+    exchange: ExchangeSetup
     method: str
     batch_size: int
     learning_rate: float

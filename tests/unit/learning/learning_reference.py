@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from learning.data.setup import DataSetup
+from learning.exchange_setup import ExchangeSetup
 from learning.setup import LearningSetup
 
 DEFAULTS = {
@@ -17,6 +18,8 @@ DEFAULTS = {
     "partition": "iid",
     "dirichlet_alpha": 0.5,
     "modality_pattern": "all",
+    "payload_codec": "float32",
+    "top_k_share": 0.1,
     "batch_size": 8,
     "learning_rate": 0.1,
     "clip_norm": 2.0,
@@ -36,8 +39,11 @@ DEFAULTS = {
 
 def make_setup(**changes):
     given = DEFAULTS | changes
-    own = {field.name: given.pop(field.name) for field in fields(DataSetup)}
-    return LearningSetup(data=DataSetup(**own), **given)
+    data, exchange = (
+        kind(**{field.name: given.pop(field.name) for field in fields(kind)})
+        for kind in (DataSetup, ExchangeSetup)
+    )
+    return LearningSetup(data=data, exchange=exchange, **given)
 
 
 class Encoder(nn.Module):
