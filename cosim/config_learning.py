@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from cosim.config_section import Section, quantity
 from learning.data.setup import DATASETS, MODALITY_PATTERNS, PARTITIONS
-from learning.exchange_setup import PAYLOAD_CODECS
+from learning.exchange_setup import MIXINGS, PAYLOAD_CODECS
 from learning.setup import METHODS
 
 
@@ -82,6 +82,11 @@ class MethodFields(Section):
 class ExchangeFields(Section):
     """What goes on the air, and how what arrived is mixed."""
 
+    mixing: Literal[MIXINGS] = Field(  # type: ignore[valid-type]
+        "metropolis",
+        description="metropolis: Metropolis-Hastings, what is lost stays with the receiver;"
+        " push_sum: running sums, whose mean losses do not shift (payload_codec float32)",
+    )
     payload_codec: Literal[PAYLOAD_CODECS] = Field(  # type: ignore[valid-type]
         "float32",
         description="How parameters travel: float32, float16, int8 with a scale per array, or"

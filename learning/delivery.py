@@ -32,9 +32,11 @@ class Delivery:
     """What came through: arrived (n, n, p) [sender, receiver, part], whole and in time.
 
     advertised_degree (n, p): the number of neighbours that the sender believed it shares the part
-    with, as written in its message. partial: messages of which only some chunks came.
+    with, as written in its message. partial: messages of which only some chunks came. offered
+    (n, n, p): who sent what to whom, which the senders know; mixing push_sum needs it.
     """
 
     arrived: NDArray[np.bool_]
     advertised_degree: NDArray[np.int64]
     partial: tuple[PartialMessage, ...] = ()
+    offered: NDArray[np.bool_] | None = None

@@ -9,6 +9,7 @@ from learning.codecs import CODECS
 from learning.errors import LearningError
 
 PAYLOAD_CODECS = tuple(CODECS)
+MIXINGS = ("metropolis", "push_sum")
 
 
 @dataclass(frozen=True)
@@ -17,15 +18,24 @@ class ExchangeSetup:
 
     `top_k_share` of each array's elements travel with payload_codec top_k; it matters there alone.
 
-    Raises LearningError for an unknown name or a number out of range.
+    Raises LearningError for an unknown name, a number out of range, or a codec other than float32
+    with push_sum: its running totals grow, and with them what rounding takes.
     """
 
+    mixing: str
     payload_codec: str
     top_k_share: float
 
     def __post_init__(self) -> None:
-        check_choices(self, payload_codec=PAYLOAD_CODECS)
+        check_choices(self, mixing=MIXINGS, payload_codec=PAYLOAD_CODECS)
         check_numbers(self, positive=("top_k_share",), not_negative=())
         if self.top_k_share > 1:
             got = str(self.top_k_share)
             raise LearningError("top_k_share", "at most 1", got, "0.1 sends a tenth")
+        if self.mixing == "push_sum" and self.payload_codec != "float32":
+            raise LearningError(
+                "payload_codec",
+                "float32 with mixing push_sum",
+                self.payload_codec,
+                "rounding would take ever more of totals that grow; use mixing metropolis",
+            )

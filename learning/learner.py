@@ -24,6 +24,7 @@ from learning.gossip import Gossip
 from learning.local_training import LocalResult, Objective, train_locally
 from learning.losses import log_prior
 from learning.models import Forward, ModelShape, encoder_part, init_parameters, part_of
+from learning.push import LINKS, Push
 from learning.setup import LearningSetup
 from learning.work_cost import WorkCost, work_cost
 
@@ -84,7 +85,9 @@ class Learner:
         self._has_generator = setup.method == "dmml_kd"
         if self._has_generator:
             self._parameters |= generator.empty_sums(n, data.num_classes, setup.feature_dim)
-        self._exchange = Gossip(setup.exchange, self._parameters)
+        self._exchange: Gossip | Push = Gossip(setup.exchange, self._parameters)
+        if setup.exchange.mixing == "push_sum":
+            self._exchange = Push(self._parameters)
         self._speed = torch.full(self.available.shape, INITIAL_SPEED)
         self._speed_measured = torch.zeros(self.available.shape, dtype=torch.bool)
 
@@ -183,6 +186,8 @@ class Learner:
         n, p = payload.part_bytes.shape
         _check_shape("arrived", delivery.arrived, (n, n, p))
         _check_shape("advertised_degree", delivery.advertised_degree, (n, p))
+        if delivery.offered is not None:
+            _check_shape("offered", delivery.offered, (n, n, p))
         _check_shape("alive", alive, (n,))
         has_part = payload.part_bytes > 0
         ghosts = np.argwhere(delivery.arrived & ~has_part[:, None, :])
@@ -221,8 +226,10 @@ class Learner:
 
         Raises LearningError for a state of another setup.
         """
-        expected = {name: (v.shape, v.dtype) for name, v in self.state().items()}
-        got = {name: (v.shape, v.dtype) for name, v in state.items()}
+        expected, got = (
+            {name: (v.shape[name.startswith(LINKS) :], v.dtype) for name, v in each.items()}
+            for each in (self.state(), state)
+        )
         if got != expected:
             odd = next(n for n in (*expected, *got) if expected.get(n) != got.get(n))
             remedy = "load a checkpoint of the same setup"

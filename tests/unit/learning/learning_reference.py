@@ -18,6 +18,7 @@ DEFAULTS = {
     "partition": "iid",
     "dirichlet_alpha": 0.5,
     "modality_pattern": "all",
+    "mixing": "metropolis",
     "payload_codec": "float32",
     "top_k_share": 0.1,
     "batch_size": 8,
