@@ -115,6 +115,11 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
             f"network.sync: expected fixed_period with transport {net.transport}, got oracle"
             " (nobody can tell when what was lost would have arrived)"
         )
+    if net.transport == "broadcast" and config.learning.mixing == "push_sum":
+        raise ScenarioError(
+            "network.transport: expected arq, tcp or udp with learning.mixing push_sum, got"
+            " broadcast (each neighbour is sent totals of its own)"
+        )
     if net.kind != "ns3" and net.interferers:
         raise ScenarioError(
             f"network.interferers: expected 0 with network.kind {net.kind}, got {net.interferers};"
@@ -415,6 +420,8 @@ def to_delivery(
     arrived = np.zeros((n, n, num_parts), dtype=np.bool_)
     whole = report.flows.outcome == OUTCOMES.index("delivered")
     arrived[traffic.src[whole], traffic.dst[whole], traffic.part[whole]] = True
+    offered = np.zeros_like(arrived)
+    offered[traffic.src, traffic.dst, traffic.part] = True
     partial: list[PartialMessage] = []
     if not scenario.transport.is_answered:
         count = num_chunks(traffic.payload_bytes, report.chunk_bytes)
@@ -426,7 +433,7 @@ def to_delivery(
             )
             if got.any() and not is_whole
         ]
-    return Delivery(arrived, degree, tuple(partial))
+    return Delivery(arrived, degree, tuple(partial), offered)
 
 
 def to_feedback(

@@ -28,6 +28,7 @@ from cosim.record import RunFolder
 from learning.data.dataset import load as load_data
 from learning.data.setup import DataSetup
 from learning.errors import LearningError
+from learning.exchange_setup import ExchangeSetup
 from learning.learner import Learner
 from learning.setup import LearningSetup
 from ns3_scenarios.analytic import AnalyticNetwork
@@ -146,8 +147,11 @@ def learning_setup(config: RunConfig) -> LearningSetup:
     """Turn the configuration into the learning side's own."""
     given = config.learning.model_dump(exclude={"rounds"})
     given |= {"num_devices": config.network.num_devices, "seed": config.seed}
-    own = {field.name: given.pop(field.name) for field in fields(DataSetup)}
-    return LearningSetup(data=DataSetup(**own), **given)
+    data, exchange = (
+        {field.name: given.pop(field.name) for field in fields(kind)}
+        for kind in (DataSetup, ExchangeSetup)
+    )
+    return LearningSetup(data=DataSetup(**data), exchange=ExchangeSetup(**exchange), **given)
 
 
 def open_network(config: RunConfig, scenario: NetworkScenario, folder: RunFolder) -> Network:

@@ -17,6 +17,7 @@ from learning.data.setup import (
     NUM_FOLDS,
     PARTITIONS,
 )
+from learning.exchange_setup import MIXINGS, PAYLOAD_CODECS
 from learning.methods.catalogue import METHODS
 from learning.own_file import is_own
 from learning.setup import GENERATORS
@@ -150,7 +151,25 @@ def _known_or_file(field: str, name: str, known: tuple[str, ...]) -> str:
     return str(Path(name).resolve())
 
 
-class LearningConfig(DataFields, MethodFields):
-    """Data, method and training."""
+class ExchangeFields(Section):
+    """What goes on the air, and how what arrived is mixed."""
+
+    mixing: Literal[MIXINGS] = Field(  # type: ignore[valid-type]
+        "metropolis",
+        description="metropolis: Metropolis-Hastings, what is lost stays with the receiver;"
+        " push_sum: running sums, whose mean losses do not shift (payload_codec float32)",
+    )
+    payload_codec: Literal[PAYLOAD_CODECS] = Field(  # type: ignore[valid-type]
+        "float32",
+        description="How parameters travel: float32, float16, int8 with a scale per array, or"
+        " top_k: those that changed most since they were sent (generator sums: float32)",
+    )
+    top_k_share: float = quantity(
+        0.1, "Share of an array's elements that top_k sends", "", 1e-4, 1.0
+    )
+
+
+class LearningConfig(DataFields, ExchangeFields, MethodFields):
+    """Data, exchange, method and training."""
 
     rounds: int = quantity(30, "Rounds to run", "", 1, 100000)

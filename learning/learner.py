@@ -15,15 +15,15 @@ from learning.data.batches import draw_batch, draw_noise, gather_device_data
 from learning.data.dataset import MultiModalData
 from learning.data.holders import holders, usable_modalities
 from learning.data.samples import SPLIT_NAMES
+from learning.delivery import Delivery, PartialMessage, Payload
 from learning.errors import LearningError
 from learning.evaluate import Evaluation, evaluate_stack
-from learning.generator import GENERATOR_PART
+from learning.gossip import Gossip
 from learning.local_training import LocalResult, train_locally
 from learning.methods.catalogue import find_method, resolve_options
 from learning.methods.interface import MixedRound, Round, keep_where
-from learning.mixing import Gaps, keep_own, metropolis_hastings, mix_stack
 from learning.models import encoder_part, init_parameters, make_model, part_of
-from learning.payload import Message, arrived_elements, encode
+from learning.push import LINKS, Push
 from learning.setup import LearningSetup
 from learning.work_cost import WorkCost, work_cost
 
@@ -51,38 +51,6 @@ class TrainResult:
     iterations: NDArray[np.int64]
     parameter_variation: NDArray[np.float64]
     flop: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Payload:
-    """What devices send to each neighbour: part_bytes (n, p), 0 where a device lacks the part."""
-
-    parts: tuple[str, ...]
-    part_bytes: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class PartialMessage:
-    """A part of which some chunks are missing: chunk_arrived of the encoded message, bool."""
-
-    sender: int
-    receiver: int
-    part: int
-    chunk_bytes: int
-    chunk_arrived: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """What came through: arrived (n, n, p) [sender, receiver, part], whole and in time.
-
-    advertised_degree (n, p): the number of neighbours that the sender believed it shares the part
-    with, as written in its message. partial: messages of which only some chunks came.
-    """
-
-    arrived: NDArray[np.bool_]
-    advertised_degree: NDArray[np.int64]
-    partial: tuple[PartialMessage, ...] = ()
 
 
 class Learner:
@@ -120,6 +88,12 @@ class Learner:
 
         # Everything that the next round depends on, by name, (n, ...).
         self._state = init_parameters(self._model, n) | self._method.extra_state(setup, self._model)
+        travelling = {
+            name: value for name, value in self._state.items() if part_of(name) in self._parts
+        }
+        self._exchange: Gossip | Push = Gossip(setup.exchange, travelling)
+        if setup.exchange.mixing == "push_sum":
+            self._exchange = Push(travelling)
         self._speed = torch.full(self.available.shape, INITIAL_SPEED)
         self._speed_measured = torch.zeros(self.available.shape, dtype=torch.bool)
         self._round: tuple[Round, dict[str, Tensor], Tensor] | None = None
@@ -130,17 +104,14 @@ class Learner:
 
     def payload(self) -> Payload:
         """Name the parts that devices send, and the length of each serialised buffer [bytes]."""
-        parts = (*(encoder_part(m) for m in self.modality_names), "head")
-        parts = parts if self._method.shares_model else ()
-        parts += self._method.shared_parts(self._setup)
+        parts = self._parts
         # All devices build the same model, so one device's buffer has every device's length.
         length = np.array([len(self.message(0, part, 0, 0)) for part in parts], dtype=np.int64)
         return Payload(parts, self._has_part(parts) * length)
 
     def message(self, device: int, part: str, round_index: int, advertised_degree: int) -> bytes:
-        """Serialise one part of one device as it stands, in the format of payload.py."""
-        arrays = tuple(v[device] for name, v in self._state.items() if part_of(name) == part)
-        return encode(Message(round_index, device, part, advertised_degree, arrays))
+        """Serialise one part of one device as it would be sent now, in the format of payload.py."""
+        return self._exchange.message(self._state, device, part, round_index, advertised_degree)
 
     def train(
         self, round_index: int, iterations: NDArray[np.int64], active: NDArray[np.bool_]
@@ -226,6 +197,8 @@ class Learner:
         n, p = payload.part_bytes.shape
         _check_shape("arrived", delivery.arrived, (n, n, p))
         _check_shape("advertised_degree", delivery.advertised_degree, (n, p))
+        if delivery.offered is not None:
+            _check_shape("offered", delivery.offered, (n, n, p))
         _check_shape("alive", alive, (n,))
         has_part = payload.part_bytes > 0
         ghosts = np.argwhere(delivery.arrived & ~has_part[:, None, :])
@@ -237,14 +210,9 @@ class Learner:
                 payload.parts[part],
                 "send only parts with part_bytes > 0",
             )
-        gaps = self._gaps(delivery, payload.parts)
-        heard = delivery.arrived.copy()
-        for gap in gaps:
-            heard[gap.sender, gap.receiver, payload.parts.index(gap.part)] = True
-        weight = metropolis_hastings(heard, delivery.advertised_degree, has_part & alive[:, None])
-        before = self._state
-        self._state = mix_stack(before, payload.parts, weight)
-        keep_own(self._state, before, payload.parts, weight, gaps)
+        self._state, weight = self._exchange.mix(
+            self._state, payload.parts, has_part, delivery, alive
+        )
         self._after_mixing(torch.from_numpy(alive))
         return weight
 
@@ -271,15 +239,17 @@ class Learner:
         state = self._copy()
         state["speed/value"] = self._speed.clone()
         state["speed/measured"] = self._speed_measured.clone()
-        return state
+        return state | self._exchange.state()
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Go on from a state: what follows is bit by bit what would have followed there.
 
         Raises LearningError for a state of another setup.
         """
-        expected = {name: (v.shape, v.dtype) for name, v in self.state().items()}
-        got = {name: (v.shape, v.dtype) for name, v in state.items()}
+        expected, got = (
+            {name: (v.shape[name.startswith(LINKS) :], v.dtype) for name, v in each.items()}
+            for each in (self.state(), state)
+        )
         if got != expected:
             odd = next(n for n in (*expected, *got) if expected.get(n) != got.get(n))
             remedy = "load a checkpoint of the same setup"
@@ -288,9 +258,10 @@ class Learner:
         self._speed = state["speed/value"].clone()
         self._speed_measured = state["speed/measured"].clone()
         self._round = None
+        self._exchange.load(state)
 
     def undo(self, state: dict[str, Tensor], devices: NDArray[np.bool_]) -> None:
-        """Put back an earlier state for some devices (n,): what they did since is lost."""
+        """Put back an earlier state for some devices (n,): what they trained since is lost."""
         lost = torch.from_numpy(devices)
         self._state = {n: keep_where(lost, state[n], v) for n, v in self._state.items()}
         self._speed = keep_where(lost, state["speed/value"], self._speed)
@@ -311,26 +282,15 @@ class Learner:
         return {name: value.clone() for name, value in self._state.items()}
 
     @property
+    def _parts(self) -> tuple[str, ...]:
+        """Parts that travel."""
+        model = (*(encoder_part(m) for m in self.modality_names), "head")
+        return (model if self._method.shares_model else ()) + self._method.shared_parts(self._setup)
+
+    @property
     def _batch_size(self) -> int:
         everything = self._method.topology == "pooled"
         return self._setup.batch_size * (self._setup.num_devices if everything else 1)
-
-    def _gaps(self, delivery: Delivery, parts: tuple[str, ...]) -> list[Gaps]:
-        """Find what can be used of messages with holes.
-
-        The generator's sums only make sense together (a mean is a ratio of two), so that part is
-        whole or lost.
-        """
-        gaps = []
-        for message in delivery.partial:
-            part = parts[message.part]
-            stack = {n: v for n, v in self._state.items() if part_of(n) == part}
-            shapes = [tuple(value.shape[1:]) for value in stack.values()]
-            elements = arrived_elements(part, shapes, message.chunk_arrived, message.chunk_bytes)
-            if elements is not None and part != GENERATOR_PART:
-                arrived = dict(zip(stack, elements, strict=True))
-                gaps.append(Gaps(message.sender, message.receiver, part, arrived))
-        return gaps
 
     def _has_part(self, parts: tuple[str, ...]) -> NDArray[np.bool_]:
         has = np.ones((self._setup.num_devices, len(parts)), dtype=np.bool_)

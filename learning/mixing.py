@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -41,17 +41,46 @@ def metropolis_hastings(
     return weight
 
 
-def mix_stack(stack: Stack, parts: tuple[str, ...], weight: NDArray[np.float64]) -> Stack:
-    """Mix each part with its weights: theta_k <- sum_j w_kj theta_j; other parts stay as they are.
+@dataclass(frozen=True)
+class Sent:
+    """What messages say where it is not, bit for bit, what their senders have: by name, (n, ...).
 
-    stack: name -> (n, ...); weight (n, n, p) [receiver, sender, part].
+    value: the decoded arrays; present: which of their elements were sent, bool, where some were
+    not. Names that are missing were sent exactly, and whole.
+    """
+
+    value: Stack = field(default_factory=dict)
+    present: Stack = field(default_factory=dict)
+
+
+EXACTLY = Sent()
+
+
+def mix_stack(
+    stack: Stack, parts: tuple[str, ...], weight: NDArray[np.float64], sent: Sent = EXACTLY
+) -> Stack:
+    """Mix each part with its weights: theta_k <- w_kk theta_k + sum_j w_kj sent_j.
+
+    The receiver's own theta_k is exact, others' are as decoded; an element that a message leaves
+    out is the receiver's own there. Other parts stay as they are.
+    stack: name -> (n, ...); weight (n, n, p) [receiver, sender, p], its rows summing to one.
     """
     as_float = torch.from_numpy(weight.astype(np.float32))
     mixed = dict(stack)
     for name, value in stack.items():
-        if part_of(name) in parts:
-            w = as_float[:, :, parts.index(part_of(name))].contiguous()
-            mixed[name] = (w @ value.flatten(1)).view_as(value)
+        if part_of(name) not in parts:
+            continue
+        w = as_float[:, :, parts.index(part_of(name))].contiguous()
+        own = value.flatten(1)
+        if name not in sent.value:
+            mixed[name] = (w @ own).view_as(value)
+            continue
+        others = w - torch.diag(w.diagonal())
+        said, kept = sent.value[name].flatten(1), w.diagonal()[:, None]
+        if name in sent.present:
+            there = sent.present[name].flatten(1).float()
+            said, kept = said * there, 1 - others @ there
+        mixed[name] = (others @ said + kept * own).view_as(value)
     return mixed
 
 
@@ -71,14 +100,20 @@ def keep_own(
     parts: tuple[str, ...],
     weight: NDArray[np.float64],
     gaps: Sequence[Gaps],
+    sent: Sent = EXACTLY,
 ) -> None:
     """Leave to the receiver what a message with holes lacks: theta_k[e] += w_kj (own - sent)[e].
 
-    mixed: by mix_stack with the same weights, from the stack before; changed in place. Then every
-    element is a mean over the senders of whom it arrived; the missing weight is the receiver's.
+    mixed: by mix_stack with the same weights and messages, from the stack before; changed in place.
+    Then every element is a mean over the senders of whom it arrived; the missing weight is the
+    receiver's.
     """
     for gap in gaps:
         w = float(weight[gap.receiver, gap.sender, parts.index(gap.part)])
         for name, arrived in gap.arrived.items():
-            own, sent = before[name][gap.receiver], before[name][gap.sender]
-            mixed[name][gap.receiver] += torch.where(arrived, 0.0, w * (own - sent))
+            own = before[name][gap.receiver]
+            said = sent.value.get(name, before[name])[gap.sender]
+            lacks = ~arrived
+            if name in sent.present:  # what was not sent is the receiver's own already
+                lacks &= sent.present[name][gap.sender]
+            mixed[name][gap.receiver] += torch.where(lacks, w * (own - said), 0.0)

@@ -2,24 +2,25 @@
 
     offset  size  field, all little endian
     0       4     magic "DMKD"
-    4       2     format version, 1
+    4       1     format version, 2
+    5       1     codec: 0 float32, 1 float16, 2 int8, 3 top_k
     6       2     sender
     8       4     round
     12      2     advertised degree
     14      1     length of the part's name, then
     15      1     number of arrays
     16      ...   the part's name, ASCII
-            1     dimensions of an array, then 4 each ; for each array in the order of the stack
-            ...   the arrays as float32, in the same order
+            1     dimensions of an array, then 4 each, and with top_k
+            4     the number of its elements that are sent ; for each array in the stack's order
+            ...   the arrays as the codec writes them (codecs.py), in the same order
 
-Array names do not travel: both ends build the same model. Left out: compression, checksum (the
-radio's frames carry one) and signatures.
+Array names do not travel: both ends build the same model. Left out: checksum (the radio's frames
+carry one) and signatures.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,29 +28,53 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from learning.codecs import CODECS, Codec
 from learning.errors import LearningError
 
 _MAGIC = b"DMKD"
-_VERSION = 1
-_HEADER = struct.Struct("<4sHHIHBB")
+_VERSION = 2
+_HEADER = struct.Struct("<4sBBHIHBB")
 
 
 @dataclass(frozen=True)
 class Message:
-    """One part on its way: who sent it, when, the degree that it believed in, and the arrays."""
+    """One part on its way: who sent it, when, the degree that it believed in, and the arrays.
+
+    present: which elements of each array it holds, bool; none: all of them.
+    """
 
     round_index: int
     sender: int
     part: str
     advertised_degree: int
     arrays: tuple[Tensor, ...]
+    present: tuple[Tensor, ...] | None = None
 
 
-def encode(message: Message) -> bytes:
-    """Write a message in the format above.
+@dataclass(frozen=True)
+class _Head:
+    """What stands before the arrays; shapes and counts of them, and where the first one starts."""
 
-    Raises LearningError for arrays that are not float32.
+    codec: Codec
+    sender: int
+    round_index: int
+    advertised_degree: int
+    part: str
+    shapes: tuple[tuple[int, ...], ...]
+    counts: tuple[int, ...]
+    num_bytes: int
+
+
+def encode(message: Message, codec: str = "float32") -> bytes:
+    """Write a message in the format above; `present` says what a codec that chooses shall send.
+
+    Raises LearningError for arrays that are not float32, or with float16 and int8 values that
+    these cannot hold.
     """
+    how = CODECS[codec]
+    if how.chooses != (message.present is not None):
+        expected = "chosen elements" if how.chooses else "all elements"
+        raise LearningError(f"message by {codec}", expected, "the other", "see payload.Message")
     for array in message.arrays:
         if array.dtype != torch.float32:
             raise LearningError("message array", "float32", str(array.dtype), "convert it first")
@@ -57,72 +82,103 @@ def encode(message: Message) -> bytes:
     header = _HEADER.pack(
         _MAGIC,
         _VERSION,
+        how.number,
         message.sender,
         message.round_index,
         message.advertised_degree,
         len(name),
         len(message.arrays),
     )
-    shapes = b"".join(
-        struct.pack(f"<B{array.dim()}I", array.dim(), *array.shape) for array in message.arrays
-    )
-    values = [array.detach().numpy().astype("<f4").tobytes() for array in message.arrays]
-    return b"".join([header, name, shapes, *values])
+    shapes, blocks = [], []
+    for i, array in enumerate(message.arrays):
+        values = array.detach().numpy().reshape(-1)
+        sent = np.ones(len(values), dtype=np.bool_)
+        shapes.append(struct.pack(f"<B{array.dim()}I", array.dim(), *array.shape))
+        if message.present is not None:
+            sent = message.present[i].numpy().reshape(-1)
+            shapes.append(struct.pack("<I", np.count_nonzero(sent)))
+        blocks.append(how.write(values, sent))
+    return b"".join([header, name, *shapes, *blocks])
 
 
 def decode(buffer: bytes) -> Message:
-    """Read a message back, bit by bit as it was sent.
+    """Read what a receiver may use, and nothing else: absent elements are 0 and not present.
 
     Raises LearningError for a buffer that is truncated, too long, or of another format.
     """
     try:
-        return _decode(buffer)
+        head = _read_head(buffer)
+        return _read(buffer, head, np.ones(len(buffer), dtype=np.bool_))
     except (struct.error, UnicodeDecodeError, ValueError) as broken:
         got = f"{len(buffer)} bytes ({broken})"
         raise LearningError("message", "one whole message", got, "drop it") from broken
 
 
 def arrived_elements(
-    part: str, shapes: Sequence[tuple[int, ...]], chunk_arrived: NDArray[np.bool_], chunk_bytes: int
+    buffer: bytes, chunk_arrived: NDArray[np.bool_], chunk_bytes: int
 ) -> list[Tensor] | None:
-    """Say which elements of a message's arrays arrived: those of which all four bytes did.
+    """Say which elements of a message's arrays can be read from the chunks of it that arrived.
 
-    shapes: of the arrays; chunk_arrived: of the encoded message, in chunks of chunk_bytes, the last
-    one shorter. Returns a bool tensor per array, or None where the header is not whole: nobody can
-    read a message without it.
+    buffer: as it was sent, in chunks of chunk_bytes, the last one shorter. Those of which all bytes
+    came: with int8 the array's scale too, with top_k the element's place too. Returns a bool tensor
+    per array, or None where the header is not whole: nobody can read a message without it.
     """
-    header_bytes = _HEADER.size + len(part) + sum(1 + 4 * len(shape) for shape in shapes)
-    byte_arrived = np.repeat(chunk_arrived, chunk_bytes)
-    if not byte_arrived[:header_bytes].all():
+    head = _read_head(buffer)
+    byte_arrived = np.repeat(chunk_arrived, chunk_bytes)[: len(buffer)]
+    if not byte_arrived[: head.num_bytes].all():
         return None
-    elements = []
-    offset = header_bytes
-    for shape in shapes:
-        count = int(np.prod(shape, dtype=np.int64))
-        whole = byte_arrived[offset : offset + 4 * count].reshape(count, 4).all(axis=1)
-        elements.append(torch.from_numpy(whole.reshape(shape)))
-        offset += 4 * count
-    return elements
+    message = _read(buffer, head, byte_arrived)
+    if message.present is not None:
+        return list(message.present)
+    return [torch.ones(array.shape, dtype=torch.bool) for array in message.arrays]
 
 
-def _decode(buffer: bytes) -> Message:
-    magic, version, sender, round_index, degree, name_size, count = _HEADER.unpack_from(buffer)
-    if magic != _MAGIC or version != _VERSION:
-        raise ValueError(f"magic {magic!r}, version {version}")
+def _read_head(buffer: bytes) -> _Head:
+    magic, version, number, sender, round_index, degree, name_size, count = _HEADER.unpack_from(
+        buffer
+    )
+    codec = next((each for each in CODECS.values() if each.number == number), None)
+    if magic != _MAGIC or version != _VERSION or codec is None:
+        raise ValueError(f"magic {magic!r}, version {version}, codec {number}")
     offset = _HEADER.size
     name = buffer[offset : offset + name_size].decode("ascii")
     offset += name_size
-    shapes = []
+    shapes, counts = [], []
     for _ in range(count):
         (dimensions,) = struct.unpack_from("<B", buffer, offset)
         shapes.append(struct.unpack_from(f"<{dimensions}I", buffer, offset + 1))
+        counts.append(int(np.prod(shapes[-1], dtype=np.int64)))
         offset += 1 + 4 * dimensions
-    arrays = []
-    for shape in shapes:
+        if codec.chooses:
+            (counts[-1],) = struct.unpack_from("<I", buffer, offset)
+            offset += 4
+    return _Head(
+        codec, sender, round_index, degree, name, tuple(shapes), tuple(counts), num_bytes=offset
+    )
+
+
+def _read(buffer: bytes, head: _Head, byte_arrived: NDArray[np.bool_]) -> Message:
+    """Read the arrays from the bytes that arrived."""
+    raw = np.frombuffer(buffer, dtype=np.uint8)
+    arrays, present = [], []
+    offset = head.num_bytes
+    for shape, count in zip(head.shapes, head.counts, strict=True):
         size = int(np.prod(shape, dtype=np.int64))
-        values = np.frombuffer(buffer, dtype="<f4", count=size, offset=offset)
-        arrays.append(torch.from_numpy(values.astype(np.float32).reshape(shape)))
-        offset += 4 * size
+        block = slice(offset, offset + head.codec.num_bytes(size, count))
+        if block.stop > len(buffer):
+            raise ValueError(f"{block.stop - len(buffer)} bytes too few")
+        values, there = head.codec.read(raw[block], byte_arrived[block], size, count)
+        arrays.append(torch.from_numpy(values.reshape(shape)))
+        present.append(torch.from_numpy(there.reshape(shape)))
+        offset = block.stop
     if offset != len(buffer):
         raise ValueError(f"{len(buffer) - offset} bytes too many")
-    return Message(round_index, sender, name, degree, tuple(arrays))
+    whole = all(bool(there.all()) for there in present)
+    return Message(
+        head.round_index,
+        head.sender,
+        head.part,
+        head.advertised_degree,
+        tuple(arrays),
+        None if whole else tuple(present),
+    )

@@ -1,4 +1,4 @@
-"""What a learning run is made of: data, method, model and hyper-parameters."""
+"""What a learning run is made of: data, exchange, method, model and hyper-parameters."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from learning.checks import check_choices, check_numbers
 from learning.data.setup import DataSetup
 from learning.errors import LearningError
+from learning.exchange_setup import ExchangeSetup
 from learning.own_file import is_own
 
 GENERATORS = ("statistics", "network", "none")
@@ -31,6 +32,7 @@ class LearningSetup:
     """
 
     data: DataSetup
+    exchange: ExchangeSetup
     method: str
     batch_size: int
     learning_rate: float

@@ -212,6 +212,8 @@ def test_only_what_was_delivered_arrives_whatever_bytes_came() -> None:
         assert {tuple(map(int, row)) for row in np.argwhere(delivery.arrived)} == whole
         assert delivery.advertised_degree is degree
         assert delivery.partial == ()
+        sent = {message[:3] for message in messages(traffic)}
+        assert {tuple(map(int, row)) for row in np.argwhere(delivery.offered)} == sent
 
 
 @pytest.mark.parametrize("transport", ["udp", "arq"])
@@ -261,6 +263,7 @@ def test_a_broadcast_offers_all_parts_to_neighbours_believed_gone_too() -> None:
         ("--scenario d2d --network.transport broadcast --network.routing aodv", "routing direct"),
         ("--network.access_category VI", "expected BE with scenario mesh80211, got VI"),
         ("--network.transport udp --network.sync oracle", "expected fixed_period .* udp"),
+        ("--network.transport broadcast --learning.mixing push_sum", "arq, tcp or udp .* push_sum"),
         (
             "--scenario d2d --network.transport broadcast --network.broadcast_mcs 9"
             " --network.standard 80211a",

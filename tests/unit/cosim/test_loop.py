@@ -101,6 +101,8 @@ FLAGS: dict[str, tuple[str, ...]] = {
     "harvest": ("--energy.battery_j=0.03", "--energy.harvest_power_w=0.02"),
     "death": ("--energy.battery_j=1.2", "--learning.rounds=4"),
     "local": ("--learning.method=local",),
+    "int8": ("--learning.payload_codec=int8",),
+    "push_sum": ("--learning.mixing=push_sum",),
 }
 THIRSTY = 2
 
@@ -300,7 +302,7 @@ def test_local_training_offers_no_bytes_and_still_learns(runs: dict[str, Run]) -
     assert last < first
 
 
-@pytest.mark.parametrize("name", ["rich", "tight", "harvest"])
+@pytest.mark.parametrize("name", ["rich", "tight", "harvest", "int8", "push_sum"])
 def test_offered_bytes_are_the_lengths_of_the_buffers_for_each_planned_neighbour(
     runs: dict[str, Run], name: str
 ) -> None:
@@ -321,6 +323,19 @@ def test_offered_bytes_are_the_lengths_of_the_buffers_for_each_planned_neighbour
                     expected += len(learner.message(src, part, record.round_index, 1))
         assert expected > 10_000
         assert record.traffic.payload_bytes.sum() == expected
+
+
+def test_push_sum_over_a_network_without_losses_learns_what_metropolis_does(
+    runs: dict[str, Run],
+) -> None:
+    plain, push = runs["rich"], runs["push_sum"]
+    for one, other in zip(plain.weights, push.weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    assert push.states[0].keys() > plain.states[0].keys()
+    for name in ("head/bias", "head/common_weight"):
+        torch.testing.assert_close(
+            push.states[-1][name], plain.states[-1][name], atol=1e-4, rtol=1e-3
+        )
 
 
 def test_the_thirds_pattern_leaves_some_encoders_at_home(runs: dict[str, Run]) -> None:

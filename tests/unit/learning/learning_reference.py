@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from learning.data.batches import draw_batch, draw_noise
 from learning.data.setup import DataSetup
+from learning.exchange_setup import ExchangeSetup
 from learning.learner import Delivery
 from learning.local_training import train_locally
 from learning.methods.interface import Round
@@ -26,6 +27,9 @@ DEFAULTS = {
     "partition": "iid",
     "dirichlet_alpha": 0.5,
     "modality_pattern": "all",
+    "mixing": "metropolis",
+    "payload_codec": "float32",
+    "top_k_share": 0.1,
     "batch_size": 8,
     "learning_rate": 0.1,
     "clip_norm": 2.0,
@@ -48,8 +52,11 @@ CONVOLUTIONS = {2: (nn.Conv1d, functional.max_pool1d, 4), 3: (nn.Conv2d, functio
 
 def make_setup(**changes):
     given = DEFAULTS | changes
-    own = {field.name: given.pop(field.name) for field in fields(DataSetup) if field.name in given}
-    return LearningSetup(data=DataSetup(**own), **given)
+    data, exchange = (
+        kind(**{f.name: given.pop(f.name) for f in fields(kind) if f.name in given})
+        for kind in (DataSetup, ExchangeSetup)
+    )
+    return LearningSetup(data=data, exchange=exchange, **given)
 
 
 def everything_arrives(learner):

@@ -43,8 +43,8 @@ def test_values_travel_as_little_endian_float32():
 
 def test_a_header_is_written_as_documented():
     buffer = encode(Message(0x01020304, 0x0506, "head", 0x0708, ()))
-    # magic, version 1, sender, round, degree, 4 letters, no arrays
-    assert buffer.hex(" ", 2) == "444d 4b44 0100 0605 0403 0201 0807 0400 6865 6164"
+    # magic, version 2, codec 0, sender, round, degree, 4 letters, no arrays
+    assert buffer.hex(" ", 2) == "444d 4b44 0200 0605 0403 0201 0807 0400 6865 6164"
 
 
 @pytest.mark.parametrize("cut", [0, 3, 15, 20, 40, -1])
@@ -55,7 +55,8 @@ def test_a_truncated_message_is_refused(cut):
 
 def test_a_message_with_a_tail_or_of_another_format_is_refused():
     buffer = encode(example([(5,)]))
-    for broken in (buffer + b"x", b"XXXX" + buffer[4:], buffer[:4] + b"\x02\x00" + buffer[6:]):
+    version, codec = (buffer[:4] + two + buffer[6:] for two in (b"\x01\x00", b"\x02\x09"))
+    for broken in (buffer + b"x", b"XXXX" + buffer[4:], version, codec):
         with pytest.raises(LearningError, match="whole message"):
             decode(broken)
 
@@ -72,7 +73,7 @@ def test_an_element_has_arrived_if_all_its_bytes_have():
     for chunk_bytes in (5, 16, 33):
         arrived = rng.random(-(-len(buffer) // chunk_bytes)) < 0.7
         arrived[: -(-(len(buffer) - 4 * 23) // chunk_bytes)] = True  # all but 23 numbers
-        elements = arrived_elements("encoder_acc", shapes, arrived, chunk_bytes)
+        elements = arrived_elements(buffer, arrived, chunk_bytes)
         offset, expected = len(buffer) - 4 * 23, []
         for at in range(offset, len(buffer), 4):
             expected.append(all(arrived[byte // chunk_bytes] for byte in range(at, at + 4)))
@@ -80,4 +81,4 @@ def test_an_element_has_arrived_if_all_its_bytes_have():
         assert [tuple(e.shape) for e in elements] == shapes
         assert not all(expected)
         arrived[0] = False
-        assert arrived_elements("encoder_acc", shapes, arrived, chunk_bytes) is None
+        assert arrived_elements(buffer, arrived, chunk_bytes) is None

@@ -1,0 +1,153 @@
+"""Exchange by gossip averaging: what devices send, and how they mix what arrived of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from learning.codecs import CODECS, largest_changes
+from learning.delivery import Delivery
+from learning.encoders import Stack
+from learning.exchange_setup import ExchangeSetup
+from learning.generator import GENERATOR_PART
+from learning.mixing import Gaps, Sent, keep_own, metropolis_hastings, mix_stack
+from learning.models import part_of
+from learning.payload import Message, arrived_elements, decode, encode
+
+# (sender, part) -> message
+Buffers = dict[tuple[int, str], bytes]
+
+
+def codec_of(part: str, payload_codec: str) -> str:
+    """Name the codec of a part: the configured one, but float32 for the generator's sums.
+
+    Their meaning is in ratios and in a difference of two, sigma^2 = second / n - mu^2, which one
+    step of an int8 would drown, and top_k would mix a sum without its count. They are few: 1.8 kB
+    beside encoders of 40 kB on the embedded data.
+    """
+    return "float32" if part == GENERATOR_PART else payload_codec
+
+
+class Gossip:
+    """Owns what each device last sent of each parameter, which top_k alone has to remember.
+
+    The memory is the sender's own, and nobody tells it what arrived. It starts as the model that
+    all devices start with.
+    """
+
+    def __init__(self, setup: ExchangeSetup, parameters: Stack) -> None:
+        self._setup = setup
+        self._last_sent = {
+            name: value.clone()
+            for name, value in parameters.items()
+            if CODECS[self._codec(part_of(name))].chooses
+        }
+
+    def message(
+        self, parameters: Stack, device: int, part: str, round_index: int, advertised_degree: int
+    ) -> bytes:
+        """Serialise one part of one device as it would be sent now."""
+        own = {name: v[device] for name, v in parameters.items() if part_of(name) == part}
+        chosen = None
+        if CODECS[self._codec(part)].chooses:
+            chosen = tuple(self._choose(name, value, device) for name, value in own.items())
+        message = Message(round_index, device, part, advertised_degree, tuple(own.values()), chosen)
+        return encode(message, self._codec(part))
+
+    def mix(
+        self,
+        parameters: Stack,
+        parts: tuple[str, ...],
+        has_part: NDArray[np.bool_],
+        delivery: Delivery,
+        alive: NDArray[np.bool_],
+    ) -> tuple[Stack, NDArray[np.float64]]:
+        """Mix what arrived into the models of the living: them, and weights [receiver, sender, p].
+
+        has_part (n, p), alive (n,). What was sent is remembered, whatever became of it.
+        """
+        degree = delivery.advertised_degree
+        buffers: Buffers = {}
+        if self._setup.payload_codec != "float32" or delivery.partial:
+            # Once for all receivers; of a header, mixing needs no more than its length.
+            buffers = {
+                (int(k), parts[p]): self.message(parameters, k, parts[p], 0, int(degree[k, p]))
+                for k, p in np.argwhere(has_part)
+            }
+        sent = self._sent(parameters, buffers)
+        gaps = _gaps(delivery, parameters, parts, buffers)
+        heard = delivery.arrived.copy()
+        for gap in gaps:
+            heard[gap.sender, gap.receiver, parts.index(gap.part)] = True
+        weight = metropolis_hastings(heard, degree, has_part & alive[:, None])
+        mixed = mix_stack(parameters, parts, weight, sent)
+        keep_own(mixed, parameters, parts, weight, gaps, sent)
+        # Who takes all neighbours for gone sends nothing that counts.
+        self._remember(sent, parts, has_part & alive[:, None] & (degree > 0))
+        return mixed, weight
+
+    def state(self) -> Stack:
+        """Copy what is remembered from round to round."""
+        return {f"last_sent/{name}": value.clone() for name, value in self._last_sent.items()}
+
+    def load(self, state: Stack) -> None:
+        """Go on from a state of the same setup."""
+        self._last_sent = {name: state[f"last_sent/{name}"].clone() for name in self._last_sent}
+
+    def _codec(self, part: str) -> str:
+        return codec_of(part, self._setup.payload_codec)
+
+    def _choose(self, name: str, own: torch.Tensor, device: int) -> torch.Tensor:
+        now, last = own.reshape(1, -1).numpy(), self._last_sent[name][device].reshape(1, -1).numpy()
+        chosen = largest_changes(now, last, self._setup.top_k_share)
+        return torch.from_numpy(chosen).view_as(own)
+
+    def _sent(self, parameters: Stack, buffers: Buffers) -> Sent:
+        """Decode every message once; what a codec keeps to the last bit need not be."""
+        sent = Sent()
+        for (device, part), buffer in buffers.items():
+            if self._codec(part) == "float32":
+                continue
+            message = decode(buffer)
+            names = [name for name in parameters if part_of(name) == part]
+            for i, name in enumerate(names):
+                if name not in sent.value:
+                    sent.value[name] = parameters[name].clone()
+                sent.value[name][device] = message.arrays[i]
+                if message.present is None:
+                    continue
+                if name not in sent.present:
+                    sent.present[name] = torch.zeros_like(parameters[name], dtype=torch.bool)
+                sent.present[name][device] = message.present[i]
+        return sent
+
+    def _remember(self, sent: Sent, parts: tuple[str, ...], sends: NDArray[np.bool_]) -> None:
+        for name, last in self._last_sent.items():
+            if name not in sent.value:
+                continue
+            who = torch.from_numpy(sends[:, parts.index(part_of(name))])
+            now = who.view(-1, *[1] * (last.dim() - 1)) & sent.present.get(name, torch.tensor(True))
+            self._last_sent[name] = torch.where(now, sent.value[name], last)
+
+
+def _gaps(
+    delivery: Delivery, parameters: Stack, parts: tuple[str, ...], buffers: Buffers
+) -> list[Gaps]:
+    """Find what can be used of messages with holes.
+
+    The generator's sums only make sense together (a mean is a ratio of two), so that part is
+    whole or lost.
+    """
+    gaps = []
+    for partial in delivery.partial:
+        part = parts[partial.part]
+        if part == GENERATOR_PART:
+            continue
+        buffer = buffers[partial.sender, part]
+        elements = arrived_elements(buffer, partial.chunk_arrived, partial.chunk_bytes)
+        if elements is not None:
+            names = [name for name in parameters if part_of(name) == part]
+            arrived = dict(zip(names, elements, strict=True))
+            gaps.append(Gaps(partial.sender, partial.receiver, part, arrived))
+    return gaps
