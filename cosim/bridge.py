@@ -120,6 +120,11 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
             f"network.interferers: expected 0 with network.kind {net.kind}, got {net.interferers};"
             " only ns3 has contention"
         )
+    if net.kind != "ns3" and config.energy.radio_sleep:
+        raise ScenarioError(
+            f"energy.radio_sleep: expected false with network.kind {net.kind}, got true; only ns3"
+            " has sleeping radios"
+        )
     position_m = _positions_m(config)
     radio = Radio(**{field.name: getattr(net, field.name) for field in fields(Radio)})
     scenario = NetworkScenario(
@@ -167,6 +172,7 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
             on_s=net.interference_on_s,
             off_s=net.interference_off_s,
         ),
+        radio_sleep=config.energy.radio_sleep,
         recordings=Recordings(net.pcap, net.flow_monitor, net.netanim),
         energy_audit=energy_audit,
     )
@@ -244,6 +250,7 @@ def _currents(config: RunConfig) -> RadioCurrents:
         "idle_a": energy.idle_current_a,
         "cca_busy_a": energy.cca_busy_current_a,
         "switching_a": energy.switching_current_a,
+        "sleep_a": energy.sleep_current_a,
     }
     currents = replace(
         RADIO_PROFILES[energy.radio_profile].currents,

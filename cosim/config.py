@@ -62,6 +62,12 @@ class EnergyConfig(Section):
     idle_current_a: float | None = _current("idle")
     cca_busy_current_a: float | None = _current("finding the medium busy")
     switching_current_a: float | None = _current("switching channel")
+    sleep_current_a: float | None = _current("asleep")
+    radio_sleep: bool = Field(
+        False,
+        description="Ad hoc and d2d: a device's radio sleeps while the device computes, as soon as"
+        " its frames are sent; what is sent to it meanwhile is lost or sent again",
+    )
 
     @model_validator(mode="after")
     def _reserve_fits(self) -> EnergyConfig:

@@ -122,8 +122,9 @@ class NetworkScenario:
     contact_distance_m: devices this close are in contact, for the tables only. initial_energy_j
     (at the start of the first round), battery_capacity_j, harvest_power_w (n).
     routing: direct, or the routing protocol of an ad hoc network. ap_height_m: of the access point,
-    where there is one. ns3_defaults: attributes of ns-3 by their names below ns3::, on top of what
-    the scenario sets. Raises ScenarioError where a field does not fit the others.
+    where there is one. radio_sleep: a radio sleeps while its device computes. ns3_defaults:
+    attributes of ns-3 by their names below ns3::, on top of what the scenario sets. Raises
+    ScenarioError where a field does not fit the others.
     """
 
     name: str
@@ -147,6 +148,7 @@ class NetworkScenario:
     ap_height_m: float
     ns3_defaults: dict[str, str]
     interference: Interference
+    radio_sleep: bool = False
     recordings: Recordings = Recordings()
     energy_audit: bool = False
 

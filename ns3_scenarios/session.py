@@ -168,6 +168,8 @@ class Session:
         for relay in radios[scenario.num_devices :]:
             network.AddRelay(relay)
         network.Finish(scenario.routing)
+        if scenario.radio_sleep:
+            network.SleepWhileComputing()
         return network
 
     def _record(self, radios: list[Any], folder: Path) -> Any:

@@ -68,6 +68,9 @@ class Network
     // From now on counts the seconds in which two devices are this close, by a look every 0.1 s.
     void TrackContacts(double distanceM);
 
+    // From now on a device's radio is asleep while the device computes; see radio_switch.h.
+    void SleepWhileComputing();
+
     void BeginRound(uint32_t round, double periodS);
     void Compute(int device, double energyJ, double durationS);
     void AddMessage(int src, int dst, int part, int64_t bytes, double readyS);

@@ -18,7 +18,6 @@
 
 #include "ns3/simulator.h"
 #include "ns3/wifi-phy-listener.h"
-#include "ns3/wifi-phy.h"
 
 namespace cosim_native
 {
@@ -39,9 +38,8 @@ enum RadioState
 class RadioBattery : public WifiPhyListener
 {
   public:
-    RadioBattery(Ptr<WifiPhy> phy, double initialJ, double capacityJ, double harvestW)
-        : m_phy(phy),
-          m_capacityJ(capacityJ),
+    RadioBattery(double initialJ, double capacityJ, double harvestW)
+        : m_capacityJ(capacityJ),
           m_harvestW(harvestW),
           m_remainingJ(initialJ)
     {
@@ -61,20 +59,16 @@ class RadioBattery : public WifiPhyListener
         CheckEmpty();
     }
 
-    // Compute draws powerW from now for durationNs, beside the radio.
+    // Compute draws powerW from now for durationNs, beside the radio; for the living.
     void BeginCompute(double powerW, int64_t durationNs)
     {
-        if (m_dead)
-        {
-            return;
-        }
         Advance();
         m_computeW = powerW;
         m_endComputeNs = m_lastNs + durationNs;
         CheckEmpty();
     }
 
-    // Called once when the battery is empty, never inside a change of the PHY's state.
+    // Called when the battery is empty, never inside a change of the PHY's state: switches off.
     void OnDeath(std::function<void()> action)
     {
         m_onDeath = action;
@@ -144,6 +138,12 @@ class RadioBattery : public WifiPhyListener
     double OverflowJ() const
     {
         return m_overflowJ;
+    }
+
+    // When the radio last sent, received, found the medium busy or switched channels.
+    int64_t IdleSinceNs() const
+    {
+        return std::max({m_endTxNs, m_endRxNs, m_endCcaNs, m_endSwitchingNs});
     }
 
     // When the computing under way ends; in the past if there is none.
@@ -306,14 +306,9 @@ class RadioBattery : public WifiPhyListener
         m_dead = true;
         m_diedAtNs = m_lastNs;
         m_endComputeNs = m_lastNs;
-        m_phy->SetOffMode();
-        if (m_onDeath)
-        {
-            m_onDeath();
-        }
+        m_onDeath();
     }
 
-    Ptr<WifiPhy> m_phy;
     double m_capacityJ;
     double m_harvestW;
     double m_remainingJ;
