@@ -33,6 +33,14 @@ class EnergyConfig(Section):
         None, "What a battery holds at most; by default battery_j", "J", 1e-3, 1e9
     )
     harvest_power_w: float = quantity(0.0, "Harvested power, constant", "W", 0.0, 1e3)
+    revival_j: float | None = quantity(
+        None,
+        "Battery at which a device that ran empty comes back, 1 s after its death at the earliest;"
+        " by default it stays dead",
+        "J",
+        1e-3,
+        1e9,
+    )
     device_file: str | None = Field(
         None,
         description="CSV file with one row a device and any of the columns battery_j, capacity_j,"

@@ -169,7 +169,10 @@ Network::AddDevice(Ptr<NetDevice> ipDevice, Ptr<NetDevice> radio, const Supply& 
     auto wifi = DynamicCast<WifiNetDevice>(radio);
     auto phy = wifi->GetPhy();
     auto battery =
-        std::make_shared<RadioBattery>(supply.initialJ, supply.capacityJ, supply.harvestW);
+        std::make_shared<RadioBattery>(supply.initialJ,
+                                       supply.capacityJ,
+                                       supply.harvestW,
+                                       supply.revivalJ);
     for (size_t state = 0; state < supply.statePowerW.size(); ++state)
     {
         battery->SetStatePower(static_cast<int>(state), supply.statePowerW[state]);
@@ -235,6 +238,10 @@ Network::Finish(const std::string& routing)
             power->Off();
             endpoint->Die();
         });
+        device.battery->OnRevival([power = device.power.get(), endpoint = device.endpoint.get()] {
+            power->On();
+            endpoint->Revive();
+        });
         if (device.isMesh)
         {
             device.endpoint->onPathSuspect = [parts = m.get(), i](int peer) {
@@ -253,7 +260,7 @@ Network::Finish(const std::string& routing)
                 m->devices[i].endpoint->AddPeer(j, peer.address);
             }
         }
-        m->devices[i].battery->CheckEmpty();
+        m->devices[i].battery->Check();
     }
 }
 
@@ -467,7 +474,8 @@ Network::Batteries() const
                    battery.HarvestedJ(),
                    battery.OverflowJ(),
                    battery.RemainingJ(),
-                   battery.IsDead() ? 1e-9 * static_cast<double>(battery.DiedAtNs()) : -1.0});
+                   1e-9 * static_cast<double>(battery.DiedAtNs()),
+                   1e-9 * static_cast<double>(battery.RevivedAtNs())});
     }
     return table;
 }

@@ -32,6 +32,7 @@ struct Supply
     double capacityJ;
     double harvestW;
     std::vector<double> statePowerW; // by RadioState
+    double revivalJ;                 // at which a dead device comes back; infinite: never
 };
 
 // Airtime metric of a link in units of 10.24 us; see link_metric.h.
@@ -89,7 +90,7 @@ class Network
     // received, sum of SNRs [dB], their number, sum of rates [bit/s], whether the two are peers.
     std::vector<double> Links() const;
     // Of each device since the boot phase: seconds in each RadioState, joules of computing,
-    // harvested, overflown, left in the battery; when it died [s], -1 if it lives.
+    // harvested, overflown, left in the battery; when it last died and came back [s], below 0 if never.
     std::vector<double> Batteries() const;
     std::vector<int64_t> StaleDatagrams() const;
     // n x 3 [m], now.

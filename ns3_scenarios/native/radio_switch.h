@@ -48,6 +48,15 @@ class RadioSwitch
         m_phy->SetOffMode();
     }
 
+    // On again, with nothing to send.
+    void On()
+    {
+        FlushQueues();
+        // ns-3.44 switches off without ending what the MAC was at.
+        m_mac->GetFrameExchangeManager()->NotifyOffNow();
+        m_phy->ResumeFromOff();
+    }
+
   private:
     // ns-3 aborts if a radio falls asleep within an exchange of frames: longer than SIFS and an
     // acknowledgement's time-out.

@@ -286,6 +286,18 @@ def test_radios_sleep_only_where_they_can(words: str, refusal: str) -> None:
         make_scenario(make_config(*words.split(), "--energy.radio_sleep"))
 
 
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        ("--network.kind analytic --energy.revival_j 5", "none .* got 5"),
+        ("--energy.revival_j 126", r".* at most the smallest battery \(125 J\), got 126"),
+    ],
+)
+def test_a_revival_that_cannot_be_is_refused(words: str, refusal: str) -> None:
+    with pytest.raises(ScenarioError, match=f"energy.revival_j: expected {refusal}"):
+        make_scenario(make_config(*words.split()))
+
+
 def test_a_sleeping_radio_draws_the_current_of_its_profile_or_the_one_that_is_given() -> None:
     words = ["--scenario", "d2d", "--energy.radio_sleep", "--energy.radio_profile", "esp32_s2"]
     scenario = make_scenario(make_config(*words))
