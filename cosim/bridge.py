@@ -125,6 +125,16 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
             f"network.interferers: expected 0 with network.kind {net.kind}, got {net.interferers};"
             " only ns3 has contention"
         )
+    if net.kind != "ns3" and config.energy.radio_sleep:
+        raise ScenarioError(
+            f"energy.radio_sleep: expected false with network.kind {net.kind}, got true; only ns3"
+            " has sleeping radios"
+        )
+    if net.kind != "ns3" and config.energy.revival_j is not None:
+        raise ScenarioError(
+            f"energy.revival_j: expected none with network.kind {net.kind}, got"
+            f" {config.energy.revival_j:g}; only ns3 brings devices back"
+        )
     position_m = _positions_m(config)
     radio = Radio(**{field.name: getattr(net, field.name) for field in fields(Radio)})
     scenario = NetworkScenario(
@@ -172,6 +182,8 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
             on_s=net.interference_on_s,
             off_s=net.interference_off_s,
         ),
+        radio_sleep=config.energy.radio_sleep,
+        revival_j=math.inf if config.energy.revival_j is None else config.energy.revival_j,
         recordings=Recordings(net.pcap, net.flow_monitor, net.netanim),
         energy_audit=energy_audit,
     )
@@ -249,6 +261,7 @@ def _currents(config: RunConfig) -> RadioCurrents:
         "idle_a": energy.idle_current_a,
         "cca_busy_a": energy.cca_busy_current_a,
         "switching_a": energy.switching_current_a,
+        "sleep_a": energy.sleep_current_a,
     }
     currents = replace(
         RADIO_PROFILES[energy.radio_profile].currents,
@@ -448,7 +461,7 @@ def to_feedback(
         cost=_measure_cost(before.cost, report, scenario),
         remaining_energy_j=np.maximum(energy.remaining_energy_j, 0.0),
         communication_j=energy.state_j.sum(axis=1),
-        alive=np.isnan(energy.died_at_s),
+        alive=energy.alive,
         neighbourhood=_listen(before.neighbourhood, traffic, report),
     )
 

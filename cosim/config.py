@@ -34,6 +34,14 @@ class EnergyConfig(Section):
         None, "What a battery holds at most; by default battery_j", "J", 1e-3, 1e9
     )
     harvest_power_w: float = quantity(0.0, "Harvested power, constant", "W", 0.0, 1e3)
+    revival_j: float | None = quantity(
+        None,
+        "Battery at which a device that ran empty comes back, 1 s after its death at the earliest;"
+        " by default it stays dead",
+        "J",
+        1e-3,
+        1e9,
+    )
     device_file: str | None = Field(
         None,
         description="CSV file with one row a device and any of the columns battery_j, capacity_j,"
@@ -63,6 +71,12 @@ class EnergyConfig(Section):
     idle_current_a: float | None = _current("idle")
     cca_busy_current_a: float | None = _current("finding the medium busy")
     switching_current_a: float | None = _current("switching channel")
+    sleep_current_a: float | None = _current("asleep")
+    radio_sleep: bool = Field(
+        False,
+        description="Ad hoc and d2d: a device's radio sleeps while the device computes, as soon as"
+        " its frames are sent; what is sent to it meanwhile is lost or sent again",
+    )
 
     @model_validator(mode="after")
     def _reserve_fits(self) -> EnergyConfig:

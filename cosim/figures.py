@@ -78,7 +78,7 @@ def draw_topology(devices: pd.DataFrame, links: pd.DataFrame, ax: Axes) -> Axes:
         low = high
     label = "Mean PHY rate (Mbit/s)"
     ax.figure.colorbar(lines, ax=ax, label=label, location="bottom", aspect=35, pad=0.02)
-    _draw_devices(position_m, last["died_at_s"].notna(), ax)
+    _draw_devices(position_m, ~last["alive"], ax)
     return ax
 
 
@@ -118,24 +118,29 @@ def draw_accuracy(rounds: pd.DataFrame, ax: Axes, against: str = "round") -> Axe
 
 
 def draw_remaining_energy(rounds: pd.DataFrame, devices: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw each battery [J] over simulated time, the median of all, and when devices died."""
+    """Draw each battery [J] over simulated time, the median, and when devices died or came back."""
     by_round = rounds.set_index("round")
     left_j = devices.pivot(index="round", columns="device", values="remaining_energy_j")
     first = devices[devices["round"] == left_j.index[0]].set_index("device")
     end_s = (by_round["start_s"] + by_round["duration_s"]).loc[left_j.index].to_numpy(dtype=float)
     time_s = np.concatenate([[by_round["start_s"].min()], end_s])
     joules = np.vstack([first["start_energy_j"].loc[left_j.columns], left_j.to_numpy(dtype=float)])
-    died_at_s = devices.groupby("device")["died_at_s"].min().loc[left_j.columns]
+    died_at_s = devices.pivot(index="round", columns="device", values="died_at_s")
+    emptied_s = np.vstack([np.full(len(left_j.columns), np.nan), died_at_s.to_numpy(dtype=float)])
     # A battery is empty from its death on, not from the end of that round.
-    own_time_s = np.minimum(time_s[:, np.newaxis], died_at_s.fillna(np.inf).to_numpy())
+    own_time_s = np.fmin(np.where(joules > 0.0, np.inf, emptied_s), time_s[:, np.newaxis])
     lines = ax.plot(own_time_s, joules, color=BLUE, linewidth=0.7, alpha=0.45)
     (median,) = ax.plot(time_s, np.median(joules, axis=1), color="black")
     handles, labels = [lines[0], median], ["a device", "median"]
-    when_s = died_at_s.dropna().to_numpy(dtype=float)
-    if len(when_s):
-        on_axis = np.zeros(len(when_s))
-        (cross,) = ax.plot(when_s, on_axis, "x", color=VERMILION, zorder=3, clip_on=False)
-        handles, labels = [*handles, cross], [*labels, "death"]
+    for name, column, marker, colour in (
+        ("death", "died_at_s", "x", VERMILION),
+        ("revival", "revived_at_s", "^", BLUE),
+    ):
+        when_s = devices[["device", column]].dropna().drop_duplicates()[column]
+        if len(when_s):
+            on_axis = np.zeros(len(when_s))
+            (mark,) = ax.plot(when_s, on_axis, marker, color=colour, zorder=3, clip_on=False)
+            handles, labels = [*handles, mark], [*labels, name]
     finite = joules[np.isfinite(joules) & (joules > 0.0)]  # mains power is an infinite battery
     ax.set_ylim(0.0, 1.05 * float(finite.max()) if len(finite) else 1.0)
     ax.set_xlabel(AGAINST["time_s"])

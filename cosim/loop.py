@@ -73,7 +73,8 @@ def run_rounds(
         trained = undo_cut_off_training(learner, before, trained, traffic, report)
         after = bridge.to_feedback(feedback, traffic, report, scenario)
         delivery = bridge.to_delivery(traffic, report, payload, degree, scenario)
-        learner.mix(delivery, after.alive)
+        # Who was dead for a while has lost what it had received; what it sent before is good.
+        learner.mix(delivery, ~report.energy.dead_since(report.start_s))
         evaluation = learner.evaluate()
         yield RoundRecord(
             round_index=round_index,
@@ -104,7 +105,9 @@ def undo_cut_off_training(
     The joules that they drew for it stay spent; flop is what these paid for.
     """
     lived_s = report.energy.died_at_s - report.start_s
-    cut_off = lived_s < traffic.compute_s
+    # Who came back and died again later in the round shows by the joules that it did not spend.
+    short = report.energy.compute_j < (1 - 1e-6) * traffic.compute_j
+    cut_off = (lived_s >= 0) & ((lived_s < traffic.compute_s) | short)
     if not cut_off.any():
         return trained
     learner.undo(before, cut_off)

@@ -138,10 +138,10 @@ def _device_rows(devices: pd.DataFrame) -> list[dict[str, str]]:
     groups = ordered.groupby("device")
     last = groups.last()  # the last value that is not null
     total = groups.sum(numeric_only=True)
+    any_revived = devices["revived_at_s"].notna().any()
     rows = []
     for device in last.index:
         now, sums = last.loc[device], total.loc[device]
-        died = now["died_at_s"]
         rows.append(
             {
                 "Device": str(device),
@@ -158,10 +158,15 @@ def _device_rows(devices: pd.DataFrame) -> list[dict[str, str]]:
                 "Left (J)": f"{max(now['remaining_energy_j'], 0.0):,.1f}",
                 "Sent (kB)": f"{sums['sent_bytes'] / 1e3:,.1f}",
                 "Received (kB)": f"{sums['received_bytes'] / 1e3:,.1f}",
-                "Died (s)": "" if pd.isna(died) else f"{died:,.1f}",
+                "Died (s)": _time(now["died_at_s"]),
+                **({"Back (s)": _time(now["revived_at_s"])} if any_revived else {}),
             }
         )
     return rows
+
+
+def _time(when_s: float) -> str:
+    return "" if pd.isna(when_s) else f"{when_s:,.1f}"
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -64,7 +64,8 @@ def summarise(
         "first_bytes_share": _bytes_share(flows[first]),
         "first_messages_share": _messages_share(flows[first]),
         "messages": {name: int((flows["outcome"] == name).sum()) for name in OUTCOMES},
-        "deaths": _deaths(devices),
+        "deaths": _moments(devices, "died_at_s"),
+        "revivals": _moments(devices, "revived_at_s"),
         "timings": dict(manifest["timings"]),
     }
 
@@ -84,12 +85,7 @@ def summary_lines(summary: dict[str, Any]) -> dict[str, str]:
         for name, value in largest_first
         if value > 0.0
     ]
-    deaths = [
-        f"device {each['device']} at {each['died_at_s']:,.1f} s" for each in summary["deaths"]
-    ]
-    if len(deaths) > DEATHS_SHOWN:
-        hidden = len(deaths) - DEATHS_SHOWN
-        deaths = [*deaths[: DEATHS_SHOWN - 1], f"{hidden} more", deaths[-1]]
+    revivals = _shortened(summary["revivals"], "revived_at_s")
     undelivered = [f"{summary['messages'][name]:,} {name}" for name in OUTCOMES[1:]]
     wall = summary["timings"]
     parts = [
@@ -108,18 +104,27 @@ def summary_lines(summary: dict[str, Any]) -> dict[str, str]:
         f"{percent(summary['delivered_messages_share'])} of messages; first round apart: "
         f"{percent(summary['first_bytes_share'])}, {percent(summary['first_messages_share'])}",
         "Not whole": ", ".join(undelivered) + " messages",
-        "Deaths": "; ".join(deaths) or "none",
+        "Deaths": _shortened(summary["deaths"], "died_at_s") or "none",
+        **({"Revivals": revivals} if revivals else {}),
         "Wall time": f"{wall['total_s']:,.1f} s: " + ", ".join(parts),
     }
 
 
-def _deaths(devices: pd.DataFrame) -> list[dict[str, float | int]]:
-    """First recorded death of each device, earliest first [simulated s]."""
-    died_at_s = devices.groupby("device")["died_at_s"].min().dropna().sort_values(kind="stable")
+def _moments(devices: pd.DataFrame, column: str) -> list[dict[str, float | int]]:
+    """Deaths or revivals, of each device and round the last one, earliest first [simulated s]."""
+    each = devices[["device", column]].dropna().drop_duplicates()
+    each = each.sort_values([column, "device"])
     return [
-        {"device": int(device), "died_at_s": float(when)}
-        for device, when in zip(died_at_s.index, died_at_s, strict=True)
+        {"device": int(device), column: float(when)}
+        for device, when in each.itertuples(index=False)
     ]
+
+
+def _shortened(moments: list[dict[str, float | int]], column: str) -> str:
+    said = [f"device {each['device']} at {each[column]:,.1f} s" for each in moments]
+    if len(said) > DEATHS_SHOWN:
+        said = [*said[: DEATHS_SHOWN - 1], f"{len(said) - DEATHS_SHOWN} more", said[-1]]
+    return "; ".join(said)
 
 
 def _bytes_share(flows: pd.DataFrame) -> float | None:

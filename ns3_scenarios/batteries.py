@@ -15,7 +15,7 @@ class Batteries:
     dE/dt = harvest - P(radio state) - P(computing), from 0 to the capacity; what no longer fits
     overflows. A device that is empty and draws more than it harvests dies: its radio is off from
     then on, and it neither computes nor harvests any more. Left out: losses and ageing of the
-    battery.
+    battery, and revival.
     """
 
     def __init__(self, scenario: NetworkScenario) -> None:
@@ -89,4 +89,5 @@ class Batteries:
             start_energy_j=self._start_j,
             remaining_energy_j=self._remaining_j.copy(),
             died_at_s=self._died_at_s.copy(),
+            revived_at_s=np.full_like(self._died_at_s, np.nan),
         )

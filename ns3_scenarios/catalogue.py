@@ -44,6 +44,12 @@ def check(scenario: NetworkScenario) -> None:
             "network.interferers: expected 0 with path_loss trace, got"
             f" {len(scenario.interference.position_m)} (the trace has no losses to them)"
         )
+    if scenario.radio_sleep and scenario.name not in AD_HOC:
+        raise ScenarioError(
+            f"energy.radio_sleep: expected false with scenario {scenario.name}, got true (ns-3's"
+            " 802.11s has no power save, and an access point here keeps no frames for sleepers);"
+            " use scenario adhoc80211 or d2d"
+        )
     if own_scenario.is_own(scenario.name):
         return
     if scenario.routing != "direct" and scenario.name not in AD_HOC:

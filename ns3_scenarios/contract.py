@@ -123,7 +123,7 @@ def outcomes(
     nothing = flows.delivered_bytes == 0
     yield from _where("expected no byte of what is lost", (outcome == LOST) & ~nothing)
     yield from _where("expected some bytes of what is partial", (outcome == PARTIAL) & nothing)
-    died = np.isfinite(report.energy.died_at_s)
+    died = report.energy.dead_since(report.start_s)
     end_died = died[traffic.src] | died[traffic.dst]
     yield from _where("expected a dead end of what is dead", (outcome == DEAD) & ~end_died)
     yield from _where("expected living ends of what is late", (outcome == LATE) & end_died)
@@ -207,7 +207,7 @@ def state_seconds(
     """Check that a living radio's states last as long as the round, and a dead one's no longer."""
     total_s = report.energy.state_s.sum(axis=1)
     off_s = total_s - report.duration_s
-    alive = np.isnan(report.energy.died_at_s)
+    alive = report.energy.alive
     wrong = np.where(alive, np.abs(off_s), off_s) > TOLERANCE_S + RELATIVE * report.duration_s
     yield from _where("expected state seconds of duration_s", wrong, total_s)
 
@@ -233,29 +233,46 @@ def clock(scenario: NetworkScenario, rounds: list[Round]) -> Iterator[str]:
 
 
 def deaths(scenario: NetworkScenario, rounds: list[Round]) -> Iterator[str]:
-    """Check that a death falls into its round, and that the dead stay dead, silent and free."""
-    before_s = np.full(scenario.num_devices, np.nan)
+    """Check that a change of life falls into its round, and that the dead are silent and free.
+
+    A device stays dead, or comes back where it can.
+    """
+    n = scenario.num_devices
+    dead, died_at_s, revived_at_s = np.zeros(n, np.bool_), np.full(n, np.nan), np.full(n, np.nan)
+    can_revive = (scenario.harvest_power_w > 0) & np.isfinite(scenario.revival_j)
     for each in rounds:
         energy = each.report.energy
-        for fault in _deaths(each, np.isfinite(before_s), before_s):
+        faults = [
+            *_changes("died_at_s", each.report, died_at_s, energy.died_at_s),
+            *_changes("revived_at_s", each.report, revived_at_s, energy.revived_at_s),
+            *_deaths(each, dead, dead & energy.alive & ~can_revive),
+        ]
+        for fault in faults:
             yield f"round {each.report.round_index}: {fault}"
-        before_s = energy.died_at_s
+        dead = ~energy.alive
+        died_at_s, revived_at_s = energy.died_at_s, energy.revived_at_s
 
 
-def _deaths(each: Round, dead: BoolArray, died_at_s: FloatArray) -> Iterator[str]:
+def _changes(
+    name: str, report: RoundReport, before_s: FloatArray, now_s: FloatArray
+) -> Iterator[str]:
+    changed = (now_s != before_s) & ~(np.isnan(now_s) & np.isnan(before_s))
+    in_round_s = now_s - report.start_s
+    inside = (in_round_s >= -TOLERANCE_S) & (in_round_s <= report.duration_s + TOLERANCE_S)
+    yield from _where(f"expected a new {name} within the round", changed & ~inside, now_s)
+
+
+def _deaths(each: Round, dead_before: BoolArray, risen: BoolArray) -> Iterator[str]:
     traffic, report, energy = each.traffic, each.report, each.report.energy
-    changed = dead & (energy.died_at_s != died_at_s)
-    yield from _where("expected the dead to stay dead", changed, energy.died_at_s, died_at_s)
-    in_round_s = energy.died_at_s - report.start_s
-    new = ~dead & np.isfinite(in_round_s)
-    outside = (in_round_s < -TOLERANCE_S) | (in_round_s > report.duration_s + TOLERANCE_S)
-    yield from _where("expected died_at_s within the round", new & outside, energy.died_at_s)
+    yield from _where("expected the dead to stay dead", risen, energy.died_at_s)
+    # A device that comes back hears and forwards at once; it sends from the next round on.
+    dead = dead_before & ~(energy.revived_at_s >= report.start_s)
     frames = report.links.frames.sum(axis=1)
     yield from _where("expected no frames of the dead", dead & (frames > 0), frames)
-    spent_j = energy.state_j.sum(axis=1) + energy.compute_j + energy.harvested_j
+    spent_j = energy.state_j.sum(axis=1) + energy.compute_j
     yield from _where("expected no joules of the dead", dead & (spent_j > RELATIVE), spent_j)
     flows = report.flows
-    handed = dead[traffic.src] & (flows.handed_bytes > 0)
+    handed = dead_before[traffic.src] & (flows.handed_bytes > 0)
     yield from _where("expected no bytes from the dead", handed, flows.handed_bytes)
     heard = dead[traffic.dst] & (flows.delivered_bytes > 0)
     yield from _where("expected no bytes at the dead", heard, flows.delivered_bytes)

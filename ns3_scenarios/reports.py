@@ -73,7 +73,8 @@ class EnergyReport:
     """Joules of one round and the batteries at its end.
 
     state_s, state_j (n, states) in the order of RADIO_STATES; compute_j, harvested_j, overflow_j,
-    remaining_energy_j (n); died_at_s (n) on the simulation's clock, nan while alive.
+    remaining_energy_j (n); died_at_s and revived_at_s (n): when a device last ran empty and last
+    came back, on the simulation's clock, nan if it never did.
     start + harvested - overflow - sum(state_j) - compute = remaining, which is some microjoules
     below 0 for a device that died.
     """
@@ -86,6 +87,16 @@ class EnergyReport:
     start_energy_j: FloatArray
     remaining_energy_j: FloatArray
     died_at_s: FloatArray
+    revived_at_s: FloatArray
+
+    @property
+    def alive(self) -> BoolArray:
+        """Who lives at the end of the round, (n)."""
+        return np.asarray(np.isnan(self.died_at_s) | (self.revived_at_s > self.died_at_s))
+
+    def dead_since(self, time_s: float) -> BoolArray:
+        """Who was dead at any time from then to the end of the round, (n)."""
+        return np.asarray(~self.alive | (self.revived_at_s > time_s))
 
 
 def num_chunks(payload_bytes: IntArray, chunk_bytes: int) -> IntArray:

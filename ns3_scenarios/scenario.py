@@ -122,8 +122,10 @@ class NetworkScenario:
     contact_distance_m: devices this close are in contact, for the tables only. initial_energy_j
     (at the start of the first round), battery_capacity_j, harvest_power_w (n).
     routing: direct, or the routing protocol of an ad hoc network. ap_height_m: of the access point,
-    where there is one. ns3_defaults: attributes of ns-3 by their names below ns3::, on top of what
-    the scenario sets. Raises ScenarioError where a field does not fit the others.
+    where there is one. radio_sleep: a radio sleeps while its device computes. revival_j: battery at
+    which a device that ran empty comes back, some time after; inf for never. ns3_defaults:
+    attributes of ns-3 by their names below ns3::, on top of what the scenario sets. Raises
+    ScenarioError where a field does not fit the others.
     """
 
     name: str
@@ -147,6 +149,8 @@ class NetworkScenario:
     ap_height_m: float
     ns3_defaults: dict[str, str]
     interference: Interference
+    radio_sleep: bool = False
+    revival_j: float = np.inf
     recordings: Recordings = Recordings()
     energy_audit: bool = False
 
@@ -184,5 +188,11 @@ class NetworkScenario:
                 raise ScenarioError(f"{name}: expected at least 0, got {getattr(self, name).min()}")
         if np.any(self.initial_energy_j > self.battery_capacity_j):
             raise ScenarioError("initial_energy_j: expected at most battery_capacity_j")
+        least_j = float(self.battery_capacity_j.min())
+        if np.isfinite(self.revival_j) and not 0 < self.revival_j <= least_j:
+            raise ScenarioError(
+                f"energy.revival_j: expected more than 0 and at most the smallest battery"
+                f" ({least_j:g} J), got {self.revival_j:g}; lower it or use larger batteries"
+            )
         self.mobility.check(self.position_m)
         self.transport.check(self.radio)

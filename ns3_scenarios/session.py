@@ -138,7 +138,7 @@ class Session:
             self._interferers = interference.add(ns, scenario, self._built[1][0])
         self._recordings = self._record(self._built[1], folder)
         self._boot()
-        self._energy = self._read_energy_totals()
+        self._totals = self._read_energy_totals()
 
     def _attach(self, devices: list[Any], radios: list[Any]) -> Any:
         """Give every device an address, a battery and an endpoint."""
@@ -163,11 +163,14 @@ class Session:
                 float(scenario.battery_capacity_j[i]),
                 float(scenario.harvest_power_w[i]),
                 state_power_w,
+                scenario.revival_j,
             )
             network.AddDevice(device, below, supply, scenario.energy_audit)
         for relay in radios[scenario.num_devices :]:
             network.AddRelay(relay)
         network.Finish(scenario.routing)
+        if scenario.radio_sleep:
+            network.SleepWhileComputing()
         return network
 
     def _record(self, radios: list[Any], folder: Path) -> Any:
@@ -213,12 +216,13 @@ class Session:
             network.AddMessage(int(src), int(dst), int(part), int(size), float(ready))
         network.Run(traffic.period_s, traffic.stop_when_settled)
         self._now_s, self._event_count = self._read_clock()
+        energy = self._energy_report()
         return RoundReport(
             round_index=traffic.round_index,
             start_s=start_s,
             duration_s=self._now_s - start_s,
-            energy=self._energy_report(),
-            flows=self._flows(traffic, start_s),
+            energy=energy,
+            flows=self._flows(traffic, start_s, energy),
             chunk_bytes=self._scenario.transport.segment_bytes,
             chunk_arrived=_array(network.Chunks(), np.int64, -1) > 0,
             links=self._links(self._now_s - start_s),
@@ -258,10 +262,10 @@ class Session:
         self._recordings.Close()
         self._ns.Simulator.Destroy()
 
-    def _flows(self, traffic: RoundTraffic, start_s: float) -> FlowReport:
+    def _flows(self, traffic: RoundTraffic, start_s: float, energy: EnergyReport) -> FlowReport:
         table = _array(self._network.Messages(), np.int64, -1, 6)
         handed, delivered, acked, finished_ns, retransmissions, gave_up = table.T
-        dead = np.isfinite(self._energy["died_at_s"])
+        dead = energy.dead_since(start_s)
         ready_s = traffic.compute_s[traffic.src]
         whole = finished_ns >= 0
         dead_end = dead[traffic.src] | dead[traffic.dst]
@@ -313,8 +317,8 @@ class Session:
     def _read_energy_totals(self) -> dict[str, FloatArray]:
         """Read what the batteries have added up since the start of the simulation."""
         states, n = len(RADIO_STATES), self._scenario.num_devices
-        table = _array(self._network.Batteries(), np.float64, n, states + 5)
-        compute_j, harvested_j, overflow_j, remaining_j, died_s = table[:, states:].T
+        table = _array(self._network.Batteries(), np.float64, n, states + 6)
+        compute_j, harvested_j, overflow_j, remaining_j, died_s, revived_s = table[:, states:].T
         return {
             "state_s": table[:, :states],
             "compute_j": compute_j,
@@ -322,11 +326,12 @@ class Session:
             "overflow_j": overflow_j,
             "remaining_energy_j": remaining_j,
             "died_at_s": np.where(died_s >= 0, died_s, np.nan),
+            "revived_at_s": np.where(revived_s >= 0, revived_s, np.nan),
         }
 
     def _energy_report(self) -> EnergyReport:
-        before, now = self._energy, self._read_energy_totals()
-        self._energy = now
+        before, now = self._totals, self._read_energy_totals()
+        self._totals = now
         state_s = now["state_s"] - before["state_s"]
         power_w = np.array(self._scenario.currents.power_w(self._scenario.supply_voltage_v))
         return EnergyReport(
@@ -338,4 +343,5 @@ class Session:
             start_energy_j=before["remaining_energy_j"],
             remaining_energy_j=now["remaining_energy_j"],
             died_at_s=now["died_at_s"],
+            revived_at_s=now["revived_at_s"],
         )

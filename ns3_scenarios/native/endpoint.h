@@ -52,6 +52,7 @@ class Endpoint
         m_roundEnd = Simulator::Now() + Seconds(periodS);
         m_startDelayS = MAX_START_DELAY_S * m_uniform->GetValue();
         staleDatagrams = 0;
+        m_diedInRound = m_dead;
         Forget();
     }
 
@@ -82,7 +83,7 @@ class Endpoint
     // A device that finishes computing after its round has ended keeps its message.
     void Submit(int message, uint32_t round)
     {
-        if (!m_dead && round == m_round)
+        if (!m_dead && !m_diedInRound && round == m_round)
         {
             Offer(message);
         }
@@ -93,8 +94,9 @@ class Endpoint
 
     void Die()
     {
-        m_dead = true;
+        m_dead = m_diedInRound = true;
         EndRound();
+        Forget();
         for (size_t i = 0; i < m_ledger->messages.size(); ++i)
         {
             if (m_ledger->messages[i].src == m_device || m_ledger->messages[i].dst == m_device)
@@ -102,6 +104,12 @@ class Endpoint
                 m_ledger->Settle(static_cast<int>(i));
             }
         }
+    }
+
+    // Hears and answers at once; has messages of its own from the next round on.
+    void Revive()
+    {
+        m_dead = false;
     }
 
     // Called with the peer when its path looks dead, as Linux TCP's negative advice to routing.
@@ -154,6 +162,7 @@ class Endpoint
     }
 
     double m_startDelayS{0};
+    bool m_diedInRound{false};
     std::map<Ipv4Address, int> m_deviceOf;
 };
 

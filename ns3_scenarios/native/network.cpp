@@ -25,6 +25,7 @@
 #include "mesh.h"
 #include "probes.h"
 #include "radio_battery.h"
+#include "radio_switch.h"
 #include "streams.h"
 
 namespace cosim_native
@@ -46,6 +47,7 @@ struct Device
     bool isMesh;
     Ipv4Address address;
     std::shared_ptr<RadioBattery> battery;
+    std::unique_ptr<RadioSwitch> power;
     std::unique_ptr<Endpoint> endpoint;
 };
 
@@ -149,6 +151,7 @@ struct Network::Parts
     static constexpr double CONTACT_STEP_S = 0.1;
     std::vector<Device> devices;
     std::vector<double> contactS;
+    bool sleepsWhileComputing{false};
     uint32_t round{0};
 };
 
@@ -165,10 +168,11 @@ Network::AddDevice(Ptr<NetDevice> ipDevice, Ptr<NetDevice> radio, const Supply& 
     const int index = static_cast<int>(m->devices.size());
     auto wifi = DynamicCast<WifiNetDevice>(radio);
     auto phy = wifi->GetPhy();
-    auto battery = std::make_shared<RadioBattery>(phy,
-                                                  supply.initialJ,
-                                                  supply.capacityJ,
-                                                  supply.harvestW);
+    auto battery =
+        std::make_shared<RadioBattery>(supply.initialJ,
+                                       supply.capacityJ,
+                                       supply.harvestW,
+                                       supply.revivalJ);
     for (size_t state = 0; state < supply.statePowerW.size(); ++state)
     {
         battery->SetStatePower(static_cast<int>(state), supply.statePowerW[state]);
@@ -185,7 +189,9 @@ Network::AddDevice(Ptr<NetDevice> ipDevice, Ptr<NetDevice> radio, const Supply& 
     {
         m->audit.Attach(index, phy);
     }
-    m->devices.push_back(Device{ipDevice, wifi, mobility, isMesh, {}, battery, nullptr});
+    auto power = std::make_unique<RadioSwitch>(wifi, battery);
+    m->devices.push_back(
+        Device{ipDevice, wifi, mobility, isMesh, {}, battery, std::move(power), nullptr});
 }
 
 void
@@ -228,7 +234,14 @@ Network::Finish(const std::string& routing)
         }
         device.address = interfaces.GetAddress(i);
         device.endpoint = m->MakeEndpoint(i, device.ip->GetNode());
-        device.battery->OnDeath([e = device.endpoint.get()] { e->Die(); });
+        device.battery->OnDeath([power = device.power.get(), endpoint = device.endpoint.get()] {
+            power->Off();
+            endpoint->Die();
+        });
+        device.battery->OnRevival([power = device.power.get(), endpoint = device.endpoint.get()] {
+            power->On();
+            endpoint->Revive();
+        });
         if (device.isMesh)
         {
             device.endpoint->onPathSuspect = [parts = m.get(), i](int peer) {
@@ -247,7 +260,7 @@ Network::Finish(const std::string& routing)
                 m->devices[i].endpoint->AddPeer(j, peer.address);
             }
         }
-        m->devices[i].battery->CheckEmpty();
+        m->devices[i].battery->Check();
     }
 }
 
@@ -283,6 +296,12 @@ Network::TrackContacts(double distanceM)
 }
 
 void
+Network::SleepWhileComputing()
+{
+    m->sleepsWhileComputing = true;
+}
+
+void
 Network::BeginRound(uint32_t round, double periodS)
 {
     m->round = round;
@@ -298,10 +317,14 @@ Network::BeginRound(uint32_t round, double periodS)
 void
 Network::Compute(int device, double energyJ, double durationS)
 {
-    if (durationS > 0)
+    const Device& one = m->devices[device];
+    if (durationS > 0 && !one.battery->IsDead())
     {
-        m->devices[device].battery->BeginCompute(energyJ / durationS,
-                                                 Seconds(durationS).GetNanoSeconds());
+        one.battery->BeginCompute(energyJ / durationS, Seconds(durationS).GetNanoSeconds());
+        if (m->sleepsWhileComputing)
+        {
+            one.power->SleepFor(Seconds(durationS));
+        }
     }
 }
 
@@ -451,7 +474,8 @@ Network::Batteries() const
                    battery.HarvestedJ(),
                    battery.OverflowJ(),
                    battery.RemainingJ(),
-                   battery.IsDead() ? 1e-9 * static_cast<double>(battery.DiedAtNs()) : -1.0});
+                   1e-9 * static_cast<double>(battery.DiedAtNs()),
+                   1e-9 * static_cast<double>(battery.RevivedAtNs())});
     }
     return table;
 }

@@ -32,6 +32,7 @@ struct Supply
     double capacityJ;
     double harvestW;
     std::vector<double> statePowerW; // by RadioState
+    double revivalJ;                 // at which a dead device comes back; infinite: never
 };
 
 // Airtime metric of a link in units of 10.24 us; see link_metric.h.
@@ -68,6 +69,9 @@ class Network
     // From now on counts the seconds in which two devices are this close, by a look every 0.1 s.
     void TrackContacts(double distanceM);
 
+    // From now on a device's radio is asleep while the device computes; see radio_switch.h.
+    void SleepWhileComputing();
+
     void BeginRound(uint32_t round, double periodS);
     void Compute(int device, double energyJ, double durationS);
     void AddMessage(int src, int dst, int part, int64_t bytes, double readyS);
@@ -86,7 +90,7 @@ class Network
     // received, sum of SNRs [dB], their number, sum of rates [bit/s], whether the two are peers.
     std::vector<double> Links() const;
     // Of each device since the boot phase: seconds in each RadioState, joules of computing,
-    // harvested, overflown, left in the battery; when it died [s], -1 if it lives.
+    // harvested, overflown, left in the battery; when it last died and came back [s], below 0 if never.
     std::vector<double> Batteries() const;
     std::vector<int64_t> StaleDatagrams() const;
     // n x 3 [m], now.

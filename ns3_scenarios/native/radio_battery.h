@@ -10,6 +10,7 @@
 #pragma once
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -18,7 +19,6 @@
 
 #include "ns3/simulator.h"
 #include "ns3/wifi-phy-listener.h"
-#include "ns3/wifi-phy.h"
 
 namespace cosim_native
 {
@@ -39,10 +39,11 @@ enum RadioState
 class RadioBattery : public WifiPhyListener
 {
   public:
-    RadioBattery(Ptr<WifiPhy> phy, double initialJ, double capacityJ, double harvestW)
-        : m_phy(phy),
-          m_capacityJ(capacityJ),
+    // revivalJ: at how much a dead device comes back to life; none if infinite.
+    RadioBattery(double initialJ, double capacityJ, double harvestW, double revivalJ)
+        : m_capacityJ(capacityJ),
           m_harvestW(harvestW),
+          m_revivalJ(revivalJ),
           m_remainingJ(initialJ)
     {
     }
@@ -58,49 +59,53 @@ class RadioBattery : public WifiPhyListener
     {
         Advance();
         m_metering = true;
-        CheckEmpty();
+        Check();
     }
 
-    // Compute draws powerW from now for durationNs, beside the radio.
+    // Compute draws powerW from now for durationNs, beside the radio; for the living.
     void BeginCompute(double powerW, int64_t durationNs)
     {
-        if (m_dead)
-        {
-            return;
-        }
         Advance();
         m_computeW = powerW;
         m_endComputeNs = m_lastNs + durationNs;
-        CheckEmpty();
+        Check();
     }
 
-    // Called once when the battery is empty, never inside a change of the PHY's state.
+    // Called when the battery is empty, never inside a change of the PHY's state: switches off.
     void OnDeath(std::function<void()> action)
     {
         m_onDeath = action;
     }
 
-    // Ends the device if its battery is empty; else looks again when it could be at the earliest.
-    void CheckEmpty()
+    // Called when the battery is up to revivalJ again: switches on.
+    void OnRevival(std::function<void()> action)
+    {
+        m_onRevival = action;
+    }
+
+    // Ends the device if its battery is empty, revives it if it is full enough again; else looks
+    // again when either could be at the earliest.
+    void Check()
     {
         m_check.Cancel();
-        if (m_dead)
-        {
-            return;
-        }
         Advance();
-        if (m_remainingJ <= 0)
+        if (m_dead && IsFullEnough())
+        {
+            m_dead = false;
+            m_revivedAtNs = m_lastNs;
+            m_onRevival();
+        }
+        else if (!m_dead && m_remainingJ <= 0)
         {
             Die();
-            return;
         }
-        const double largestW = m_maxRadioW + (m_endComputeNs > m_lastNs ? m_computeW : 0.0);
-        const double earliestNs = std::max(1e9 * m_remainingJ / largestW, MIN_CHECK_NS);
+        const double earliestNs = m_dead ? RevivalNs() : EmptyNs();
         // A battery that lasts for years needs no check within the range of simulated time.
         if (m_metering && earliestNs < MAX_CHECK_NS)
         {
-            m_check = Simulator::Schedule(NanoSeconds(static_cast<int64_t>(earliestNs)),
-                                          [this] { CheckEmpty(); });
+            m_check = Simulator::Schedule(
+                NanoSeconds(static_cast<int64_t>(std::max(earliestNs, MIN_CHECK_NS))),
+                [this] { Check(); });
         }
     }
 
@@ -146,6 +151,12 @@ class RadioBattery : public WifiPhyListener
         return m_overflowJ;
     }
 
+    // When the radio last sent, received, found the medium busy or switched channels.
+    int64_t IdleSinceNs() const
+    {
+        return std::max({m_endTxNs, m_endRxNs, m_endCcaNs, m_endSwitchingNs});
+    }
+
     // When the computing under way ends; in the past if there is none.
     int64_t ComputeEndNs() const
     {
@@ -157,9 +168,16 @@ class RadioBattery : public WifiPhyListener
         return m_dead;
     }
 
+    // The last death; -1 if there was none.
     int64_t DiedAtNs() const
     {
         return m_diedAtNs;
+    }
+
+    // The last revival; -1 if there was none.
+    int64_t RevivedAtNs() const
+    {
+        return m_revivedAtNs;
     }
 
     void NotifyRxStart(Time duration) override
@@ -241,6 +259,26 @@ class RadioBattery : public WifiPhyListener
   private:
     static constexpr double MIN_CHECK_NS = 1e4;
     static constexpr double MAX_CHECK_NS = 1e17;
+    // A board needs that long to start, and by then ns-3 is through with all exchanges of frames that
+    // the death has cut off.
+    static constexpr int64_t MIN_DEAD_NS = 1'000'000'000;
+
+    bool IsFullEnough() const
+    {
+        return m_remainingJ >= m_revivalJ && m_lastNs >= m_diedAtNs + MIN_DEAD_NS;
+    }
+
+    double RevivalNs() const
+    {
+        const double chargedNs = std::ceil(1e9 * (m_revivalJ - m_remainingJ) / m_harvestW);
+        return std::max(chargedNs, static_cast<double>(m_diedAtNs + MIN_DEAD_NS - m_lastNs));
+    }
+
+    double EmptyNs() const
+    {
+        const double largestW = m_maxRadioW + (m_endComputeNs > m_lastNs ? m_computeW : 0.0);
+        return 1e9 * m_remainingJ / largestW;
+    }
 
     // The state that holds at nowNs; untilNs is brought forward to where it ends.
     int StateAt(int64_t nowNs, int64_t& untilNs) const
@@ -285,7 +323,8 @@ class RadioBattery : public WifiPhyListener
             return;
         }
         m_stateNs[state] += durationNs;
-        if (m_dead)
+        // Without a way back to life, what a dead device harvests is nobody's.
+        if (m_dead && std::isinf(m_revivalJ))
         {
             return;
         }
@@ -306,16 +345,12 @@ class RadioBattery : public WifiPhyListener
         m_dead = true;
         m_diedAtNs = m_lastNs;
         m_endComputeNs = m_lastNs;
-        m_phy->SetOffMode();
-        if (m_onDeath)
-        {
-            m_onDeath();
-        }
+        m_onDeath();
     }
 
-    Ptr<WifiPhy> m_phy;
     double m_capacityJ;
     double m_harvestW;
+    double m_revivalJ;
     double m_remainingJ;
     double m_computeW{0};
     double m_computeJ{0};
@@ -333,10 +368,12 @@ class RadioBattery : public WifiPhyListener
     int64_t m_endCcaNs{0};
     int64_t m_endComputeNs{0};
     int64_t m_diedAtNs{-1};
+    int64_t m_revivedAtNs{-1};
     std::array<int64_t, NUM_STATES> m_stateNs{};
     std::array<double, NUM_STATES> m_powerW{};
     EventId m_check;
     std::function<void()> m_onDeath;
+    std::function<void()> m_onRevival;
 };
 
 } // namespace cosim_native

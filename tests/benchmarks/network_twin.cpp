@@ -5,6 +5,7 @@
 // "wall seconds, events, delivered bytes, nanoseconds on the simulated clock".
 // The file: one "name value value ..." a line.
 #include <chrono>
+#include <cmath>
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -184,7 +185,7 @@ Attach(const Scenario& scenario, const Devices& devices)
     {
         network->AddDevice(devices.ip.Get(i),
                            devices.radios.Get(i),
-                           Supply{batteryJ, batteryJ, 0.0, statePowerW},
+                           Supply{batteryJ, batteryJ, 0.0, statePowerW, INFINITY},
                            false);
     }
     network->Finish("direct");

@@ -90,6 +90,7 @@ def _devices(
             row |= {"remaining_energy_j": left}
             died = k in deaths and r >= deaths[k]
             row |= {"died_at_s": 10.0 * deaths[k] + 7.5 if died else np.nan}
+            row |= {"revived_at_s": np.nan}
             row |= {"sent_bytes": 4000, "received_bytes": 3500}
             rows.append(row)
     return pd.DataFrame(rows)

@@ -276,6 +276,40 @@ def test_a_transport_that_cannot_work_is_refused_with_its_reason(words: str, ref
         make_scenario(make_config(*words.split()))
 
 
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        ("--scenario mesh80211", "scenario mesh80211, got true .* use scenario adhoc80211 or d2d"),
+        ("--scenario infrastructure", "scenario infrastructure, got true"),
+        ("--scenario adhoc80211 --network.kind ideal", "network.kind ideal, got true"),
+    ],
+)
+def test_radios_sleep_only_where_they_can(words: str, refusal: str) -> None:
+    with pytest.raises(ScenarioError, match=f"energy.radio_sleep: expected false with {refusal}"):
+        make_scenario(make_config(*words.split(), "--energy.radio_sleep"))
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        ("--network.kind analytic --energy.revival_j 5", "none .* got 5"),
+        ("--energy.revival_j 126", r".* at most the smallest battery \(125 J\), got 126"),
+    ],
+)
+def test_a_revival_that_cannot_be_is_refused(words: str, refusal: str) -> None:
+    with pytest.raises(ScenarioError, match=f"energy.revival_j: expected {refusal}"):
+        make_scenario(make_config(*words.split()))
+
+
+def test_a_sleeping_radio_draws_the_current_of_its_profile_or_the_one_that_is_given() -> None:
+    words = ["--scenario", "d2d", "--energy.radio_sleep", "--energy.radio_profile", "esp32_s2"]
+    scenario = make_scenario(make_config(*words))
+    assert scenario.radio_sleep
+    assert scenario.currents.sleep_a == 0.00055
+    given = make_scenario(make_config(*words, "--energy.sleep_current_a", "0.002"))
+    assert given.currents.sleep_a == 0.002
+
+
 def test_advertised_degree_counts_believed_neighbours_that_share_the_part() -> None:
     # 0 has a and b, 1 has b only, 2 has both; links 0-1 and 0-2.
     payload = make_payload([[9, 9], [0, 9], [9, 9]])

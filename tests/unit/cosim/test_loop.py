@@ -67,6 +67,24 @@ class LateDeathNetwork(IdealNetwork):
         return replace(report, energy=replace(report.energy, died_at_s=died_at_s))
 
 
+class RevivingNetwork(IdealNetwork):
+    """The ideal network, but device 0 dies in the first round's computing and comes back in it.
+
+    Its last death comes after that time: it comes back twice.
+    """
+
+    def run_round(self, traffic: RoundTraffic) -> RoundReport:
+        report = super().run_round(traffic)
+        first = np.arange(len(traffic.compute_s)) == 0
+        changes = {
+            "died_at_s": np.where(first, 0.8 * traffic.period_s, np.nan),
+            "revived_at_s": np.where(first, 0.9 * traffic.period_s, np.nan),
+        }
+        if traffic.round_index == 0:
+            changes["compute_j"] = report.energy.compute_j * np.where(first, 0.5, 1.0)
+        return replace(report, energy=replace(report.energy, **changes))
+
+
 @dataclass
 class Run:
     config: RunConfig
@@ -82,13 +100,15 @@ class Run:
         return self.learner.states
 
 
-def go(*flags: str, thirsty: int | None = None, late_death: bool = False) -> Run:
+def go(
+    *flags: str, thirsty: int | None = None, network_type: type[IdealNetwork] = IdealNetwork
+) -> Run:
     torch.set_num_threads(1)
     config = make_config(*flags)
     scenario = make_scenario(config)
     setup = learning_setup(config)
     learner = WatchedLearner(setup, load_data(setup.data))
-    network = LateDeathNetwork(scenario) if late_death else IdealNetwork(scenario)
+    network = network_type(scenario)
     if thirsty is not None:
         network = ThirstyNetwork(scenario, thirsty, 40.0)
     return Run(config, learner, list(run_rounds(config, scenario, learner, network)))
@@ -240,13 +260,24 @@ def test_training_that_the_battery_did_not_last_for_is_undone(runs: dict[str, Ru
 
 
 def test_a_device_that_dies_after_its_mail_came_mixes_none_of_it_but_others_mix_its_own() -> None:
-    run = go("--learning.rounds=1", late_death=True)
+    run = go("--learning.rounds=1", network_type=LateDeathNetwork)
     (record,), (weight,) = run.records, run.weights
     assert {OUTCOMES[i] for i in record.report.flows.outcome} == {"delivered"}
     assert (weight[0, 0] == 1.0).all()
     assert (weight[1, 0] > 0).all()
     # It trained to the end, so that stays: only the mixing is missing.
     assert record.trained.iterations[0].all()
+
+
+def test_a_device_that_came_back_loses_its_round_and_takes_part_in_the_next() -> None:
+    run = go("--learning.rounds=2", network_type=RevivingNetwork)
+    (lost, next_one), (none, mixed) = run.records, run.weights
+    assert lost.trained.iterations[0].tolist() == [0, 0]
+    assert (none[0, 0] == 1.0).all()
+    assert next_one.alive_at_start.all()
+    assert next_one.trained.iterations[0].all()
+    assert (mixed[0, 1] > 0).all()
+    assert 0 in next_one.traffic.src
 
 
 def test_a_dead_neighbour_is_offered_everything_until_three_rounds_of_silence() -> None:

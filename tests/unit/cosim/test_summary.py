@@ -48,6 +48,21 @@ def test_deaths_come_in_the_order_of_time_once_each() -> None:
     assert "device 7 at 37.5 s; device 5 at 57.5 s" in render_summary(summary)
 
 
+def test_each_death_and_revival_of_a_device_is_told() -> None:
+    run = made_run(deaths={7: 3}, rounds=12)
+    mine = run.devices["device"] == 7
+    later = run.devices["round"] >= 6
+    run.devices.loc[mine & later, "revived_at_s"] = 62.5
+    run.devices.loc[mine & (run.devices["round"] >= 8), "died_at_s"] = 81.0
+    summary = summarise(run.rounds, run.devices, run.flows, run.manifest)
+    assert summary["deaths"] == [
+        {"device": 7, "died_at_s": 37.5},
+        {"device": 7, "died_at_s": 81.0},
+    ]
+    assert summary["revivals"] == [{"device": 7, "revived_at_s": 62.5}]
+    assert "Revivals   device 7 at 62.5 s" in render_summary(summary)
+
+
 def test_many_deaths_are_shortened_to_the_first_the_last_and_a_count() -> None:
     run = made_run(deaths={k: k + 1 for k in range(9)})
     text = render_summary(summarise(run.rounds, run.devices, run.flows, run.manifest))
