@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from cosim.config import RunConfig
 from cosim.config_network import NetworkConfig
 from cosim.seeds import NS3_RNG_SEED, stream
+from learning import star
 from learning.learner import Delivery, PartialMessage, Payload
+from learning.methods.catalogue import find_method
 from ns3_scenarios import catalogue, interference, mobility
 from ns3_scenarios.analytic import link_snr_db
 from ns3_scenarios.channel import Channel, log_normal_shadowing_db, read_loss_trace
@@ -157,9 +159,7 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
             broadcast_mcs=net.broadcast_mcs,
         ),
         boot_s=net.boot_s,
-        neighbours=neighbours_within(
-            position_m, net.neighbour_distance_m if net.mobility == "static" else np.inf
-        ),
+        neighbours=_neighbours(config, position_m),
         contact_distance_m=net.neighbour_distance_m,
         **_batteries(config),
         supply_voltage_v=_supply_voltage_v(config),
@@ -290,6 +290,16 @@ def _positions_m(config: RunConfig) -> FloatArray:
     return place(n, net.spacing_m, height_m)
 
 
+def _neighbours(config: RunConfig, position_m: FloatArray) -> BoolArray:
+    """Say who exchanges with whom, by distance, or with the server of a star."""
+    net = config.network
+    if find_method(config.learning.method).topology == "star":
+        return star.links(net.num_devices)
+    return neighbours_within(
+        position_m, net.neighbour_distance_m if net.mobility == "static" else np.inf
+    )
+
+
 def _mobility(net: NetworkConfig, position_m: FloatArray) -> mobility.Mobility:
     low_x, high_x, low_y, high_y = mobility.bounding_area_m(position_m)
     side_m = net.mobility_area_m
@@ -377,6 +387,7 @@ def to_traffic(
     round_index: int,
     payload: Payload,
     feedback: Feedback,
+    sends: BoolArray,
     compute_s: FloatArray,
     compute_j: FloatArray,
     config: RunConfig,
@@ -398,7 +409,7 @@ def to_traffic(
     first_only = offered & (offered.cumsum(axis=2) == 1)
     if config.network.transport != "broadcast":  # which costs the same for one and for all
         offered = np.where(neighbours.believed[..., None], offered, first_only)
-    offered &= feedback.alive[:, None, None]
+    offered &= (feedback.alive & sends)[:, None, None]
     messages = [
         (src, dst, int(order[rank]), int(payload.part_bytes[src, order[rank]]))
         for src in range(n)

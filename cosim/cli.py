@@ -172,6 +172,7 @@ def _with_progress(rounds: Iterator[RoundRecord], config: RunConfig) -> Iterator
             offered = int(each.traffic.payload_bytes.sum())
             share = float(flows.delivered_bytes.sum()) / offered if offered else 1.0
             measured = each.evaluation.accuracy[each.alive_at_start]
+            measured = measured[np.isfinite(measured)]  # a server has no data of its own
             accuracy = f"accuracy {measured.mean():.3f}" if measured.size else "no device alive"
             left_j = np.maximum(energy.remaining_energy_j, 0.0).sum()
             line = f"{accuracy}, delivered {share:.3f}, left {left_j:.0f} J"

@@ -55,7 +55,8 @@ def run_rounds(
     for round_index in range(config.learning.rounds):
         clock = time.perf_counter()
         before = learner.state()
-        plan = make_plan(config, learner, work, profile, feedback, round_index, plan_rng)
+        trains, sends = learner.roles(round_index)
+        plan = make_plan(config, learner, work, profile, feedback, round_index, plan_rng, trains)
         trained = learner.train(round_index, plan.iterations, plan.active)
         payload = learner.payload()
         degree = bridge.advertised_degree(payload, feedback.neighbourhood)
@@ -63,6 +64,7 @@ def run_rounds(
             round_index,
             payload,
             feedback,
+            sends,
             compute_s(trained.flop, profile),
             compute_j(trained.flop, profile),
             config,
@@ -128,6 +130,7 @@ def make_plan(
     feedback: Feedback,
     round_index: int,
     rng: np.random.Generator,
+    trains: NDArray[np.bool_],
 ) -> IterationPlan:
     """Ask the iteration optimizer, in joules and seconds of the device profile."""
     work_flop = {
@@ -137,7 +140,7 @@ def make_plan(
     }
     return iteration.plan(
         learner.speed(),
-        learner.available,
+        learner.available & trains[:, None],
         feedback.alive,
         **{f"{name}_j": compute_j(flop, profile) for name, flop in work_flop.items()},
         **{f"{name}_s": compute_s(flop, profile) for name, flop in work_flop.items()},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,12 +13,14 @@ from learning.delivery import Delivery
 from learning.encoders import Stack
 from learning.exchange_setup import ExchangeSetup
 from learning.generator import GENERATOR_PART
-from learning.mixing import Gaps, Sent, keep_own, metropolis_hastings, mix_stack
+from learning.mixing import Gaps, Sent, keep_own, mix_stack
 from learning.models import part_of
 from learning.payload import Message, arrived_elements, decode, encode
 
 # (sender, part) -> message
 Buffers = dict[tuple[int, str], bytes]
+# (arrived (n, n, p), advertised degree (n, p), receives (n, p)) -> (n, n, p), see mixing.py
+Weigh = Callable[[NDArray[np.bool_], NDArray[np.int64], NDArray[np.bool_]], NDArray[np.float64]]
 
 
 def codec_of(part: str, payload_codec: str) -> str:
@@ -36,8 +40,8 @@ class Gossip:
     all devices start with.
     """
 
-    def __init__(self, setup: ExchangeSetup, parameters: Stack) -> None:
-        self._setup = setup
+    def __init__(self, setup: ExchangeSetup, parameters: Stack, weigh: Weigh) -> None:
+        self._setup, self._weigh = setup, weigh
         self._last_sent = {
             name: value.clone()
             for name, value in parameters.items()
@@ -80,7 +84,7 @@ class Gossip:
         heard = delivery.arrived.copy()
         for gap in gaps:
             heard[gap.sender, gap.receiver, parts.index(gap.part)] = True
-        weight = metropolis_hastings(heard, degree, has_part & alive[:, None])
+        weight = self._weigh(heard, degree, has_part & alive[:, None])
         mixed = mix_stack(parameters, parts, weight, sent)
         keep_own(mixed, parameters, parts, weight, gaps, sent)
         # Who takes all neighbours for gone sends nothing that counts.

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from learning import star
 from learning.balance import INITIAL_SPEED, parameter_variation, update_speed
 from learning.data.batches import draw_batch, draw_noise, gather_device_data
 from learning.data.dataset import MultiModalData
@@ -22,6 +23,7 @@ from learning.gossip import Gossip
 from learning.local_training import LocalResult, train_locally
 from learning.methods.catalogue import find_method, resolve_options
 from learning.methods.interface import MixedRound, Round, keep_where
+from learning.mixing import metropolis_hastings
 from learning.models import encoder_part, init_parameters, make_model, part_of
 from learning.push import LINKS, Push
 from learning.setup import LearningSetup
@@ -91,8 +93,10 @@ class Learner:
         travelling = {
             name: value for name, value in self._state.items() if part_of(name) in self._parts
         }
-        self._exchange: Gossip | Push = Gossip(setup.exchange, travelling)
+        self._exchange: Gossip | Push = Gossip(setup.exchange, travelling, self._weigh)
         if setup.exchange.mixing == "push_sum":
+            if self._is_star:
+                raise LearningError("mixing", "metropolis", "push_sum", "a star has a server")
             self._exchange = Push(travelling)
         self._speed = torch.full(self.available.shape, INITIAL_SPEED)
         self._speed_measured = torch.zeros(self.available.shape, dtype=torch.bool)
@@ -101,6 +105,17 @@ class Learner:
     def work_cost(self) -> WorkCost:
         """FLOP per iteration, step and round, by layer formulas."""
         return work_cost(self._setup, self._method, self._model, self.available)
+
+    def roles(self, round_index: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Say who trains and who sends in a round, (n,) each."""
+        n = self._setup.num_devices
+        everyone = np.ones(n, dtype=np.bool_)
+        if not self._is_star:
+            return everyone, everyone
+        if star.goes_up(round_index):
+            chosen = star.clients(n, round_index, self._options["client_share"], self._setup.seed)
+            return chosen, chosen
+        return ~everyone, np.arange(n) == star.SERVER
 
     def payload(self) -> Payload:
         """Name the parts that devices send, and the length of each serialised buffer [bytes]."""
@@ -288,6 +303,20 @@ class Learner:
         return (model if self._method.shares_model else ()) + self._method.shared_parts(self._setup)
 
     @property
+    def _is_star(self) -> bool:
+        return self._method.topology == "star"
+
+    def _weigh(
+        self,
+        arrived: NDArray[np.bool_],
+        advertised_degree: NDArray[np.int64],
+        receives: NDArray[np.bool_],
+    ) -> NDArray[np.float64]:
+        if self._is_star:
+            return star.star_weights(arrived, self.samples_per_device, receives)
+        return metropolis_hastings(arrived, advertised_degree, receives)
+
+    @property
     def _batch_size(self) -> int:
         everything = self._method.topology == "pooled"
         return self._setup.batch_size * (self._setup.num_devices if everything else 1)
@@ -298,6 +327,8 @@ class Learner:
             if encoder_part(m) in parts:
                 has[:, parts.index(encoder_part(m))] = self.available[:, column]
         has[~self.available.any(axis=1)] = False
+        if self._is_star:
+            has[star.SERVER] = True
         return has
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from learning.data.partition import modality_mask, partition_recordings
 from learning.errors import LearningError
+from learning.star import SERVER
 
 if TYPE_CHECKING:
     from learning.data.samples import MultiModalData
@@ -20,8 +22,11 @@ if TYPE_CHECKING:
 def holders(data: MultiModalData, setup: DataSetup, topology: str) -> NDArray[np.int64]:
     """Give every training sample its device: (N,), -1 for others.
 
-    pooled: device 0 holds all.
+    pooled: device 0 holds all; star: device 0 holds nothing.
     """
+    if topology == "star":
+        others = partition_recordings(data, replace(setup, num_devices=setup.num_devices - 1))
+        return np.where(others >= 0, others + 1, others)
     owner = partition_recordings(data, setup)
     return np.minimum(owner, 0) if topology == "pooled" else owner
 
@@ -37,6 +42,8 @@ def usable_modalities(
     if method.topology == "pooled":
         mask[:] = False
         mask[0] = True
+    if method.topology == "star":
+        mask[SERVER] = False
     one = setup.only_modality
     if method.uses_one_modality != (one is not None) or (one and one not in names):
         expected = " | ".join(names) if method.uses_one_modality else "none with this method"

@@ -63,11 +63,18 @@ def offer(
     feedback: Feedback | None = None,
     round_index: int = 0,
     config: RunConfig = CORNER,
+    sends: tuple[bool, ...] | None = None,
 ) -> RoundTraffic:
     n = len(payload.part_bytes)
     given_feedback = start(config) if feedback is None else feedback
     return to_traffic(
-        round_index, payload, given_feedback, np.full(n, 0.5), np.full(n, 2.0), config
+        round_index,
+        payload,
+        given_feedback,
+        np.ones(n, dtype=np.bool_) if sends is None else np.array(sends),
+        np.full(n, 0.5),
+        np.full(n, 2.0),
+        config,
     )
 
 
@@ -250,9 +257,21 @@ def test_a_broadcast_offers_all_parts_to_neighbours_believed_gone_too() -> None:
     counts = []
     for transport in ("arq", "broadcast"):
         flags = ("--scenario", "adhoc80211", "--network.transport", transport)
-        traffic = to_traffic(0, payload, gone, np.zeros(3), np.zeros(3), make_config(*flags))
+        traffic = offer(payload, gone, config=make_config(*flags))
         counts.append(len(parts_in_order(traffic, 0, 1)))
     assert counts == [1, 2]
+
+
+def test_who_does_not_send_offers_nothing() -> None:
+    traffic = offer(make_payload([[40, 10]] * 3), sends=(False, True, True))
+    assert set(traffic.src.tolist()) == {1, 2}
+    assert 0 in traffic.dst
+
+
+def test_a_star_exchanges_with_its_server_only_wherever_devices_stand() -> None:
+    scenario = make_scenario(make_config("--learning.method", "fedavg_star", devices=9))
+    linked = {(int(i), int(j)) for i, j in np.argwhere(scenario.neighbours)}
+    assert linked == {(0, k) for k in range(1, 9)} | {(k, 0) for k in range(1, 9)}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,60 @@
+"""A star: device 0 is the server, the others hold the data; who acts when, and how they mix.
+
+Even rounds go up: the others train and send to the server. Odd rounds go down: the server sends,
+and nobody trains. So a round of federated averaging is two rounds here, each with its own packets.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+SERVER = 0
+_SELECTION_STREAM = 0x53656C65
+
+
+def goes_up(round_index: int) -> bool:
+    """Tell whether devices train and send to the server in a round."""
+    return round_index % 2 == 0
+
+
+def clients(num_devices: int, round_index: int, share: float, seed: int) -> NDArray[np.bool_]:
+    """Draw who trains and sends in a round that goes up: (n,), max(1, round(share (n - 1))).
+
+    Decided by (seed, round); the server draws, and its model in the round before said so.
+    """
+    others = num_devices - 1
+    rng = np.random.default_rng([seed, _SELECTION_STREAM, round_index])
+    chosen = np.zeros(num_devices, dtype=np.bool_)
+    chosen[1 + rng.permutation(others)[: max(1, round(share * others))]] = True
+    return chosen
+
+
+def links(num_devices: int) -> NDArray[np.bool_]:
+    """Say who exchanges with whom: everyone with the server alone, (n, n)."""
+    star = np.zeros((num_devices, num_devices), dtype=np.bool_)
+    star[SERVER, 1:] = star[1:, SERVER] = True
+    return star
+
+
+def star_weights(
+    arrived: NDArray[np.bool_], num_samples: NDArray[np.int64], receives: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Weights of federated averaging on what arrived: (n, n, p) [receiver, sender, part].
+
+    Server: w_0j = n_j / sum of n_j over what arrived, and its own model where nothing did; others:
+    the server's model where it arrived, else their own. arrived (n, n, p) [sender, receiver,
+    part]; num_samples (n,), as each message says; receives (n, p): alive and owner of the part.
+    """
+    n, _, p = arrived.shape
+    weight = np.zeros((n, n, p))
+    up = arrived[:, SERVER] * num_samples[:, None] * receives[SERVER]  # [sender, part]
+    total = up.sum(0)
+    weight[SERVER] = np.divide(up, total, out=np.zeros_like(up, dtype=np.float64), where=total > 0)
+    weight[SERVER, SERVER] = total == 0
+    down = arrived[SERVER] & receives
+    down[SERVER] = False
+    others = np.arange(1, n)
+    weight[others, SERVER] = down[1:]
+    weight[others, others] = ~down[1:]
+    return weight
