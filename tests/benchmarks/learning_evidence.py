@@ -1,0 +1,317 @@
+"""Every method on equal terms: same data, bytes offered, joules to compute with, and tuning.
+
+cd results/reference; RUN="python ../../tests/benchmarks/learning_evidence.py"
+$RUN tune --data watch --csv tuning.csv
+$RUN study --data watch --tuning tuning.csv --csv evidence.csv
+$RUN table --csv evidence.csv
+
+Nine devices on a 3 x 3 grid, ideal network, batch 16, 60 rounds. Each device may compute for as
+many joules as 5 iterations of both modalities a round cost `dmml`; the iteration optimizer (rule
+uniform) charges each method its own work, so that what costs more trains less. `centralised` has
+the joules of all devices. `tune` runs six settings a method on the fold's validation people
+(Dirichlet 0.5, all modalities); `study` takes the best of the fold and runs Dirichlet 0.1 and 0.5,
+all modalities and a third each, on the fold's test people. Rows that the CSV has are not run again.
+Data sets other than watch: --data-path.
+"""
+
+import argparse
+import multiprocessing
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from cosim import bridge
+from cosim.cli import learning_setup
+from cosim.compute import PROFILES, compute_j
+from cosim.config import RunConfig
+from cosim.config_sources import load
+from cosim.loop import run_rounds
+from learning.data.dataset import load as load_data
+from learning.evaluate import Evaluation
+from learning.learner import Learner
+from ns3_scenarios.ideal import IdealNetwork
+
+ROUNDS, ITERATIONS, FOLDS = 60, 5, 5
+MEASURED_ROUNDS = (49, 54, 59)
+ALPHAS, PATTERNS = (0.1, 0.5), ("all", "thirds")
+MANY_RATES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8)
+FEW_RATES = (0.1, 0.25, 0.5)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A method with its grid: a flag besides the learning rate, and two values of it."""
+
+    method: str
+    flag: str | None = None
+    values: tuple[float, ...] = ()
+    fixed: tuple[str, ...] = ()
+
+    def grid(self) -> list[dict[str, str]]:
+        """List six settings, as flags."""
+        if self.flag is None:
+            return [{"learning_rate": str(rate)} for rate in MANY_RATES]
+        return [
+            {"learning_rate": str(rate), self.flag: str(value)}
+            for rate, value in product(FEW_RATES, self.values)
+        ]
+
+
+ARMS = {
+    "local": Arm("local"),
+    "dmml": Arm("dmml"),
+    "dmml_strong": Arm("dmml_strong", "unimodal_weight", (0.3, 1.0)),
+    "fedprox": Arm("fedprox", "proximal_weight", (0.01, 0.1)),
+    "qg_momentum": Arm("qg_momentum", "momentum", (0.5, 0.9)),
+    "ogm_ge": Arm("ogm_ge", "modulation", (0.1, 0.5)),
+    "pmr": Arm("pmr", "prototype_weight", (0.3, 1.0)),
+    "fedproto": Arm("fedproto", "prototype_weight", (0.3, 1.0)),
+    "fedgen": Arm("fedgen", "distillation_weight", (0.3, 1.0)),
+    "fedgen_strong": Arm("fedgen_strong", "distillation_weight", (0.3, 1.0)),
+    "dmml_kd": Arm("dmml_kd", "distillation_weight", (0.3, 1.0)),
+    "dmml_kd, network": Arm(
+        "dmml_kd", "distillation_weight", (0.3, 1.0), ("--learning.generator=network",)
+    ),
+    "fedavg_star": Arm("fedavg_star"),
+    "fedopt_star": Arm("fedopt_star", "server_rate", (0.003, 0.01)),
+    "centralised": Arm("centralised"),
+}
+OPTIONS = ("proximal_weight", "momentum", "modulation", "prototype_weight", "server_rate")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run."""
+
+    data: str
+    data_path: str | None
+    arm: str
+    setting: tuple[tuple[str, str], ...]
+    alpha: float
+    pattern: str
+    fold: int
+    seed: int
+    evaluate_on: str
+
+    def key(self) -> dict[str, object]:
+        """Name the run in a row of the CSV."""
+        return {
+            "data": self.data,
+            "alpha": self.alpha,
+            "pattern": self.pattern,
+            "arm": self.arm,
+            "setting": " ".join(f"{name}={value}" for name, value in self.setting),
+            "fold": self.fold,
+            "seed": self.seed,
+            "evaluate_on": self.evaluate_on,
+        }
+
+
+class SparseLearner(Learner):
+    """Evaluates in the rounds that count, since 60 evaluations cost as much as training."""
+
+    round_index = -1
+    seen: list[Evaluation]
+
+    def evaluate(self) -> Evaluation:
+        """Evaluate in three rounds; in others repeat the last."""
+        self.round_index += 1
+        if self.round_index == 0:
+            self.seen = [super().evaluate()]
+        elif self.round_index in MEASURED_ROUNDS:
+            self.seen.append(super().evaluate())
+        return self.seen[-1]
+
+
+def make_config(job: Job, method: str, extra: tuple[str, ...], battery_j: float) -> RunConfig:
+    """Put a run's flags together."""
+    flags = [
+        "--network.kind=ideal",
+        "--network.round_period_s=1000",
+        "--iteration.rule=uniform",
+        "--iteration.compute_share=0.99",
+        "--iteration.max_iterations=1000",
+        "--energy.reserve_j=0",
+        f"--energy.battery_j={battery_j!r}",
+        f"--learning.rounds={ROUNDS}",
+        "--learning.batch_size=16",
+        f"--learning.dataset={job.data}",
+        f"--learning.method={method}",
+        f"--learning.dirichlet_alpha={job.alpha}",
+        f"--learning.modality_pattern={job.pattern}",
+        f"--learning.fold={job.fold}",
+        f"--learning.evaluate_on={job.evaluate_on}",
+        f"--seed={job.seed}",
+        *extra,
+    ]
+    if job.data_path:
+        flags.append(f"--learning.data_path={job.data_path}")
+    return load(flags, None, None)
+
+
+def fair_battery_j(job: Job, scale: float) -> float:
+    """Joules of 60 rounds of 5 iterations of every modality in dmml, on a device that has all."""
+    config = make_config(job, "dmml", (), 1e6)
+    setup = learning_setup(config)
+    work = Learner(setup, load_data(setup.data)).work_cost()
+    cost = work.per_iteration_flop.max(0).sum() + work.head_flop[0]
+    flop = ROUNDS * ITERATIONS * cost
+    return scale * float(compute_j(flop, PROFILES[config.energy.device_profile])) * (1 + 1e-9)
+
+
+def run(job: Job) -> dict[str, object]:
+    """Run one job and return its row."""
+    torch.set_num_threads(1)
+    started = time.perf_counter()
+    arm = ARMS[job.arm]
+    extra = [
+        f"--learning.method_options={name}={value}"
+        if name in OPTIONS
+        else f"--learning.{name}={value}"
+        for name, value in job.setting
+    ]
+    scale = 9.0 if arm.method == "centralised" else 1.0
+    config = make_config(job, arm.method, (*arm.fixed, *extra), fair_battery_j(job, scale))
+    scenario, setup = bridge.make_scenario(config), learning_setup(config)
+    learner = SparseLearner(setup, load_data(setup.data))
+    records = list(run_rounds(config, scenario, learner, IdealNetwork(scenario)))
+    last = learner.seen[-len(MEASURED_ROUNDS) :]
+    accuracy = np.mean([e.accuracy for e in last], axis=0)
+    return job.key() | {
+        "accuracy_percent": 100 * np.nanmean(accuracy),
+        "worst_device_percent": 100 * np.nanmin(accuracy),
+        "macro_f1_percent": 100 * np.nanmean([e.macro_f1 for e in last]),
+        "feature_distance": float(np.nanmean(last[-1].feature_distance)),
+        "consensus_distance": float(np.nanmean(last[-1].consensus_distance)),
+        "connected": connected(learner.available, scenario.neighbours),
+        "iterations": float(np.mean([r.trained.iterations.sum(1).max() for r in records])),
+        "sent_mb": sum(int(r.traffic.payload_bytes.sum()) for r in records) / 1e6,
+        "compute_j": sum(float(r.report.energy.compute_j.sum()) for r in records),
+        "wall_s": time.perf_counter() - started,
+    }
+
+
+def connected(available: np.ndarray, neighbours: np.ndarray) -> bool:
+    """Tell whether the devices that have a modality reach each other over such, for each."""
+    for m in range(available.shape[1]):
+        has = np.flatnonzero(available[:, m])
+        graph = neighbours[np.ix_(has, has)] | np.eye(len(has), dtype=bool)
+        if not np.linalg.matrix_power(graph.astype(float), max(len(has), 1)).all():
+            return False
+    return True
+
+
+def jobs_of(options: argparse.Namespace) -> list[Job]:
+    """List the runs of a command."""
+    jobs = []
+    arms = options.arms or list(ARMS)
+    tuned = None if options.command == "tune" else pd.read_csv(options.tuning)
+    cells = [(0.5, "all")] if tuned is None else list(product(ALPHAS, PATTERNS))
+    for seed, fold, (alpha, pattern), arm in product(
+        range(1, options.seeds + 1), range(FOLDS), cells, arms
+    ):
+        settings = ARMS[arm].grid() if tuned is None else [best(tuned, options.data, arm, fold)]
+        evaluate_on = "validation" if tuned is None else "test"
+        # Tuning and study differ in their draws, too.
+        number = 1000 * fold + seed + (0 if tuned is None else 100)
+        jobs += [
+            Job(
+                options.data,
+                options.data_path,
+                arm,
+                tuple(setting.items()),
+                alpha,
+                pattern,
+                fold,
+                number,
+                evaluate_on,
+            )
+            for setting in settings
+        ]
+    return jobs
+
+
+def best(tuned: pd.DataFrame, data: str, arm: str, fold: int) -> dict[str, str]:
+    """Return the setting with the best accuracy on the validation people of the fold."""
+    rows = tuned[(tuned.data == data) & (tuned.arm == arm) & (tuned.fold == fold)]
+    setting = rows.groupby("setting", sort=True).accuracy_percent.mean().idxmax()
+    return dict(pair.split("=") for pair in str(setting).split())
+
+
+def work_off(jobs: list[Job], path: Path, processes: int) -> None:
+    """Run what the CSV does not have yet, each row written when it is known."""
+    done = set()
+    columns = list(jobs[0].key())
+    if path.exists():
+        done = {tuple(map(str, row)) for row in pd.read_csv(path)[columns].to_numpy()}
+    left = [job for job in jobs if tuple(map(str, job.key().values())) not in done]
+    print(f"{len(left)} of {len(jobs)} runs left", flush=True)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=spawn) as pool:
+        for number, future in enumerate(as_completed([pool.submit(run, job) for job in left]), 1):
+            row = pd.DataFrame([future.result()])
+            row.round(4).to_csv(path, mode="a", header=not path.exists(), index=False)
+            print(f"{number} of {len(left)}: {row.to_dict('records')[0]}", flush=True)
+
+
+def interval(values: pd.Series) -> tuple[float, float]:
+    """Mean, and half of its 95 % interval over the means of folds (Student's t)."""
+    # Looked up here: scipy.stats takes a second that the workers need not spend.
+    from scipy import stats
+
+    folds = values.groupby("fold").mean()
+    spread = folds.std(ddof=1) / len(folds) ** 0.5
+    return float(values.mean()), float(stats.t.ppf(0.975, len(folds) - 1) * spread)
+
+
+def table(path: Path) -> pd.DataFrame:
+    """Accuracy of each method, and its paired differences to the two strongest baselines."""
+    runs = pd.read_csv(path)
+    rows = []
+    for cell, group in runs.groupby(["data", "alpha", "pattern"]):
+        accuracy = group.pivot_table(
+            index=["fold", "seed"], columns="arm", values="accuracy_percent"
+        )
+        for arm in [name for name in ARMS if name in accuracy]:
+            row = dict(zip(("data", "alpha", "pattern"), cell, strict=True)) | {
+                "arm": arm,
+                "runs": int(accuracy[arm].notna().sum()),
+                "mean": accuracy[arm].mean(),
+                "sd": accuracy[arm].std(ddof=1),
+            }
+            for rival in ("dmml_strong", "fedgen_strong"):
+                if rival in accuracy and rival != arm:
+                    mean, half = interval((accuracy[arm] - accuracy[rival]).dropna())
+                    row |= {f"minus_{rival}": mean, f"ci95_{rival}": half}
+            rows.append(row)
+    return pd.DataFrame(rows).round(2)
+
+
+def main() -> int:
+    """Tune, study, or print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("command", choices=("tune", "study", "table"))
+    parser.add_argument("--data", default="watch")
+    parser.add_argument("--data-path")
+    parser.add_argument("--arms", nargs="*", choices=list(ARMS))
+    parser.add_argument("--seeds", type=int, default=1, help="per fold")
+    parser.add_argument("--tuning", type=Path)
+    parser.add_argument("--csv", type=Path, required=True)
+    parser.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args()
+    if options.command == "table":
+        print(table(options.csv).to_string(index=False))
+    else:
+        work_off(jobs_of(options), options.csv, options.processes)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
