@@ -24,12 +24,11 @@ from learning.data.batches import GeneratorNoise
 from learning.encoders import Stack
 from learning.losses import cross_entropy
 from learning.methods.interface import AfterStep, ExtraFlop, Round, keep_where
-from learning.models import Forward, Model
+from learning.models import GENERATOR_PART, Forward, Model
 
 if TYPE_CHECKING:
     from learning.setup import LearningSetup
 
-GENERATOR_PART = "generator"
 # Below this mass a class is unknown: float32 sums of it would be noise.
 _LEAST_MASS = 1e-6
 _LARGEST_WEIGHT = 4.0

@@ -12,9 +12,8 @@ from learning.codecs import CODECS, largest_changes
 from learning.delivery import Delivery
 from learning.encoders import Stack
 from learning.exchange_setup import ExchangeSetup
-from learning.generator import GENERATOR_PART
 from learning.mixing import Gaps, Sent, keep_own, mix_stack
-from learning.models import part_of
+from learning.models import holds_sums, part_of
 from learning.payload import Message, arrived_elements, decode, encode
 
 # (sender, part) -> message
@@ -30,7 +29,7 @@ def codec_of(part: str, payload_codec: str) -> str:
     step of an int8 would drown, and top_k would mix a sum without its count. They are few: 1.8 kB
     beside encoders of 40 kB on the embedded data.
     """
-    return "float32" if part == GENERATOR_PART else payload_codec
+    return "float32" if holds_sums(part) else payload_codec
 
 
 class Gossip:
@@ -146,7 +145,7 @@ def _gaps(
     gaps = []
     for partial in delivery.partial:
         part = parts[partial.part]
-        if part == GENERATOR_PART:
+        if holds_sums(part):
             continue
         buffer = buffers[partial.sender, part]
         elements = arrived_elements(buffer, partial.chunk_arrived, partial.chunk_bytes)

@@ -24,7 +24,7 @@ from learning.local_training import LocalResult, train_locally
 from learning.methods.catalogue import find_method, resolve_options
 from learning.methods.interface import MixedRound, Round, keep_where
 from learning.mixing import metropolis_hastings
-from learning.models import encoder_part, init_parameters, make_model, part_of
+from learning.models import encoder_part, init_parameters, make_model, part_of, specific_part
 from learning.push import LINKS, Push
 from learning.setup import LearningSetup
 from learning.work_cost import WorkCost, work_cost
@@ -73,12 +73,12 @@ class Learner:
         self._data = gather_device_data(data, owner, n, setup.data.normalisation)
         self.samples_per_device = self._data.count
         self.class_counts = self._data.class_counts
-        splits = self._method.decomposes(setup)
+        specific_dim = self._method.specific_dim(setup)
         self._model = make_model(
             {m: x.shape[1:] for m, x in data.modalities.items()},
             data.num_classes,
-            setup.feature_dim if splits else 2 * setup.feature_dim,
-            setup.feature_dim if splits else 0,
+            2 * setup.feature_dim - specific_dim,
+            specific_dim,
             setup.seed,
             None if setup.model == "default" else setup.model,
         )
@@ -300,7 +300,8 @@ class Learner:
     def _parts(self) -> tuple[str, ...]:
         """Parts that travel."""
         model = (*(encoder_part(m) for m in self.modality_names), "head")
-        return (model if self._method.shares_model else ()) + self._method.shared_parts(self._setup)
+        model = model if self._method.shares_model else ()
+        return model + self._method.shared_parts(self._setup, self._model)
 
     @property
     def _is_star(self) -> bool:
@@ -324,8 +325,8 @@ class Learner:
     def _has_part(self, parts: tuple[str, ...]) -> NDArray[np.bool_]:
         has = np.ones((self._setup.num_devices, len(parts)), dtype=np.bool_)
         for column, m in enumerate(self.modality_names):
-            if encoder_part(m) in parts:
-                has[:, parts.index(encoder_part(m))] = self.available[:, column]
+            for part in {encoder_part(m), specific_part(m)} & set(parts):
+                has[:, parts.index(part)] = self.available[:, column]
         has[~self.available.any(axis=1)] = False
         if self._is_star:
             has[star.SERVER] = True

@@ -5,6 +5,7 @@ A stack holds one tensor per parameter, with the devices as its first axis; its 
 
     encoder_<m>   f_m (encoders.py), and W_m: the specific head of modality m
     head          W_c and b: the common head, shared by all modalities
+    specific_<m>  what a method knows of the specific features of each class, if anything
     generator     what a method knows of the common features of each class (generator.py)
 """
 
@@ -20,6 +21,7 @@ from learning.encoders import Encoder, Stack, make_encoder, uniform
 from learning.errors import LearningError
 from learning.own_encoder import own_encoders
 
+GENERATOR_PART = "generator"
 _INIT_STREAM = 0x496E6974
 
 
@@ -90,6 +92,16 @@ class Forward:
 def encoder_part(modality: str) -> str:
     """Name the part that holds f_m and W_m."""
     return f"encoder_{modality}"
+
+
+def specific_part(modality: str) -> str:
+    """Name the part that holds what a method knows of a modality's specific features."""
+    return f"specific_{modality}"
+
+
+def holds_sums(part: str) -> bool:
+    """Tell whether a part is statistics, which mean something only together and exactly."""
+    return part == GENERATOR_PART or part.startswith("specific_")
 
 
 def part_of(parameter: str) -> str:

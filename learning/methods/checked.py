@@ -54,13 +54,13 @@ def checked(method: Method, path: str) -> Method:
     def extra_state(setup: LearningSetup, model: Model) -> Stack:
         state = run_own(path, f"{path}, extra_state", method.extra_state, setup, model)
         checked_state = _checked_extra_state(path, state, setup, model)
-        for part in shared_parts(setup):
+        for part in shared_parts(setup, model):
             if part not in {part_of(name) for name in checked_state}:
                 raise _wrong(path, "shared_parts", "parts of extra_state", repr(part))
         return checked_state
 
-    def shared_parts(setup: LearningSetup) -> tuple[str, ...]:
-        parts = run_own(path, f"{path}, shared_parts", method.shared_parts, setup)
+    def shared_parts(setup: LearningSetup, model: Model) -> tuple[str, ...]:
+        parts = run_own(path, f"{path}, shared_parts", method.shared_parts, setup, model)
         return _of_type(path, "shared_parts", parts, tuple)
 
     def renewed(round_: Round, mixed: MixedRound) -> Stack:
@@ -69,10 +69,11 @@ def checked(method: Method, path: str) -> Method:
         state = run_own(path, f"{path}, after_mixing", after_mixing, round_, mixed)
         return _checked_renewal(path, "after_mixing", state, mixed.mixed)
 
-    def decomposes(setup: LearningSetup) -> bool:
-        return _of_type(
-            path, "decomposes", run_own(path, f"{path}, decomposes", method.decomposes, setup), bool
-        )
+    def specific_dim(setup: LearningSetup) -> int:
+        dim = run_own(path, f"{path}, specific_dim", method.specific_dim, setup)
+        if not isinstance(dim, int) or not 0 <= dim < 2 * setup.feature_dim:
+            raise _wrong(path, "specific_dim", f"0 to {2 * setup.feature_dim - 1}", repr(dim))
+        return dim
 
     def flop(setup: LearningSetup, model: Model) -> ExtraFlop:
         return _of_type(
@@ -84,7 +85,7 @@ def checked(method: Method, path: str) -> Method:
         begin=begin,
         extra_state=extra_state,
         shared_parts=shared_parts,
-        decomposes=decomposes,
+        specific_dim=specific_dim,
         after_mixing=renewed if after_mixing else None,
         flop=flop,
     )

@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from learning.encoders import Stack
-from learning.generator import GENERATOR_PART, GENERATORS
+from learning.generator import GENERATORS
 from learning.losses import alignment, orthogonality, strong_loss
 from learning.methods.dmml_strong import adjustment
 from learning.methods.fedgen import teach, teaching_flop
 from learning.methods.interface import ExtraFlop, Method, Round, Rules
 from learning.methods.warmup import warmup
-from learning.models import Forward, Model
+from learning.models import GENERATOR_PART, Forward, Model
 
 if TYPE_CHECKING:
     from learning.setup import LearningSetup
@@ -75,7 +75,7 @@ def flop(setup: LearningSetup, model: Model) -> ExtraFlop:
 METHOD = Method(
     begin,
     extra_state,
-    lambda setup: (GENERATOR_PART,) if setup.generator in GENERATORS else (),
-    decomposes=lambda setup: setup.decomposition,
+    lambda setup, model: (GENERATOR_PART,) if setup.generator in GENERATORS else (),
+    specific_dim=lambda setup: setup.feature_dim if setup.decomposition else 0,
     flop=flop,
 )

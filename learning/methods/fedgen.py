@@ -14,7 +14,6 @@ from torch import Tensor
 
 from learning.encoders import Stack
 from learning.generator import (
-    GENERATOR_PART,
     NETWORK,
     Generator,
     Teacher,
@@ -24,7 +23,7 @@ from learning.generator import (
 from learning.losses import distillation, fused_loss
 from learning.methods.interface import ExtraFlop, Method, Objective, Round, Rules
 from learning.methods.warmup import warmup
-from learning.models import Forward, Model
+from learning.models import GENERATOR_PART, Forward, Model
 
 if TYPE_CHECKING:
     from learning.setup import LearningSetup
@@ -72,7 +71,7 @@ def extra_state(setup: LearningSetup, model: Model) -> Stack:
 METHOD = Method(
     begin,
     extra_state,
-    lambda setup: (GENERATOR_PART,),
-    decomposes=lambda setup: False,
+    lambda setup, model: (GENERATOR_PART,),
+    specific_dim=lambda setup: 0,
     flop=lambda setup, model: teaching_flop(setup, model, NETWORK),
 )

@@ -5,11 +5,12 @@ The loss of dmml_strong + w_k CE(W g + b, y~), with the statistics generator ove
 
 from __future__ import annotations
 
-from learning.generator import GENERATOR_PART, STATISTICS
+from learning.generator import STATISTICS
 from learning.losses import strong_loss
 from learning.methods.dmml_strong import adjustment
 from learning.methods.fedgen import teach, teaching_flop
 from learning.methods.interface import Method, Round, Rules
+from learning.models import GENERATOR_PART
 
 
 def begin(round_: Round) -> Rules:
@@ -27,7 +28,7 @@ def begin(round_: Round) -> Rules:
 METHOD = Method(
     begin,
     STATISTICS.state,
-    lambda setup: (GENERATOR_PART,),
-    decomposes=lambda setup: False,
+    lambda setup, model: (GENERATOR_PART,),
+    specific_dim=lambda setup: 0,
     flop=lambda setup, model: teaching_flop(setup, model, STATISTICS),
 )

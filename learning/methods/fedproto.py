@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from learning.encoders import Stack
-from learning.generator import GENERATOR_PART, add_features, empty_sums, gaussians, renew
+from learning.generator import add_features, empty_sums, gaussians, renew
 from learning.losses import alignment, fused_loss
 from learning.methods.interface import ExtraFlop, Method, Round, Rules
-from learning.models import Forward, Model
+from learning.models import GENERATOR_PART, Forward, Model
 
 if TYPE_CHECKING:
     from learning.setup import LearningSetup
@@ -61,9 +61,9 @@ def flop(setup: LearningSetup, model: Model) -> ExtraFlop:
 METHOD = Method(
     begin,
     extra_state,
-    lambda setup: (GENERATOR_PART,),
+    lambda setup, model: (GENERATOR_PART,),
     shares_model=False,
-    decomposes=lambda setup: False,
+    specific_dim=lambda setup: 0,
     flop=flop,
     options={"prototype_weight": 1.0},
 )

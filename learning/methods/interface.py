@@ -116,7 +116,8 @@ class Method:
 
     begin: the rules of a round. extra_state: what devices keep besides the model, "<part>/<name>"
     -> (n, ...); shared_parts: which of these parts travel. shares_model: whether encoders and head
-    travel. decomposes: whether z_m is split into common and specific features. after_mixing:
+    travel. specific_dim: how many of the 2 feature_dim features of
+    a modality are specific, 0 for no decomposition. after_mixing:
     renewed extra state. flop: work to charge. options: the method's own numbers with their
     defaults. topology: peers; none; star (device 0 is the server, it has no data); pooled (it has
     all of them). uses_one_modality: all but setup.only_modality is left out.
@@ -124,9 +125,9 @@ class Method:
 
     begin: Callable[[Round], Rules]
     extra_state: Callable[[LearningSetup, Model], Stack] = lambda setup, model: {}
-    shared_parts: Callable[[LearningSetup], tuple[str, ...]] = lambda setup: ()
+    shared_parts: Callable[[LearningSetup, Model], tuple[str, ...]] = lambda setup, model: ()
     shares_model: bool = True
-    decomposes: Callable[[LearningSetup], bool] = lambda setup: True
+    specific_dim: Callable[[LearningSetup], int] = lambda setup: setup.feature_dim
     after_mixing: Callable[[Round, MixedRound], Stack] | None = None
     flop: Callable[[LearningSetup, Model], ExtraFlop] = lambda setup, model: ExtraFlop()
     options: Mapping[str, float] = field(default_factory=dict)

@@ -79,6 +79,7 @@ ARMS = {
     "dmml_kd, network": Arm(
         "dmml_kd", "distillation_weight", (0.3, 1.0), ("--learning.generator=network",)
     ),
+    "dmml_kd_wide": Arm("dmml_kd_wide", "distillation_weight", (0.3, 1.0)),
     "fedavg_star": Arm("fedavg_star"),
     "fedopt_star": Arm("fedopt_star", "server_rate", (0.003, 0.01)),
     "centralised": Arm("centralised"),

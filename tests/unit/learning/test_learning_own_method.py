@@ -95,7 +95,7 @@ def begin(round_):
 METHOD = Method(
     begin,
     extra_state=lambda setup, model: {"steps/count": torch.zeros(4, 1)},
-    shared_parts=lambda setup: ("steps",),
+    shared_parts=lambda setup, model: ("steps",),
     after_mixing=lambda round_, mixed: {"steps/count": 10 * mixed.mixed["steps/count"]},
     flop=lambda setup, model: ExtraFlop(per_step=7.0),
 )
@@ -189,14 +189,17 @@ def test_rules_that_break_the_contract_are_named(made, tmp_path, rules, expected
         ("begin, lambda s, m: {'head/x': torch.zeros(4)}", "extra_state: .*besides encoder_acc"),
         ("begin, lambda s, m: {'own/x': torch.zeros(3)}", r"float32 tensors \(4, ...\), one row"),
         ("begin, lambda s, m: {'own/x': torch.arange(4)}", r"got own/x: int64 \(4,\)"),
-        ("begin, shared_parts=lambda s: ('own',)", "shared_parts: expected parts of extra_state"),
-        ("begin, shared_parts=lambda s: 'own'", "shared_parts: expected tuple, got str"),
+        (
+            "begin, shared_parts=lambda s, m: ('own',)",
+            "shared_parts: expected parts of extra_state",
+        ),
+        ("begin, shared_parts=lambda s, m: 'own'", "shared_parts: expected tuple, got str"),
         (
             "begin, after_mixing=lambda r, m: {'a/b': 1}",
             "after_mixing: expected names of the state",
         ),
         ("begin, flop=lambda s, m: 3.0", "flop: expected ExtraFlop, got float"),
-        ("begin, decomposes=lambda s: 1", "decomposes: expected bool, got int"),
+        ("begin, specific_dim=lambda s: -1", "specific_dim: expected 0 to 15, got -1"),
     ],
 )
 def test_a_method_that_breaks_the_contract_is_named(made, tmp_path, fields, expected):

@@ -40,6 +40,7 @@ def elementwise(variant, tau):
         "thirds": read(D),
         "dmml_kd, one space": read(2 * D),
         "fedgen_strong": read(2 * D),
+        "dmml_kd_wide": read(2 * D - D // 4) + 2 * read(D // 4),
         "fedproto": 6 * BATCH * 2 * D * iterations + trained * 7 * C * 2 * D,
         "fedprox": 3 * (ENCODER * iterations + HEAD * steps),
         "qg_momentum": 2 * (ENCODER * iterations + HEAD * steps)
