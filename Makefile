@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: run test install check format benchmark-network clean-install
+.PHONY: run test install check format benchmark-network benchmark-learning clean-install
 
 run: install
 	$(PY) cosim/run.py --scenario mesh80211
@@ -41,6 +41,9 @@ benchmark-network: install
 	$(PY) tests/benchmarks/bridge_overhead.py
 	$(PY) tests/benchmarks/network_sizes.py
 	$(PY) tests/benchmarks/network_twin.py
+
+benchmark-learning: install
+	$(PY) tests/benchmarks/learning_speed.py
 
 clean-install:
 	rm -rf .venv ns3_scenarios/native/built

@@ -15,8 +15,8 @@ from learning.data.normalise import Scale, seen_by
 from learning.encoders import Stack
 from learning.models import Forward, Model, encoder_part, forward, part_of, take
 
-# Small enough for the activations of a chunk to stay in a core's cache.
-_CHUNK_SAMPLES = 64
+# Samples of a chunk times devices: few enough for the activations to stay in a core's cache.
+_CHUNK_PASSES = 1152
 # With more modalities than this, subsets are too many for a column each.
 MOST_NAMED_MODALITIES = 3
 
@@ -63,6 +63,12 @@ def evaluate_stack(
         subset: np.all(available[:, [column[m] for m in subset]], axis=1)
         for subset in _subsets(tuple(inputs))
     }
+    # Of the devices that have a modality, which have the whole subset.
+    having = {
+        subset: {m: torch.from_numpy(who[users[m]]) for m in subset}
+        for subset, who in has_all.items()
+        if who.any()
+    }
     predicted = {subset: np.zeros((len(available), len(label)), np.int64) for subset in has_all}
     fused = np.zeros((len(available), len(label)), np.int64)
     sums = {
@@ -73,7 +79,8 @@ def evaluate_stack(
         for subset, values in predicted.items():
             who = has_all[subset]
             if who.any():
-                values[who, chunk] = _subset_logits(passed, subset, who).argmax(-1)
+                logits = [passed.modality_logits[m][having[subset][m]] for m in subset]
+                values[who, chunk] = (sum(logits[1:], logits[0]) / len(subset)).argmax(-1)
         one_hot = torch.nn.functional.one_hot(label[chunk], model.num_classes).float()
         for m, common in passed.common.items():
             sums[m] += one_hot.T @ common
@@ -116,23 +123,14 @@ def _passes(
     head = take(parameters, "head", devices)
     num_samples = len(next(iter(inputs.values())))
     with torch.no_grad():
-        for start in range(0, num_samples, _CHUNK_SAMPLES):
-            chunk = slice(start, min(start + _CHUNK_SAMPLES, num_samples))
+        size = max(1, _CHUNK_PASSES // len(devices))
+        for start in range(0, num_samples, size):
+            chunk = slice(start, min(start + size, num_samples))
             seen = {
                 m: seen_by(inputs[m][chunk], torch.from_numpy(who), scale.get(m))
                 for m, who in users.items()
             }
             yield chunk, forward(model, encoders, head, seen, devices, rows)
-
-
-def _subset_logits(passed: Forward, subset: tuple[str, ...], who: NDArray[np.bool_]) -> Tensor:
-    """Return the mean of a subset's logits on the devices (n,) bool that have all of it."""
-    wanted = torch.from_numpy(np.flatnonzero(who))
-    total = torch.zeros(())
-    for m in subset:
-        mine = passed.devices[passed.rows[m]]
-        total = total + passed.modality_logits[m][torch.isin(mine, wanted)]
-    return total / len(subset)
 
 
 def _named_subsets(

@@ -135,9 +135,9 @@ class Device(nn.Module):
         return features, {m: v + self.common.bias for m, v in evidence.items()}, fused
 
 
-def train_device(device, batches, tau, loss_of, clip_norm):
+def train_device(device, batches, tau, loss_of, clip_norm, learning_rate=DEFAULTS["learning_rate"]):
     """Train one device: batches[step] is (inputs, label), tau maps modality to iterations."""
-    optimizer = torch.optim.SGD(device.parameters(), lr=DEFAULTS["learning_rate"])
+    optimizer = torch.optim.SGD(device.parameters(), lr=learning_rate)
     losses = []
     for step in range(1, max(tau.values()) + 1):
         inputs, label = batches(step)
