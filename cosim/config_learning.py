@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from cosim.config_section import Section, quantity
+from learning.data.own_data import SUFFIXES
 from learning.data.setup import (
     DATASETS,
     DATASETS_BY_PATH,
@@ -19,17 +20,17 @@ from learning.data.setup import (
 )
 from learning.exchange_setup import MIXINGS, PAYLOAD_CODECS
 from learning.methods.catalogue import METHODS
-from learning.own_file import is_own
 from learning.setup import GENERATORS
 
 
 class DataFields(Section):
     """The data set, and how it is dealt to the devices."""
 
-    dataset: Literal[DATASETS] = Field(  # type: ignore[valid-type]
+    dataset: str = Field(
         "watch",
         description="watch: embedded recordings of a smartwatch; uci_har, av_digits,"
-        " mfeat_digits: need data_path; made: synthetic, for tests",
+        " mfeat_digits: need data_path; made: synthetic, for tests; or an npz, or a Python file"
+        " with a function load(), of your own",
     )
     data_path: str | None = Field(None, description="Folder, zip or npz of the data set")
     evaluate_on: Literal[EVALUATE_ON] = Field(  # type: ignore[valid-type]
@@ -59,6 +60,11 @@ class DataFields(Section):
         description="all: every device has both modalities; thirds: first, second or both,"
         " a third of the devices each",
     )
+
+    @field_validator("dataset")
+    @classmethod
+    def _dataset_is_known(cls, dataset: str) -> str:
+        return _known_or_file("dataset", dataset, DATASETS, SUFFIXES)
 
     @model_validator(mode="after")
     def _data_path_fits(self) -> DataFields:
@@ -131,22 +137,22 @@ class MethodFields(Section):
     @field_validator("method")
     @classmethod
     def _method_is_known(cls, method: str) -> str:
-        return _known_or_file("method", method, tuple(METHODS))
+        return _known_or_file("method", method, tuple(METHODS), (".py",))
 
     @field_validator("model")
     @classmethod
     def _model_is_known(cls, model: str) -> str:
-        return _known_or_file("model", model, ("default",))
+        return _known_or_file("model", model, ("default",), (".py",))
 
 
-def _known_or_file(field: str, name: str, known: tuple[str, ...]) -> str:
-    """Return a known name as it is, a Python file as its absolute path; refuse anything else."""
+def _known_or_file(field: str, name: str, known: tuple[str, ...], suffixes: tuple[str, ...]) -> str:
+    """Return a known name as it is, a file of the user's as its absolute path; refuse the rest."""
     if name in known:
         return name
-    if not is_own(name) or not Path(name).is_file():
+    if not name.endswith(suffixes) or not Path(name).is_file():
         raise ValueError(
-            f"learning.{field}: expected {' | '.join(known)} or a Python file, got {name};"
-            " choose one of these or correct the path"
+            f"learning.{field}: expected {' | '.join(known)} or a file *{' or *'.join(suffixes)},"
+            f" got {name}; choose one of these or correct the path"
         )
     return str(Path(name).resolve())
 

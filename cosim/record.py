@@ -27,6 +27,7 @@ from cosim.config_sources import to_toml
 from cosim.errors import OutputError
 from cosim.loop import RoundRecord
 from cosim.seeds import NS3_RNG_SEED
+from learning.data.own_data import is_own_data
 from learning.learner import Learner
 from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.own_scenario import is_own
@@ -60,9 +61,10 @@ def run_id(config: RunConfig) -> str:
 
 
 def own_files(config: RunConfig) -> list[Path]:
-    """Return the user's own Python files that take part in a run."""
-    named = (config.scenario, config.learning.method, config.learning.model)
-    return [Path(name) for name in named if is_own(name)]
+    """Return the user's own files that take part in a run."""
+    learning = config.learning
+    named = (config.scenario, learning.method, learning.model, learning.dataset)
+    return [Path(name) for name in named if is_own(name) or is_own_data(name)]
 
 
 def default_folder(config: RunConfig) -> Path:
@@ -98,6 +100,8 @@ class RunFolder:
             (self.path / "checkpoint").mkdir()
             (self.path / "config.toml").write_text(to_toml(config), encoding="utf-8")
             for own in own_files(config):
+                if own.suffix == ".npz":  # may be large; the manifest has its hash
+                    continue
                 shutil.copy(own, _free_name(self.path, own.name))
         except OSError as error:
             shutil.rmtree(self.path, ignore_errors=True)
@@ -242,6 +246,7 @@ def make_manifest(
         "seed": config.seed,
         "RngSeed": NS3_RNG_SEED,
         "RngRun": config.seed,
+        "own_files_sha256": {file.name: file_hash(file) for file in own_files(config)},
         "config_sha256": hashlib.sha256(to_toml(config).encode()).hexdigest(),
         "code_version": folder.code_version,
         "versions": {"python": platform.python_version(), **_versions()},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from learning.data.av_digits import load_av_digits
 from learning.data.made import make_data
 from learning.data.mfeat_digits import load_mfeat_digits
+from learning.data.own_data import is_own_data, load_own_data
 from learning.data.samples import MultiModalData
 from learning.data.splits import assign_split
 from learning.data.uci_har import load_uci_har
@@ -34,6 +35,8 @@ def load(setup: DataSetup) -> MultiModalData:
 
 
 def _load(setup: DataSetup) -> MultiModalData:
+    if is_own_data(setup.dataset):
+        return load_own_data(setup.dataset)
     if setup.dataset == "watch":
         return load_watch()
     if setup.dataset == "made":

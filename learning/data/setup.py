@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from learning.checks import check_choices, check_numbers
+from learning.data.own_data import is_own_data
 from learning.errors import LearningError
 
 DATASETS_BY_PATH = ("uci_har", "av_digits", "mfeat_digits")
@@ -40,12 +41,13 @@ class DataSetup:
     def __post_init__(self) -> None:
         check_choices(
             self,
-            dataset=DATASETS,
             evaluate_on=EVALUATE_ON,
             normalisation=NORMALISATIONS,
             partition=PARTITIONS,
             modality_pattern=MODALITY_PATTERNS,
         )
+        if not is_own_data(self.dataset):
+            check_choices(self, dataset=(*DATASETS, "a file .npz or .py"))
         check_numbers(self, positive=("num_devices", "dirichlet_alpha"), not_negative=("seed",))
         if self.fold is not None and not 0 <= self.fold < NUM_FOLDS:
             expected = f"0 to {NUM_FOLDS - 1}"

@@ -43,8 +43,8 @@ def test_the_printed_configuration_reads_back_as_the_same(tmp_path: Path) -> Non
         (["--learning.dataset", "uci_har"], "learning.data_path: expected the path"),
         (["--learning.data_path", "x"], "learning.data_path: expected none with dataset watch"),
         (["--learning.method", "fedavg"], "learning.method: expected dmml_kd | "),
-        (["--learning.model", "cnn"], "learning.model: expected default or a Python file, got cnn"),
-        (["--learning.method", "no.py"], "or a Python file, got no.py; choose"),
+        (["--learning.model", "cnn"], "learning.model: expected default or a file *.py, got cnn"),
+        (["--learning.method", "no.py"], "or a file *.py, got no.py; choose"),
         (["--energy.reserve_j", "1e6"], "energy.reserve_j: expected less than energy.battery_j"),
     ],
 )

@@ -1,0 +1,132 @@
+"""A data set of the user's own: an npz, or a Python file with a function load().
+
+    modalities   name -> (N, features), (N, channels, length) or (N, channels, height, width)
+    label        (N,) whole numbers or names
+    subject      (N,) whole numbers: the person (or machine) of each sample
+    split        (N,) "train", "validation", "test", or 0, 1, 2
+    recording    (N,) whole numbers, optional: samples that overlap share one; a recording is never
+                 split over devices. Without it each sample is a recording
+    class_names  C names, optional
+
+load() returns a mapping with these keys. In an npz, arrays with other names are the modalities.
+Values are taken as they are: choose units in which they are about 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.data.samples import SPLIT_NAMES, MultiModalData
+from learning.errors import LearningError
+from learning.own_file import load_from, run_own
+
+SUFFIXES = (".npz", ".py")
+_REMEDY = "see learning/data/examples/own_data.py"
+_NEEDED = ("modalities", "label", "subject", "split")
+_OPTIONAL = ("recording", "class_names")
+
+
+def is_own_data(name: str) -> bool:
+    """Tell whether a data set is the path of a file of the user's."""
+    return name.endswith(SUFFIXES)
+
+
+def load_own_data(path: str) -> MultiModalData:
+    """Load and check a data set of the user's own.
+
+    Raises LearningError, with the file and what in it, for anything that does not fit.
+    """
+    if not Path(path).is_file():
+        raise LearningError(path, "a file", "nothing there", "correct the path")
+    where = path if path.endswith(".npz") else f"{path}, load"
+    given = _read_npz(path) if path.endswith(".npz") else _call_load(path)
+    missing = [key for key in _NEEDED if key not in given]
+    extra = [key for key in given if key not in (*_NEEDED, *_OPTIONAL)]
+    if missing or extra:
+        got = f"no {', '.join(missing)}" if missing else f"also {', '.join(extra)}"
+        raise LearningError(where, ", ".join(_NEEDED), got, _REMEDY)
+    label, class_names = _classes(where, given)
+    count = len(label)
+    recording = given.get("recording", np.arange(count))
+    return MultiModalData(
+        name=Path(path).name,
+        modalities=_modalities(where, given["modalities"]),
+        label=label,
+        subject=_whole(where, "subject", given["subject"]),
+        recording=_whole(where, "recording", recording),
+        split=_split(where, given["split"]),
+        class_names=class_names,
+    )
+
+
+def _read_npz(path: str) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError) as error:
+        raise LearningError(path, "an npz of plain arrays", str(error), _REMEDY) from error
+    known = {name: arrays.pop(name) for name in (*_NEEDED[1:], *_OPTIONAL) if name in arrays}
+    return known | {"modalities": arrays}
+
+
+def _call_load(path: str) -> Mapping[str, Any]:
+    given = run_own(path, f"{path}, load", load_from(path, "load", _REMEDY))
+    if not isinstance(given, Mapping):
+        got = type(given).__name__
+        raise LearningError(f"{path}, load", "a mapping", got, _REMEDY)
+    return given
+
+
+def _modalities(where: str, given: Any) -> dict[str, NDArray[np.float32]]:
+    if not isinstance(given, Mapping) or not given:
+        got = "none" if isinstance(given, Mapping) else type(given).__name__
+        raise LearningError(f"{where}, modalities", "at least one array by name", got, _REMEDY)
+    arrays = {}
+    for name, values in given.items():
+        array = np.asarray(values)
+        if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
+            raise LearningError(f"{where}, modality {name}", "numbers", str(array.dtype), _REMEDY)
+        if not str(name).isidentifier():
+            expected = "a name of letters, digits and underscores"
+            raise LearningError(f"{where}, modality", expected, repr(name), "rename it")
+        arrays[str(name)] = np.ascontiguousarray(array, dtype=np.float32)
+    return arrays
+
+
+def _whole(where: str, what: str, given: Any) -> NDArray[np.int64]:
+    array = np.asarray(given)
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+        got = f"{array.dtype} {array.shape}"
+        raise LearningError(f"{where}, {what}", "whole numbers (N,)", got, _REMEDY)
+    return array.astype(np.int64)
+
+
+def _classes(where: str, given: Mapping[str, Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return class numbers from 0, and the names of the classes."""
+    label = np.asarray(given["label"])
+    names = tuple(str(name) for name in given.get("class_names", ()))
+    if label.ndim == 1 and label.dtype.kind in "US":
+        found = tuple(np.unique(label).tolist())
+        names = names or found
+        unknown = [name for name in found if name not in names]
+        if unknown:
+            raise LearningError(f"{where}, label", " | ".join(names), unknown[0], _REMEDY)
+        return np.array([names.index(name) for name in label], dtype=np.int64), names
+    numbers = _whole(where, "label", label)
+    highest = int(numbers.max(initial=0))
+    return numbers, names or tuple(f"class_{c}" for c in range(highest + 1))
+
+
+def _split(where: str, given: Any) -> NDArray[np.int8]:
+    array = np.asarray(given)
+    if array.dtype.kind not in "US":
+        return _whole(where, "split", array).astype(np.int8)
+    unknown = set(array.tolist()) - set(SPLIT_NAMES)
+    if unknown:
+        raise LearningError(f"{where}, split", " | ".join(SPLIT_NAMES), min(unknown), _REMEDY)
+    return np.array([SPLIT_NAMES[name] for name in array], dtype=np.int8)
