@@ -8,12 +8,12 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from cosim.config_section import Section, quantity
+from learning.data.availability import MODALITY_PATTERNS
 from learning.data.own_data import SUFFIXES
 from learning.data.setup import (
     DATASETS,
     DATASETS_BY_PATH,
     EVALUATE_ON,
-    MODALITY_PATTERNS,
     NORMALISATIONS,
     NUM_FOLDS,
     PARTITIONS,
@@ -50,15 +50,30 @@ class DataFields(Section):
         " deviation",
     )
     partition: Literal[PARTITIONS] = Field(  # type: ignore[valid-type]
-        "dirichlet", description="How recordings are dealt to devices"
+        "dirichlet",
+        description="How recordings are dealt to devices: dirichlet, iid, classes (some each),"
+        " subject (whole people)",
     )
     dirichlet_alpha: float = quantity(
         0.5, "Concentration of the label mix per device; small is heterogeneous", "", 1e-3, 1e6
     )
     modality_pattern: Literal[MODALITY_PATTERNS] = Field(  # type: ignore[valid-type]
         "all",
-        description="all: every device has both modalities; thirds: first, second or both,"
-        " a third of the devices each",
+        description="all: every device has every modality; thirds: the first half of them, the"
+        " others, or all, a third of the devices each; rate: each with modality_rate; table: from"
+        " modality_file",
+    )
+    classes_per_device: int = quantity(
+        2, "Classes that a device holds, with partition classes", "", 1, 10000
+    )
+    size_sigma: float = quantity(
+        0.0, "How far sizes of devices spread: deviation of the logarithm of their shares", "", 0, 3
+    )
+    modality_rate: float = quantity(
+        0.7, "Probability that a device has a modality, with pattern rate", "", 1e-3, 1.0
+    )
+    modality_file: str | None = Field(
+        None, description="CSV file with one row a device and a column of 0 and 1 a modality"
     )
 
     @field_validator("dataset")

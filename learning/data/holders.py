@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.data.partition import modality_mask, partition_recordings
+from learning.data.availability import modality_mask
+from learning.data.partition import partition_recordings
 from learning.errors import LearningError
 from learning.star import SERVER
 
@@ -38,7 +39,7 @@ def usable_modalities(
 
     Raises LearningError where only_modality is missing or of no use.
     """
-    mask = modality_mask(setup.data, len(names))
+    mask = modality_mask(setup.data, names)
     if method.topology == "pooled":
         mask[:] = False
         mask[0] = True

@@ -1,7 +1,8 @@
-"""Who holds what: whole recordings dealt to devices, and the modalities that a device has."""
+"""Who holds what: whole recordings dealt to devices."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 MINIMUM_SAMPLES = 16
 MAXIMUM_DRAWS = 500
 _PARTITION_STREAM = 0x50617274
-_MODALITY_STREAM = 0x4D6F6461
+_SIZE_STREAM = 0x53697A65
 
 
 def partition_recordings(data: MultiModalData, setup: DataSetup) -> NDArray[np.int64]:
@@ -37,12 +38,15 @@ def partition_recordings(data: MultiModalData, setup: DataSetup) -> NDArray[np.i
         raise LearningError(
             what, f"at least {n} training recordings", str(len(size)), "use fewer devices"
         )
+    share = size.sum() * target_shares(setup)
     for attempt in range(MAXIMUM_DRAWS):
         rng = np.random.default_rng([setup.seed, _PARTITION_STREAM, attempt])
         if setup.partition == "iid":
-            device = deal_evenly(rng, label, size, n)
+            device = deal_evenly(rng, label, size, share)
         elif setup.partition == "dirichlet":
-            device = deal_by_dirichlet(rng, label, size, n, setup.dirichlet_alpha)
+            device = deal_by_dirichlet(rng, label, size, share, setup.dirichlet_alpha)
+        elif setup.partition == "classes":
+            device = deal_by_class(rng, label, size, share, setup.classes_per_device)
         else:
             device = deal_by_subject(rng, subject, size, n)
         if np.bincount(device, weights=size, minlength=n).min() >= MINIMUM_SAMPLES:
@@ -57,20 +61,40 @@ def partition_recordings(data: MultiModalData, setup: DataSetup) -> NDArray[np.i
     )
 
 
+def target_shares(setup: DataSetup) -> NDArray[np.float64]:
+    """Draw how much of all samples each device is meant to hold: (n,), their sum is 1.
+
+    Log-normal, with deviation size_sigma of the logarithm; all alike for 0.
+    """
+    n = setup.num_devices
+    if setup.size_sigma == 0:
+        return np.full(n, 1.0 / n)
+    rng = np.random.default_rng([setup.seed, _SIZE_STREAM])
+    drawn = np.exp(setup.size_sigma * rng.standard_normal(n))
+    shares: NDArray[np.float64] = drawn / drawn.sum()
+    return shares
+
+
 def deal_evenly(
-    rng: np.random.Generator, label: NDArray[np.int64], size: NDArray[np.int64], num_devices: int
+    rng: np.random.Generator,
+    label: NDArray[np.int64],
+    size: NDArray[np.int64],
+    share: NDArray[np.float64],
 ) -> NDArray[np.int64]:
     """Deal each class's recordings in random order, each to the device that has least of it.
 
-    The order is: fewest recordings of this class, then fewest samples in all, then at random.
-    label, size (R,): class and number of samples of each recording. Returns (R,) devices.
+    The order is: fewest recordings of this class for its share, then fewest samples, then at
+    random. label, size (R,): class and number of samples of each recording; share (n,): samples
+    that a device is meant to hold. Returns (R,) devices.
     """
     device = np.full(len(label), -1, dtype=np.int64)
+    num_devices = len(share)
+    relative = share / share.mean()
     load = np.zeros(num_devices)
     for c in rng.permutation(np.unique(label)):
         held = np.zeros(num_devices)
         for recording in rng.permutation(np.flatnonzero(label == c)):
-            chosen = np.lexsort((rng.random(num_devices), load, held))[0]
+            chosen = np.lexsort((rng.random(num_devices), load / relative, held / relative))[0]
             device[recording] = chosen
             held[chosen] += 1
             load[chosen] += size[recording]
@@ -81,18 +105,19 @@ def deal_by_dirichlet(
     rng: np.random.Generator,
     label: NDArray[np.int64],
     size: NDArray[np.int64],
-    num_devices: int,
+    share: NDArray[np.float64],
     alpha: float,
 ) -> NDArray[np.int64]:
     """Draw the device of each recording from its class's proportions p_c ~ Dirichlet(alpha).
 
-    A device that already holds its even share of all samples leaves the draw, which keeps sizes
-    comparable (the rule of NIID-Bench, Li et al., ICDE 2022, for samples).
-    label, size (R,): class and number of samples of each recording. Returns (R,) devices.
+    A device that already holds its share of samples leaves the draw, which keeps sizes near what
+    is meant (the rule of NIID-Bench, Li et al., ICDE 2022, for samples).
+    label, size (R,): class and number of samples of each recording; share (n,): samples that a
+    device is meant to hold. Returns (R,) devices.
     """
     device = np.full(len(label), -1, dtype=np.int64)
+    num_devices = len(share)
     load = np.zeros(num_devices)
-    share = size.sum() / num_devices
     for c in rng.permutation(np.unique(label)):
         proportion = rng.dirichlet(np.full(num_devices, alpha))
         for recording in rng.permutation(np.flatnonzero(label == c)):
@@ -102,6 +127,55 @@ def deal_by_dirichlet(
             device[recording] = chosen
             load[chosen] += size[recording]
     return device
+
+
+def deal_by_class(
+    rng: np.random.Generator,
+    label: NDArray[np.int64],
+    size: NDArray[np.int64],
+    share: NDArray[np.float64],
+    classes_per_device: int,
+) -> NDArray[np.int64]:
+    """Give each device some classes, and deal a class's recordings among those who have it.
+
+    Classes are dealt like cards from shuffled packs, so that each is held by as many devices as
+    any other (give or take one), and by somebody where n c >= C. Of a class, each holder gets a
+    recording first; the next goes to the holder that has least for its share.
+    label, size (R,); share (n,): samples that a device is meant to hold. Returns (R,) devices.
+    Raises LearningError for more classes per device than there are, or too few to hold all.
+    """
+    classes, n = np.unique(label), len(share)
+    if not len(classes) <= n * classes_per_device or classes_per_device > len(classes):
+        expected = f"{math.ceil(len(classes) / n)} to {len(classes)}"
+        got = str(classes_per_device)
+        raise LearningError("classes_per_device", expected, got, "hold every class once at least")
+    has = _deal_cards(rng, n, len(classes), classes_per_device)
+    device = np.full(len(label), -1, dtype=np.int64)
+    load = np.zeros(n)
+    for c in rng.permutation(len(classes)):
+        holders = np.flatnonzero(has[:, c])
+        held = np.zeros(n)
+        for recording in rng.permutation(np.flatnonzero(label == classes[c])):
+            waits = held[holders] == 0
+            chosen = holders[np.lexsort((load[holders] / share[holders], ~waits))[0]]
+            device[recording] = chosen
+            held[chosen] += 1
+            load[chosen] += size[recording]
+    return device
+
+
+def _deal_cards(
+    rng: np.random.Generator, num_devices: int, num_classes: int, each: int
+) -> NDArray[np.bool_]:
+    """Deal `each` different classes to every device: (n, C) bool, columns alike give or take one.
+
+    In random order, a device takes the classes that fewest have so far, ties at random.
+    """
+    has = np.zeros((num_devices, num_classes), dtype=np.bool_)
+    for device in rng.permutation(num_devices):
+        order = np.lexsort((rng.random(num_classes), has.sum(0)))
+        has[device, order[:each]] = True
+    return has
 
 
 def deal_by_subject(
@@ -127,24 +201,3 @@ def deal_by_subject(
             device[recording] = sharing[chosen]
             load[chosen] += size[recording]
     return device
-
-
-def modality_mask(setup: DataSetup, num_modalities: int) -> NDArray[np.bool_]:
-    """Say which modalities each device has: (n, m).
-
-    "all": every one. "thirds": devices in random order, a third with the first modality only, a
-    third with the second only, a third with all (sizes differ by at most one).
-    Raises LearningError for "thirds" of fewer than two modalities.
-    """
-    n = setup.num_devices
-    mask = np.ones((n, num_modalities), dtype=np.bool_)
-    if setup.modality_pattern == "all":
-        return mask
-    if num_modalities < 2:
-        what = "modality_pattern thirds"
-        raise LearningError(what, "two modalities", str(num_modalities), "use the pattern all")
-    order = np.random.default_rng([setup.seed, _MODALITY_STREAM]).permutation(n)
-    for only, devices in enumerate(np.array_split(order, 3)[:2]):
-        mask[devices] = False
-        mask[devices, only] = True
-    return mask

@@ -5,9 +5,10 @@ import pytest
 import torch
 from learning_reference import make_setup
 
+from learning.data.availability import modality_mask
 from learning.data.batches import draw_batch, draw_noise, gather_device_data
 from learning.data.normalise import local_scale, seen_by
-from learning.data.partition import MINIMUM_SAMPLES, modality_mask, partition_recordings
+from learning.data.partition import MINIMUM_SAMPLES, partition_recordings, target_shares
 from learning.data.samples import TEST, TRAIN
 from learning.errors import LearningError
 from learning.learner import Learner
@@ -100,12 +101,12 @@ def test_more_devices_than_recordings_is_an_error_with_a_remedy(watch, made):
 
 
 def test_thirds_give_a_third_each_only_first_only_second_and_both():
-    mask = modality_mask(make_setup(num_devices=9, modality_pattern="thirds").data, 2)
+    mask = modality_mask(make_setup(num_devices=9, modality_pattern="thirds").data, ("acc", "gyro"))
     kinds = sorted(tuple(row) for row in mask.tolist())
     assert kinds == [(False, True)] * 3 + [(True, False)] * 3 + [(True, True)] * 3
-    assert modality_mask(make_setup(num_devices=9).data, 2).all()
+    assert modality_mask(make_setup(num_devices=9).data, ("acc", "gyro")).all()
     with pytest.raises(LearningError, match="two modalities"):
-        modality_mask(make_setup(modality_pattern="thirds").data, 1)
+        modality_mask(make_setup(modality_pattern="thirds").data, ("acc",))
 
 
 def test_device_data_are_the_windows_that_the_partition_gave(made):
@@ -202,3 +203,106 @@ def test_a_learner_with_local_scaling_scores_as_one_whose_data_came_scaled(made)
     np.testing.assert_allclose(one.accuracy, two.accuracy, atol=1.5 / 120)
     np.testing.assert_allclose(one.modality_accuracy, two.modality_accuracy, atol=1.5 / 120)
     assert one.accuracy > 0.25
+
+
+def test_devices_hold_as_many_classes_as_they_are_given_and_every_class_is_held(watch):
+    for seed in range(5):
+        setup = make_setup(partition="classes", classes_per_device=3, num_devices=7, seed=seed)
+        owner = partition_recordings(watch, setup.data)
+        held = [set(watch.label[owner == k].tolist()) for k in range(7)]
+        assert all(len(classes) == 3 for classes in held)
+        # 21 cards of 7 classes: each is held by three.
+        assert [sum(c in classes for classes in held) for c in range(7)] == [3] * 7
+        sizes = [int((owner == k).sum()) for k in range(7)]
+        assert max(sizes) < 2 * min(sizes)
+
+
+def test_classes_that_nobody_could_hold_are_refused(watch):
+    few = make_setup(partition="classes", classes_per_device=2, num_devices=3).data
+    with pytest.raises(LearningError, match="classes_per_device: expected 3 to 7, got 2"):
+        partition_recordings(watch, few)
+    many = make_setup(partition="classes", classes_per_device=8, num_devices=9).data
+    with pytest.raises(LearningError, match="expected 1 to 7, got 8"):
+        partition_recordings(watch, many)
+
+
+@pytest.mark.parametrize("partition", ["iid", "dirichlet", "classes"])
+def test_sizes_follow_the_log_normal_shares_that_were_drawn(watch, partition):
+    setup = make_setup(
+        partition=partition,
+        size_sigma=0.5,
+        num_devices=4,
+        dirichlet_alpha=5.0,
+        classes_per_device=7,
+        seed=3,
+    ).data
+    shares = target_shares(setup)
+    owner = partition_recordings(watch, setup)
+    held = np.bincount(owner[owner >= 0], minlength=4) / (owner >= 0).sum()
+    assert shares.max() > 1.5 * shares.min()
+    # A recording holds some 26 of 2526 samples.
+    np.testing.assert_allclose(held, shares, atol=0.06)
+
+
+def test_shares_are_log_normal():
+    logs = np.log(target_shares(make_setup(size_sigma=0.8, num_devices=4000).data))
+    assert np.std(logs) == pytest.approx(0.8, rel=0.05)
+    assert target_shares(make_setup(num_devices=4).data).tolist() == [0.25] * 4
+
+
+def test_thirds_of_six_modalities_are_halves_and_all():
+    names = tuple("abcdef")
+    mask = modality_mask(make_setup(num_devices=9, modality_pattern="thirds").data, names)
+    patterns = sorted("".join(str(int(x)) for x in row) for row in mask)
+    assert patterns == ["000111"] * 3 + ["111000"] * 3 + ["111111"] * 3
+
+
+def test_a_rate_gives_modalities_at_random_and_leaves_no_device_without():
+    names = tuple("abcd")
+    masks = [
+        modality_mask(
+            make_setup(num_devices=9, modality_pattern="rate", modality_rate=0.6, seed=s).data,
+            names,
+        )
+        for s in range(60)
+    ]
+    assert all(m.any(1).all() and m.any(0).all() for m in masks)
+    # A device of four modalities has one at least with probability 1 - 0.4^4 = 0.974.
+    assert np.mean(masks) == pytest.approx(0.6 / 0.974, abs=0.03)
+    rare = make_setup(num_devices=9, modality_pattern="rate", modality_rate=0.001).data
+    with pytest.raises(LearningError, match="modality_rate 0.001: expected a modality on every"):
+        modality_mask(rare, names)
+
+
+def test_a_table_says_which_device_has_what_in_any_order_of_columns(tmp_path):
+    path = tmp_path / "has.csv"
+    path.write_text("gyro,acc\n1,0\n1,1\n0,1\n")
+    setup = make_setup(num_devices=3, modality_pattern="table", modality_file=str(path))
+    mask = modality_mask(setup.data, ("acc", "gyro"))
+    assert mask.tolist() == [[False, True], [True, True], [True, False]]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("acc\n1\n1\n1\n", "expected columns acc, gyro and 3 rows, got columns acc and 3"),
+        ("acc,gyro\n1,1\n", "got columns acc, gyro and 1 rows"),
+        ("acc,gyro\n1,1\n1,yes\n1,0\n", "expected 0 or 1, got 'yes'"),
+        ("acc,gyro\n1,1\n0,0\n1,0\n", "a modality per device, got none on device 1"),
+        ("", "got columns and 0 rows"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(tmp_path, text, expected):
+    path = tmp_path / "has.csv"
+    path.write_text(text)
+    setup = make_setup(num_devices=3, modality_pattern="table", modality_file=str(path))
+    with pytest.raises(LearningError) as refusal:
+        modality_mask(setup.data, ("acc", "gyro"))
+    assert expected in str(refusal.value)
+
+
+def test_a_table_and_its_pattern_come_together():
+    with pytest.raises(LearningError, match="modality_file: expected a CSV file with pattern"):
+        make_setup(modality_pattern="table")
+    with pytest.raises(LearningError, match="modality_file"):
+        make_setup(modality_file="has.csv")
