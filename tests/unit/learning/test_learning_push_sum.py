@@ -79,6 +79,8 @@ class Device:
         own, messages, kept = len(to), {}, 1.0
         for j in to:
             share = 1 / (1 + max(own, self.degree.setdefault(j, degrees[j])))
+            if self.w <= 0.01:  # too little to give away
+                share = 0.0
             x, w = self.sent.get(j, (0.0, 0.0))
             self.sent[j] = (x + share * self.x, w + share * self.w)
             messages[j] = tuple(float(np.float32(v)) for v in self.sent[j])
