@@ -1,4 +1,4 @@
-"""Hypothesis draws the same examples in every run: a red run can be repeated, a green one means it."""
+"""Hypothesis draws the same examples in every run, so that a red run can be repeated."""
 
 from hypothesis import settings
 
