@@ -149,6 +149,7 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
             max_packet_failure=net.mesh_max_packet_failure,
             max_beacon_loss=net.mesh_max_beacon_loss,
             path_lifetime_s=net.mesh_path_lifetime_s,
+            metric=net.mesh_metric,
             root=net.mesh_root,
         ),
         transport=Transport(

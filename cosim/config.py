@@ -14,6 +14,8 @@ from cosim.compute import PROFILES
 from cosim.config_learning import LearningConfig
 from cosim.config_network import NetworkConfig
 from cosim.config_section import Section, quantity
+from cosim.iteration import RULES
+from learning.balance import SPEED_METRICS
 from ns3_scenarios.scenario import RADIO_PROFILES
 
 
@@ -91,10 +93,18 @@ class EnergyConfig(Section):
 class IterationConfig(Section):
     """The iteration optimizer."""
 
-    rule: Literal["balance", "uniform", "random", "inverse"] = Field(
+    rule: Literal[RULES] = Field(  # type: ignore[valid-type]
         "balance",
-        description="balance: modalities that train fast get fewer iterations;"
-        " uniform, random, inverse: controls with the same budget",
+        description="balance: modalities that train fast get fewer iterations; contribution:"
+        " balance, but more for those that take more off the loss; with the same budget the"
+        " controls uniform, inverse, static (balance by the first speeds), permuted (balance by"
+        " another modality's speed), random (by speeds dealt anew each round), dropout (by"
+        " numbers that know no speeds)",
+    )
+    speed_metric: Literal[SPEED_METRICS] = Field(  # type: ignore[valid-type]
+        "step",
+        description="Speed of a modality: parameter variation per iteration, of the last rounds"
+        " (step: a moving average) or of all so far (cumulative)",
     )
     max_iterations: int = quantity(80, "Most local iterations a round of one modality", "", 1, 1000)
     short_rule: Literal["best_modality", "idle"] = Field(

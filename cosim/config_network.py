@@ -12,6 +12,7 @@ from ns3_scenarios.channel import FADINGS, PATH_LOSSES, TRACE_ENDS
 from ns3_scenarios.interference import INTERFERENCES
 from ns3_scenarios.mobility import MOBILITIES, PLACEMENTS
 from ns3_scenarios.radio import ACCESS_CATEGORIES, RATE_MANAGERS, WIDTHS_MHZ
+from ns3_scenarios.scenario import MESH_METRICS
 from ns3_scenarios.transport import TRANSPORTS
 
 
@@ -202,6 +203,11 @@ class NetworkConfig(Placement, ChannelFields, RadioFields, InterferenceFields):
     )
     mesh_path_lifetime_s: float = quantity(
         1000.0, "Lifetime of a reactive HWMP path", "s", 0.1, 3600.0
+    )
+    mesh_metric: Literal[MESH_METRICS] = Field(  # type: ignore[valid-type]
+        "rate",
+        description="Airtime metric of HWMP: by the rate that the received power allows, or also by"
+        " the share of frames that the sender has seen lost",
     )
     mesh_root: int = quantity(
         -1, "Device that is the root of proactive HWMP paths; -1: reactive paths only", "", -1, 99

@@ -12,8 +12,20 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-RULES = ("balance", "uniform", "random", "inverse")
+RULES = (
+    "balance",
+    "contribution",
+    "uniform",
+    "inverse",
+    "static",
+    "permuted",
+    "random",
+    "dropout",
+)
 SHORT_RULES = ("best_modality", "idle")
+
+# A modality that takes nothing off the loss counts as this much of the one that takes most.
+LEAST_CONTRIBUTION = 0.1
 
 # Two products w tau closer than this are one breakpoint: 3 * 0.1 and 1 * 0.3 differ by a rounding.
 TIE = 1e-9
@@ -63,6 +75,7 @@ class _Resource:
 
 def plan(
     speed: Floats,
+    contribution: Floats,
     available: Bools,
     alive: Bools,
     *,
@@ -99,8 +112,13 @@ def plan(
     then is saved, not spent.
 
     Weights w by rule: "balance": the speeds u, so that fast modalities get fewer iterations;
-    "uniform": 1; "inverse": 1 / u; "random": the speeds of the device, dealt anew among its
-    modalities in each call (the same spread as "balance", without knowing who is slow).
+    "contribution": u / c with c the contribution, at least a tenth of the device's largest, so
+    that slow modalities that matter get most;
+    "static": as balance, the caller gives speeds that stay;
+    "uniform": 1; "inverse": 1 / u; "permuted": the speed of the device's next modality; "random":
+    the speeds of the device, dealt anew among its modalities in each call (both the same spread
+    as "balance", without knowing who is slow); "dropout": 2^U(-1, 1) anew in each call, blind to
+    speeds.
 
     If one iteration of each does not fit, ``short_rule`` "best_modality" trains one iteration of
     the modality with the most measured speed per joule among those that fit, under every rule;
@@ -109,6 +127,7 @@ def plan(
     Args:
         speed: u (n, m), relative parameter change per iteration, >= 0; nan where unavailable. A
             speed of 0 counts as 1e-9 of the device's fastest, and all 0 as all equal.
+        contribution: c (n, m) [nats], any sign; none of a device's above 0: alike.
         available: (n, m) the modalities that a device has.
         alive: (n,) devices with energy left.
         iteration_j: e (n, m) [J] of a local iteration of a modality.
@@ -126,7 +145,7 @@ def plan(
         max_iterations: tau_max >= 1.
         rule: one of RULES.
         short_rule: one of SHORT_RULES.
-        rng: used by "random" only: n m draws a call, whoever is alive.
+        rng: used by "random" and "dropout" only: n m draws a call, whoever is alive.
 
     Returns:
         The plan; dead devices get no iterations and no budget.
@@ -149,7 +168,7 @@ def plan(
     limit_s = np.full(len(alive), compute_limit_s)
     time = _Resource(np.where(usable, iteration_s, 0.0), head_s, kd_s, limit_s)
 
-    weight = _weights(rule, speed, usable, rng)
+    weight = _weights(rule, speed, contribution, usable, rng)
     iterations, binding = _walk(weight, usable, energy, time, max_iterations)
     full: Bools = np.any(iterations > 0, axis=1)
     objective = np.where(full, _slowest(weight * iterations, usable), 0.0)
@@ -195,7 +214,9 @@ def _check_usable(usable: Bools, **arrays: Floats) -> None:
             )
 
 
-def _weights(rule: str, speed: Floats, usable: Bools, rng: np.random.Generator) -> Floats:
+def _weights(
+    rule: str, speed: Floats, contribution: Floats, usable: Bools, rng: np.random.Generator
+) -> Floats:
     """Weights w > 0 (n, m) that the rule puts on an iteration; 1 where unusable."""
     known = np.where(usable, speed, 0.0)
     fastest = known.max(axis=1, keepdims=True)
@@ -205,11 +226,25 @@ def _weights(rule: str, speed: Floats, usable: Bools, rng: np.random.Generator) 
         return np.ones_like(u)
     if rule == "inverse":
         return 1.0 / u
+    if rule == "dropout":
+        return 2.0 ** rng.uniform(-1.0, 1.0, u.shape)
+    if rule == "contribution":
+        return u / _share(contribution, usable)
+    if rule == "permuted":
+        for device, have in enumerate(usable):
+            u[device, have] = np.roll(u[device, have], 1)
     if rule == "random":
         for device, order in enumerate(rng.random(u.shape).argsort(axis=1)):
             have = usable[device]
             u[device, have] = u[device, order[have[order]]]
     return u
+
+
+def _share(contribution: Floats, usable: Bools) -> Floats:
+    """Contribution over the device's largest (n, m), within LEAST_CONTRIBUTION and 1."""
+    largest = np.where(usable, contribution, 0.0).max(axis=1, keepdims=True)
+    share = contribution / np.where(largest > 0, largest, 1.0)
+    return np.where(usable & (largest > 0), share.clip(LEAST_CONTRIBUTION, 1.0), 1.0)
 
 
 def _spent(resource: _Resource, iterations: Floats | Ints) -> Floats:

@@ -118,6 +118,7 @@ def undo_cut_off_training(
         loss=np.where(cut_off, np.nan, trained.loss),
         iterations=np.where(cut_off[:, None], 0, trained.iterations),
         parameter_variation=np.where(cut_off[:, None], np.nan, trained.parameter_variation),
+        contribution=np.where(cut_off[:, None], np.nan, trained.contribution),
         flop=np.where(cut_off, paid * trained.flop, trained.flop),
     )
 
@@ -138,8 +139,10 @@ def make_plan(
         "head": work.head_flop,
         "kd": work.kd_flop,
     }
+    metric = "first" if config.iteration.rule == "static" else config.iteration.speed_metric
     return iteration.plan(
-        learner.speed(),
+        learner.speed(metric),
+        learner.contribution(),
         learner.available & trains[:, None],
         feedback.alive,
         **{f"{name}_j": compute_j(flop, profile) for name, flop in work_flop.items()},

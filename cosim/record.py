@@ -305,6 +305,7 @@ def _devices_table(
             f"accuracy_{name}": evaluation.modality_accuracy[:, index],
             f"iterations_{name}": trained.iterations[:, index],
             f"parameter_variation_{name}": trained.parameter_variation[:, index],
+            f"contribution_{name}": trained.contribution[:, index],
         }
     columns |= {
         "budget_j": plan.budget_j,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from learning import star
-from learning.balance import INITIAL_SPEED, parameter_variation, update_speed
+from learning.balance import Pace, parameter_variation, unmeasured
 from learning.data.batches import draw_batch, draw_noise, gather_device_data
 from learning.data.dataset import MultiModalData
 from learning.data.holders import holders, usable_modalities
@@ -46,12 +46,14 @@ class TrainResult:
 
     loss (n,): mean over a device's steps, NaN where it did not train; iterations (n, m): done;
     parameter_variation (n, m): relative change of the encoder per iteration, NaN where tau = 0;
+    contribution (n, m): what a modality takes off the fused loss, NaN where it is used alone;
     flop (n,): done, equal to what WorkCost says for these iterations.
     """
 
     loss: NDArray[np.float64]
     iterations: NDArray[np.int64]
     parameter_variation: NDArray[np.float64]
+    contribution: NDArray[np.float64]
     flop: NDArray[np.float64]
 
 
@@ -98,8 +100,7 @@ class Learner:
             if self._is_star:
                 raise LearningError("mixing", "metropolis", "push_sum", "a star has a server")
             self._exchange = Push(travelling)
-        self._speed = torch.full(self.available.shape, INITIAL_SPEED)
-        self._speed_measured = torch.zeros(self.available.shape, dtype=torch.bool)
+        self._pace = unmeasured(self.available.shape)
         self._round: tuple[Round, dict[str, Tensor], Tensor] | None = None
 
     def work_cost(self) -> WorkCost:
@@ -189,19 +190,23 @@ class Learner:
             ],
             dim=1,
         )
-        self._speed, self._speed_measured = update_speed(
-            self._speed, self._speed_measured, variation
-        )
+        self._pace = self._pace.update(variation, tau, result.contribution)
         return TrainResult(
             loss=_mean_loss(result.loss),
             iterations=done,
             parameter_variation=variation.numpy().astype(np.float64),
+            contribution=result.contribution.numpy().astype(np.float64),
             flop=self.work_cost().of(done),
         )
 
-    def speed(self) -> NDArray[np.float64]:
-        """u_km (n, m): moving average of the parameter variation, NaN where unavailable."""
-        return np.where(self.available, self._speed.numpy().astype(np.float64), np.nan)
+    def speed(self, metric: str = "step") -> NDArray[np.float64]:
+        """u_km (n, m) by one of balance.SPEED_METRICS or "first", NaN where unavailable."""
+        speed = self._pace.speed(metric).numpy().astype(np.float64)
+        return np.where(self.available, speed, np.nan)
+
+    def contribution(self) -> NDArray[np.float64]:
+        """Return what each modality takes off the loss (n, m), a moving average, 0 before any."""
+        return self._pace.contribution.numpy().astype(np.float64)
 
     def mix(self, delivery: Delivery, alive: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Mix what arrived into the models of the living: weights (n, n, p) [receiver, sender, p].
@@ -251,10 +256,7 @@ class Learner:
 
     def state(self) -> dict[str, Tensor]:
         """Everything that the next round depends on, as copies."""
-        state = self._copy()
-        state["speed/value"] = self._speed.clone()
-        state["speed/measured"] = self._speed_measured.clone()
-        return state | self._exchange.state()
+        return self._copy() | self._pace.named() | self._exchange.state()
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Go on from a state: what follows is bit by bit what would have followed there.
@@ -270,8 +272,7 @@ class Learner:
             remedy = "load a checkpoint of the same setup"
             raise LearningError(f"state {odd}", str(expected.get(odd)), str(got.get(odd)), remedy)
         self._state = {name: state[name].clone() for name in self._state}
-        self._speed = state["speed/value"].clone()
-        self._speed_measured = state["speed/measured"].clone()
+        self._pace = Pace.of(state)
         self._round = None
         self._exchange.load(state)
 
@@ -279,8 +280,8 @@ class Learner:
         """Put back an earlier state for some devices (n,): what they trained since is lost."""
         lost = torch.from_numpy(devices)
         self._state = {n: keep_where(lost, state[n], v) for n, v in self._state.items()}
-        self._speed = keep_where(lost, state["speed/value"], self._speed)
-        self._speed_measured = keep_where(lost, state["speed/measured"], self._speed_measured)
+        pace = self._pace.named()
+        self._pace = Pace.of({n: keep_where(lost, state[n], v) for n, v in pace.items()})
         if self._round is not None:
             begun, trained_state, steps = self._round
             self._round = (begun, trained_state, torch.where(lost, 0, steps))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from learning.balance import contribution
 from learning.data.batches import DeviceData
 from learning.encoders import Stack
 from learning.methods.interface import Adjust, Gradient, Rules, per_device
@@ -21,10 +22,14 @@ _NORM_FLOOR = 1e-12
 
 @dataclass(frozen=True)
 class LocalResult:
-    """loss (n, steps), NaN where a device idled; gradient_norm (n, steps), before clipping."""
+    """loss (n, steps), NaN where a device idled; gradient_norm (n, steps), before clipping.
+
+    contribution (n, m): balance.contribution, mean over the steps that say something of it.
+    """
 
     loss: Tensor
     gradient_norm: Tensor
+    contribution: Tensor
 
 
 def train_locally(
@@ -47,6 +52,7 @@ def train_locally(
     num_devices, num_steps = len(iterations), int(iterations.max())
     loss = torch.full((num_devices, num_steps), torch.nan)
     gradient_norm = torch.full((num_devices, num_steps), torch.nan)
+    gain = torch.full((num_steps, *iterations.shape), torch.nan)
     for step in range(1, num_steps + 1):
         uses = iterations >= step
         devices = uses.any(1).nonzero().squeeze(1)
@@ -74,9 +80,11 @@ def train_locally(
         norm = _descend(parameters, gradients, learning_rate, clip_norm)
         loss[devices, step - 1] = each.detach()
         gradient_norm[devices, step - 1] = norm[devices]
+        for m, value in contribution(passed, label).items():
+            gain[step - 1, users[m], list(data.inputs).index(m)] = value
         if rules.after_step is not None:
             rules.after_step(passed, label, step)
-    return LocalResult(loss, gradient_norm)
+    return LocalResult(loss, gradient_norm, gain.nanmean(0))
 
 
 def _as_leaves(stack: Stack) -> Stack:

@@ -76,16 +76,22 @@ RADIO_PROFILES = {
 }
 
 
+# Airtime of a frame at a link's rate, alone or times the attempts that measured losses imply.
+MESH_METRICS = ("rate", "rate_and_loss")
+
+
 @dataclass(frozen=True)
 class MeshSettings:
-    """802.11s: when a peer link closes, how long a reactive HWMP path lives, proactive root.
+    """802.11s: when a peer link closes, lifetime of a reactive HWMP path, metric, proactive root.
 
-    root: device that announces itself as root of a tree of paths, -1 for none.
+    metric: one of MESH_METRICS. root: device that announces itself as root of a tree of paths, -1
+    for none.
     """
 
     max_packet_failure: int
     max_beacon_loss: int
     path_lifetime_s: float
+    metric: str
     root: int
 
 

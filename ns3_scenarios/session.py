@@ -156,6 +156,8 @@ class Session:
             ),
             native.Band(radio.bandwidth_hz, radio.noise_power_dbm, slowest_bps, fastest_bps),
         )
+        if scenario.mesh.metric == "rate_and_loss":
+            network.CountLossesInMetric()
         state_power_w = scenario.currents.power_w(scenario.supply_voltage_v)
         for i, (device, below) in enumerate(zip(devices, radios, strict=False)):
             supply = native.Supply(

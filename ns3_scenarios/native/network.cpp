@@ -87,9 +87,9 @@ Append(std::vector<Out>& out, const std::vector<In>& values)
 } // namespace
 
 uint32_t
-AirtimeUnits(const Band& band, double snrDb)
+AirtimeUnits(const Band& band, double snrDb, double lossShare)
 {
-    return LinkMetric::AirtimeUnits(band, snrDb);
+    return LinkMetric::AirtimeUnits(band, snrDb, lossShare);
 }
 
 struct Network::Parts
@@ -161,6 +161,12 @@ Network::Network(int numDevices, const Transport& transport, const Band& band)
 }
 
 Network::~Network() = default;
+
+void
+Network::CountLossesInMetric()
+{
+    m->metric.countsLosses = true;
+}
 
 void
 Network::AddDevice(Ptr<NetDevice> ipDevice, Ptr<NetDevice> radio, const Supply& supply, bool audited)

@@ -36,7 +36,7 @@ struct Supply
 };
 
 // Airtime metric of a link in units of 10.24 us; see link_metric.h.
-uint32_t AirtimeUnits(const Band& band, double snrDb);
+uint32_t AirtimeUnits(const Band& band, double snrDb, double lossShare);
 
 // How messages travel: "arq", "tcp", "udp" or "broadcast"; see arq.h, streams.h and datagrams.h.
 struct Transport
@@ -54,6 +54,8 @@ class Network
     Network(int numDevices, const Transport& transport, const Band& band);
     ~Network();
 
+    // Before devices are added: the mesh's metric counts the frames that its senders lose.
+    void CountLossesInMetric();
     // Devices are added in order; `radio` is the IP device itself or the interface below it.
     // Audited: seconds per radio state are also kept from the PHY's own trace.
     void AddDevice(Ptr<NetDevice> ipDevice, Ptr<NetDevice> radio, const Supply& supply, bool audited);

@@ -9,6 +9,7 @@ import pytest
 from mesh import make_mesh, run_mesh
 
 from ns3_scenarios.reports import OUTCOMES
+from ns3_scenarios.scenario import MESH_METRICS
 
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(300)]
 
@@ -51,13 +52,40 @@ def test_of_two_paths_of_equal_length_the_one_with_the_faster_links_is_taken(
 def test_the_airtime_metric_is_that_of_the_standard_at_the_rate_of_the_link() -> None:
     # By hand, B = 8192 bits, O = 185 us. 6 dB: 20 MHz log2(2) = 20 Mbit/s, 594.6 us, 58 units;
     # far below: 7.3 Mbit/s, 1307.2 us, 127 units; far above: 121.9 Mbit/s, 252.2 us, 24 units.
+    # Half of the frames lost: 2 x 594.6 us, 116 units; all of them: 20 attempts are the most.
     program = (
         "from ns3_scenarios.session import load_ns3\n"
         "native = load_ns3().cosim_native\n"
         "band = native.Band(20e6, 0.0, 7.3e6, 121.9e6)\n"
-        "print(*(native.AirtimeUnits(band, snr_db) for snr_db in (6.0, -50.0, 60.0)))\n"
+        "print(*(native.AirtimeUnits(band, snr_db, 0.0) for snr_db in (6.0, -50.0, 60.0)))\n"
+        "print(*(native.AirtimeUnits(band, 6.0, loss) for loss in (0.5, 1.0)))\n"
     )
     answer = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert answer.stdout.split() == ["58", "127", "24"]
+    assert answer.stdout.split() == ["58", "127", "24", "116", "1161"]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_link_that_loses_its_frames_is_avoided_where_the_metric_counts_losses(
+    tmp_path: Path, seed: int
+) -> None:
+    # Device 3 hears 0 at 13.4 dB: by rate one hop of 20 MHz log2(1 + 5.5), 54 Mbit/s, 34 units,
+    # costs less than two of 24 over device 1. But at the constant MCS 5 no frame of it arrives.
+    shadowing_db, neighbours = np.full((4, 4), 60.0), np.zeros((4, 4), dtype=np.bool_)
+    for i, j, loss_db in ((0, 1, -15.0), (1, 3, -15.0), (0, 3, 1.0)):
+        shadowing_db[i, j] = shadowing_db[j, i] = loss_db
+    np.fill_diagonal(shadowing_db, 0.0)
+    neighbours[0, 3] = neighbours[3, 0] = True
+    square = {"num_devices": 4, "seed": seed, "neighbours": neighbours}
+    radio = {"shadowing_db": shadowing_db, "rate_manager": "constant", "mcs": 5}
+    outcomes, relayed = {}, {}
+    for metric in MESH_METRICS:
+        scenario = make_mesh(**square, **radio, metric=metric, path_lifetime_s=2.0)
+        reports = run_mesh(scenario, tmp_path, 3, payload_bytes=200_000)
+        outcomes[metric] = np.array([OUTCOMES[k] for r in reports for k in r.flows.outcome])
+        relayed[metric] = [report.links.frames[[0, 3], 1].min() for report in reports]
+    assert (outcomes["rate"] == "late").all()
+    assert (outcomes["rate_and_loss"] == "delivered").all()
+    assert min(relayed["rate_and_loss"]) > 140  # of 143 segments
+    assert max(relayed["rate"]) < 10

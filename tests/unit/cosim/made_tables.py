@@ -77,6 +77,7 @@ def _devices(
                 count = 0 if dead or not has else int(rng.integers(1, 20))
                 row |= {f"iterations_{name}": count}
                 row |= {f"parameter_variation_{name}": 0.01 if has and works else np.nan}
+                row |= {f"contribution_{name}": 0.1 if has and works else np.nan}
             state = {s: float(rng.uniform(0.1, 0.4)) for s in ("tx", "rx", "cca_busy", "switching")}
             state |= {"idle": 4.0, "sleep": 0.0, "off": 0.0}
             joules = {f"{s}_j": state[s] if works else 0.0 for s in RADIO_STATES}

@@ -19,6 +19,7 @@ def made_case(rng: np.random.Generator, devices: int, modalities: int, **changes
     speed = np.where(available, rng.lognormal(-4.0, 1.0, (devices, modalities)), np.nan)
     case: Case = {
         "speed": speed,
+        "contribution": np.where(available, rng.normal(0.5, 0.5, speed.shape), np.nan),
         "available": available,
         "alive": rng.random(devices) > 0.1,
         "iteration_j": rng.uniform(0.1, 1.0, (devices, modalities)),
@@ -45,6 +46,7 @@ def one_device(**changes: Any) -> Case:
     """One living device with two equal, free-running modalities at 1 J and 1 s an iteration."""
     case: Case = {
         "speed": np.array([[1.0, 1.0]]),
+        "contribution": np.array([[1.0, 1.0]]),
         "available": np.array([[True, True]]),
         "alive": np.array([True]),
         "iteration_j": np.ones((1, 2)),
@@ -265,6 +267,59 @@ def test_the_random_rule_draws_the_same_numbers_whoever_is_alive() -> None:
     np.testing.assert_array_equal(everyone.iterations[half], some.iterations[half])
 
 
+def test_who_contributes_a_quarter_gets_a_quarter_of_the_iterations() -> None:
+    case = one_device(rule="contribution", contribution=np.array([[0.8, 0.2]]), max_iterations=40)
+    np.testing.assert_array_equal(plan(**case).iterations, [[40, 10]])
+    harmful = case | {"contribution": np.array([[0.8, -0.3]])}
+    np.testing.assert_array_equal(plan(**harmful).iterations, [[40, 4]])  # a tenth is the least
+
+
+@pytest.mark.parametrize("contribution", [[0.0, 0.0], [-0.1, 0.0], [0.5, 0.5]])
+def test_contributions_that_say_nothing_leave_the_plan_of_balance(
+    contribution: list[float],
+) -> None:
+    case = one_device(speed=np.array([[4.0, 1.0]]), contribution=np.array([contribution]))
+    plans = [plan(**case | {"rule": rule}).iterations for rule in ("balance", "contribution")]
+    np.testing.assert_array_equal(*plans)
+
+
+def test_the_permuted_rule_takes_the_speed_of_the_next_modality_that_the_device_has() -> None:
+    speed = np.array([[4.0, 9.0, 2.0, 1.0]])
+    case = one_device(
+        speed=speed,
+        contribution=np.ones((1, 4)),
+        available=np.array([[True, False, True, True]]),
+        iteration_j=np.ones((1, 4)),
+        iteration_s=np.ones((1, 4)),
+        max_iterations=40,
+        rule="permuted",
+    )
+    np.testing.assert_array_equal(plan(**case).iterations, [[40, 0, 10, 20]])
+
+
+def test_dropout_spreads_iterations_without_a_look_at_speeds_and_favours_nobody() -> None:
+    devices = 2000
+    case = made_case(
+        np.random.default_rng(9),
+        devices,
+        2,
+        speed=np.tile([3.0, 1.0], (devices, 1)),
+        available=np.ones((devices, 2), dtype=bool),
+        alive=np.ones(devices, dtype=bool),
+        remaining_energy_j=np.full(devices, 1e9),
+        compute_limit_s=1e9,
+        max_iterations=40,
+        rule="dropout",
+    )
+    first = plan(**case | {"rng": np.random.default_rng(3)}).iterations
+    other = case | {"speed": case["speed"][:, ::-1], "rng": np.random.default_rng(3)}
+    np.testing.assert_array_equal(first, plan(**other).iterations)
+    ratio = first[:, 0] / first[:, 1]
+    assert 0.24 < ratio.min() < 0.3
+    assert 3 < ratio.max() < 4.2
+    assert abs(np.log2(ratio).mean()) < 5 * np.sqrt(2 / 3 / devices)  # two uniforms
+
+
 def test_a_still_modality_is_the_slowest_and_the_others_keep_one_iteration() -> None:
     result = plan(**one_device(speed=np.array([[1.0, 0.0]])))
     np.testing.assert_array_equal(result.iterations, [[1, 50]])
@@ -351,7 +406,7 @@ def test_the_dead_get_nothing() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rule": "fair"}, "rule: expected one of balance, uniform"),
+        ({"rule": "fair"}, "rule: expected one of balance, contribution"),
         ({"short_rule": "sleep"}, "short_rule: expected one of best_modality, idle"),
         ({"rounds_left": 0}, "rounds_left: expected at least 1; got 0"),
         ({"max_iterations": 0}, "max_iterations: expected at least 1; got 0"),

@@ -6,11 +6,13 @@ import pytest
 import torch
 from learning_reference import Device, everything_arrives, make_setup
 
-from learning.balance import parameter_variation, update_speed
+from learning.balance import parameter_variation, unmeasured
+from learning.data.batches import draw_batch
 from learning.data.samples import TEST, TRAIN
 from learning.errors import LearningError
 from learning.evaluate import macro_f1
 from learning.learner import Delivery, Learner
+from learning.models import encode
 from learning.payload import decode
 
 N = 4
@@ -64,7 +66,7 @@ def test_inactive_and_idle_devices_stay_as_they_are(made):
     assert (result.flop == 0).tolist() == [False, True, True, False]
     assert np.isnan(result.parameter_variation[1:3]).all()
     for name, value in learner.state().items():
-        if not name.startswith("speed"):
+        if not name.startswith("pace"):
             assert torch.equal(value[1:3], before[name][1:3]), name
             assert not torch.equal(value[0], before[name][0]), name
     assert learner.speed()[1:3].tolist() == [[1.0, 1.0], [1.0, 1.0]]
@@ -158,10 +160,28 @@ def test_speed_is_the_moving_average_of_the_encoders_relative_change(made):
 
 
 def test_a_round_without_a_modality_leaves_its_speed():
-    speed, measured = torch.tensor([[0.4, 1.0]]), torch.tensor([[True, False]])
-    speed, measured = update_speed(speed, measured, torch.tensor([[math.nan, 0.2]]))
-    torch.testing.assert_close(speed, torch.tensor([[0.4, 0.2]]))
-    assert measured.tolist() == [[True, True]]
+    nan = math.nan
+    pace = unmeasured((1, 2))
+    assert pace.speed("cumulative").tolist() == [[1.0, 1.0]]
+    rounds = [  # variation, iterations, contribution
+        ([0.4, nan], [2, 0], [nan, nan]),
+        ([nan, 0.2], [0, 3], [nan, nan]),
+        ([0.1, 0.6], [6, 1], [0.5, -0.2]),
+        ([nan, 0.2], [0, 4], [0.1, nan]),
+    ]
+    for variation, iterations, gain in rounds:
+        pace = pace.update(
+            torch.tensor([variation]), torch.tensor([iterations]), torch.tensor([gain])
+        )
+    assert pace.measured.all()
+    expected = {
+        "step": [0.25, 0.3],  # means of 0.4, 0.1 and of (0.2, 0.6), 0.2
+        "first": [0.4, 0.2],
+        "cumulative": [1.4 / 8, (0.6 + 0.6 + 0.8) / 8],
+    }
+    for metric, value in expected.items():
+        torch.testing.assert_close(pace.speed(metric), torch.tensor([value]))
+    torch.testing.assert_close(pace.contribution, torch.tensor([[0.175, -0.1]]))  # from 0, 0
     nothing = parameter_variation(
         {"a/w": torch.ones(1, 2)}, {"a/w": torch.ones(1, 2)}, torch.tensor([0])
     )
@@ -313,3 +333,31 @@ def test_public_counts_are_those_of_the_partition(made):
     assert learner.modality_names == ("acc", "gyro")
     assert learner.class_counts.sum() == (made.split == TRAIN).sum()
     np.testing.assert_array_equal(learner.class_counts.sum(1), learner.samples_per_device)
+
+
+def test_a_modality_contributes_what_the_loss_grows_by_without_it(made):
+    learner = Learner(make_setup(modality_pattern="thirds", learning_rate=1e-9), made)
+    both = learner.available.all(1)
+    assert 0 < both.sum() < N
+    result = learner.train(0, learner.available.astype(np.int64), EVERYBODY)
+    assert np.isnan(result.contribution[~both]).all()
+    rows = draw_batch(learner._data, 8, 7, 0, 1)
+    state = learner.state()
+    for k in np.flatnonzero(both):
+        label = learner._data.label[rows[k]]
+        evidence = {}
+        for m in ("acc", "gyro"):
+            own = {n: v[k][None] for n, v in state.items() if n.startswith(f"encoder_{m}/")}
+            x = learner._data.inputs[m][rows[k]][None]
+            common, specific = (z[0] for z in encode(learner._model, own, m, x))
+            evidence[m] = common @ state["head/common_weight"][k].T
+            evidence[m] += specific @ state[f"encoder_{m}/specific_weight"][k].T
+        bias = state["head/bias"][k]
+
+        def loss(logits, label=label):
+            return float(torch.nn.functional.cross_entropy(logits, label))
+
+        fused = loss((evidence["acc"] + evidence["gyro"]) / 2 + bias)
+        for column, other in enumerate(("gyro", "acc")):
+            gain = loss(evidence[other] + bias) - fused
+            assert result.contribution[k, column] == pytest.approx(gain, abs=1e-5)

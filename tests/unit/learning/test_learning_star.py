@@ -39,14 +39,14 @@ def test_the_server_becomes_the_mean_by_sample_counts_and_everyone_takes_it(made
     count = learner.samples_per_device
     server = learner.state()
     for name, value in trained.items():
-        if name.startswith("speed"):
+        if name.startswith("pace"):
             continue
         by_hand = sum(float(count[k]) * value[k].double() for k in range(1, N)) / count[1:].sum()
         torch.testing.assert_close(server[name][0].double(), by_hand, atol=1e-6, rtol=1e-5)
         assert torch.equal(server[name][1], value[1]), "in a round that goes up all keep their own"
     up_and_down(learner, 1)
     for name, value in learner.state().items():
-        if not name.startswith("speed"):
+        if not name.startswith("pace"):
             assert torch.equal(value, server[name][:1].expand_as(value)), name
 
 
