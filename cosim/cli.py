@@ -114,8 +114,10 @@ def run(config: RunConfig, destination: Path) -> None:
     scenario = bridge.make_scenario(config)
     if config.network.kind == "ns3":
         check_installation()
-    learner = Learner(learning_setup(config), load_data(learning_setup(config).data))
+    data = load_data(learning_setup(config).data)
+    learner = Learner(learning_setup(config), data)
     folder = RunFolder(destination, config)
+    folder.add_partition(record.partition_table(data, learner))
     timings = {"ns3_s": 0.0, "learning_s": 0.0}
     network: Network | None = None
     with _logging_to(folder.log):
@@ -226,7 +228,8 @@ def _finish(
     folder: RunFolder, config: RunConfig, timings: dict[str, float], started: float
 ) -> None:
     """Draw, report and publish a complete run."""
-    figures.draw_all(folder.tables(), folder.path / "figures")
+    tables = folder.tables() | {"partition": folder.partition()}
+    figures.draw_all(tables, folder.path / "figures")
     timings["total_s"] = time.perf_counter() - started
     timings["rest_s"] = timings["total_s"] - timings["ns3_s"] - timings["learning_s"]
     folder.finish(record.make_manifest(config, folder, "complete", timings))

@@ -201,6 +201,44 @@ def draw_iterations(
     return ax
 
 
+def draw_partition(partition: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the training samples of each device by class, area by number; names say modalities.
+
+    Args:
+        partition: the partition table.
+        ax: where to draw.
+
+    Leaves out: devices without data, subjects and recordings.
+    """
+    counts = partition.pivot_table(
+        index="device", columns="class", values="samples", aggfunc="sum", fill_value=0
+    )
+    device, kind = (place.ravel() for place in np.indices(counts.shape))
+    size = counts.to_numpy(dtype=float).ravel()
+    largest = (250.0 if len(counts) <= 12 else 3000.0 / len(counts)) / max(1.0, size.max())
+    some = size > 0
+    ax.scatter(kind[some], device[some], s=largest * size[some], color=BLUE, linewidths=0.0)
+    names = [name for name in map(str, partition) if name.startswith("has_")]
+    has = partition.groupby("device")[names].first()
+    lacks = not has.to_numpy().all()
+    ax.set_yticks(
+        range(len(counts)),
+        [
+            f"{k} ({', '.join(n.removeprefix('has_') for n in names if has.loc[k, n])})"
+            if lacks
+            else str(k)
+            for k in counts.index
+        ],
+        fontsize=float(np.clip(250 / len(counts), 3, 8)),
+    )
+    ax.set_xticks(range(counts.shape[1]), list(counts.columns), rotation=90)
+    ax.set_xlim(-0.6, counts.shape[1] - 0.4)
+    ax.set_ylim(len(counts) - 0.4, -0.6)
+    ax.set_ylabel("Device")
+    ax.set_title(f"{int(size.sum())} training samples, largest {int(size.max())}")
+    return ax
+
+
 def modalities_of(devices: pd.DataFrame) -> list[str]:
     """Names of the modalities in a devices table, in its column order."""
     prefix = "iterations_"
@@ -211,7 +249,7 @@ def draw_all(tables: Mapping[str, pd.DataFrame], out_dir: Path) -> list[Path]:
     """Write every figure of a run as PNG (200 dpi) and PDF; the same tables give the same bytes.
 
     Args:
-        tables: "rounds", "devices" and "links" of a run with at least one round.
+        tables: "rounds", "devices", "links" and "partition" of a run with at least one round.
         out_dir: made if missing; files of the same names are replaced.
 
     Returns:
@@ -237,6 +275,11 @@ def draw_all(tables: Mapping[str, pd.DataFrame], out_dir: Path) -> list[Path]:
             draw(figure.subplots())
             written += _save(figure, out_dir / name)
         written += _save(_iterations_figure(devices), out_dir / "iterations")
+        partition = tables["partition"]
+        height_in = 1.5 + min(0.22 * partition["device"].nunique(), 6.0)
+        figure = Figure(figsize=(WIDTH_IN, height_in))
+        draw_partition(partition, figure.subplots())
+        written += _save(figure, out_dir / "partition")
     return written
 
 

@@ -28,6 +28,7 @@ from cosim.errors import OutputError
 from cosim.loop import RoundRecord
 from cosim.seeds import NS3_RNG_SEED
 from learning.data.own_data import is_own_data
+from learning.data.samples import MultiModalData
 from learning.learner import Learner
 from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.own_scenario import is_own
@@ -112,6 +113,10 @@ class RunFolder:
         return self.path / "rounds.parts"
 
     @property
+    def _partition(self) -> Path:
+        return self.path / "partition.parquet"
+
+    @property
     def ns3_log(self) -> Path:
         """Where the ns-3 child prints."""
         return self.path / "ns3.log"
@@ -135,6 +140,15 @@ class RunFolder:
                 f" ({error.strerror}); finished rounds are kept there; free space and run again"
             ) from None
         self._num_rounds += 1
+
+    def add_partition(self, table: pd.DataFrame) -> None:
+        """Store who holds which data, before the first round."""
+        _write(table, self._partition)
+        self._hashes["partition"] = file_hash(self._partition)
+
+    def partition(self) -> pd.DataFrame:
+        """Return who holds which data."""
+        return pd.read_parquet(self._partition)
 
     @property
     def num_rounds(self) -> int:
@@ -264,6 +278,23 @@ def _versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "absent"
     return found
+
+
+def partition_table(data: MultiModalData, learner: Learner) -> pd.DataFrame:
+    """Say who holds what: a row per device and recording that it trains on."""
+    held = learner.holder >= 0
+    samples = pd.DataFrame(
+        {
+            "device": learner.holder[held],
+            "recording": data.recording[held],
+            "subject": data.subject[held],
+            "class": np.array(data.class_names)[data.label[held]],
+        }
+    )
+    table = samples.groupby(list(samples.columns)).size().rename("samples").reset_index()
+    for index, name in enumerate(learner.modality_names):
+        table[f"has_{name}"] = learner.available[table["device"], index]
+    return table
 
 
 def to_tables(

@@ -45,6 +45,11 @@ CAPTIONS = {
         "Joules of all devices in each round. Only compute, at the bottom, follows from the "
         "iteration plan; idle is the price of listening.",
     ),
+    "partition": (
+        "Training data",
+        "Samples of each device by class: the larger the dot, the more. Where devices lack a "
+        "modality, those that they have stand behind their number.",
+    ),
     "iterations": (
         "Local iterations",
         "Iterations of each device and round, a panel for each modality. Grey: the device lacks "

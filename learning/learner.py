@@ -61,7 +61,7 @@ class Learner:
     """Owns the models of n devices; every result is decided by the setup, data and arguments.
 
     modality_names: m names; available (n, m) bool; samples_per_device (n,): training windows;
-    class_counts (n, C): those windows by class.
+    class_counts (n, C): those windows by class; holder (N,): who has a sample, -1 for nobody.
     Raises LearningError when the data cannot be dealt to the devices.
     """
 
@@ -71,8 +71,8 @@ class Learner:
         self._options = resolve_options(setup.method, self._method, setup.method_options)
         self.modality_names = tuple(data.modalities)
         self.available = usable_modalities(setup, self._method, self.modality_names)
-        owner = holders(data, setup.data, self._method.topology)
-        self._data = gather_device_data(data, owner, n, setup.data.normalisation)
+        self.holder = holders(data, setup.data, self._method.topology)
+        self._data = gather_device_data(data, self.holder, n, setup.data.normalisation)
         self.samples_per_device = self._data.count
         self.class_counts = self._data.class_counts
         specific_dim = self._method.specific_dim(setup)

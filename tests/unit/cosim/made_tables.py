@@ -17,6 +17,7 @@ class Run:
     devices: pd.DataFrame
     links: pd.DataFrame
     flows: pd.DataFrame
+    partition: pd.DataFrame
     manifest: dict[str, Any]
 
 
@@ -37,6 +38,7 @@ def made_run(
         devices=table,
         links=_links(table, rng),
         flows=flows,
+        partition=_partition(devices, modalities),
         manifest={
             "status": "complete",
             "run_id": "made-0123",
@@ -94,6 +96,21 @@ def _devices(
             row |= {"revived_at_s": np.nan}
             row |= {"sent_bytes": 4000, "received_bytes": 3500}
             rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _partition(devices: int, modalities: tuple[str, ...]) -> pd.DataFrame:
+    """Give device k the classes up to its number, two recordings of 10 (k + 1) samples of each."""
+    rows = []
+    for k in range(devices):
+        has = {f"has_{name}": (k + i) % 3 != 2 for i, name in enumerate(modalities)}
+        for c in range(k + 1):
+            rows += [
+                {"device": k, "recording": 2 * c + i, "subject": i, "class": f"class_{c}"}
+                | {"samples": 10 * (k + 1)}
+                | has
+                for i in range(2)
+            ]
     return pd.DataFrame(rows)
 
 

@@ -16,6 +16,7 @@ from cosim.figures import (
     draw_all,
     draw_energy_by_state,
     draw_iterations,
+    draw_partition,
     draw_remaining_energy,
     draw_topology,
     modalities_of,
@@ -27,7 +28,7 @@ def empty_axes() -> Axes:
 
 
 def tables_of(run: Run) -> dict[str, pd.DataFrame]:
-    return {"rounds": run.rounds, "devices": run.devices, "links": run.links}
+    return {name: getattr(run, name) for name in ("rounds", "devices", "links", "partition")}
 
 
 def test_topology_colours_each_measured_pair_by_the_mean_rate_of_both_directions() -> None:
@@ -154,6 +155,18 @@ def test_the_heat_map_holds_the_counts_and_masks_the_zeros() -> None:
     assert image.get_clim() == (0, 50)
 
 
+def test_the_partition_has_a_dot_per_device_and_class_whose_area_is_its_samples() -> None:
+    ax = draw_partition(made_run(devices=4).partition, empty_axes())
+    dots = ax.collections[0]
+    at = [tuple(map(int, place)) for place in np.asarray(dots.get_offsets())]
+    assert at == [(c, k) for k in range(4) for c in range(k + 1)]  # class, device
+    area = np.asarray(dots.get_sizes())
+    np.testing.assert_allclose(area / area[0], [k + 1 for k in range(4) for _ in range(k + 1)])
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == ["0 (acc, gyro)", "1 (acc)", "2 (gyro)", "3 (acc, gyro)"]
+    assert ax.get_title() == "600 training samples, largest 80"  # 20 (1 + 2 2 + 3 3 + 4 4)
+
+
 def test_modalities_are_read_from_the_column_names() -> None:
     assert modalities_of(made_run(rounds=1, modalities=("b", "a_c")).devices) == ["b", "a_c"]
 
@@ -165,7 +178,7 @@ def test_all_figures_are_written_twice_with_the_same_bytes_at_700_pixels(tmp_pat
     second = draw_all(tables_of(run), tmp_path / "second")
     assert [path.name for path in first] == [path.name for path in second]
     assert {path.suffix for path in first} == {".png", ".pdf"}
-    assert len(first) == 14
+    assert len(first) == 16
     for one, two in zip(first, second, strict=True):
         assert one.read_bytes() == two.read_bytes()
         if one.suffix == ".png":  # 3.5 in at 200 dpi; the width stands in the IHDR chunk

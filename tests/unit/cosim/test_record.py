@@ -21,8 +21,9 @@ from cosim.config import RunConfig
 from cosim.config_sources import load
 from cosim.errors import OutputError
 from cosim.loop import RoundRecord, run_rounds
-from cosim.record import TABLES, RunFolder, make_manifest, run_id, to_tables
+from cosim.record import TABLES, RunFolder, make_manifest, partition_table, run_id, to_tables
 from learning.data.dataset import load as load_data
+from learning.data.samples import TRAIN
 from learning.learner import Learner
 from ns3_scenarios.ideal import IdealNetwork
 
@@ -385,3 +386,26 @@ def test_two_files_of_one_name_are_both_kept(tmp_path: Path) -> None:
     )
     path = RunFolder(tmp_path / "out", config).path
     assert [(path / name).read_text() for name in ("mine.py", "2-mine.py")] == ["a", "b"]
+
+
+def test_the_partition_says_who_holds_each_recording_and_is_hashed(
+    tmp_path: Path, run: Run
+) -> None:
+    data = load_data(learning_setup(run.config).data)
+    folder = RunFolder(tmp_path / "run", run.config)
+    folder.add_partition(partition_table(data, run.learner))
+    table = folder.partition()
+    assert table["samples"].sum() == (data.split == TRAIN).sum()
+    assert table.groupby("recording")["device"].nunique().max() == 1
+    for row in table.sample(10, random_state=0).to_dict("records"):
+        own = data.recording == row["recording"]
+        assert set(data.subject[own]) == {row["subject"]}
+        names = np.array(data.class_names)[data.label[own]]
+        assert row["samples"] == (names == row["class"]).sum()
+        assert row["has_acc"] == run.learner.available[row["device"], 0]
+    counts = table.groupby("device")["samples"].sum()
+    np.testing.assert_array_equal(counts, run.learner.samples_per_device)
+    finish(folder, run)
+    manifest = json.loads((folder.path / "manifest.json").read_text(encoding="utf-8"))
+    stored = (folder.path / "partition.parquet").read_bytes()
+    assert manifest["table_sha256"]["partition"] == hashlib.sha256(stored).hexdigest()
