@@ -169,6 +169,7 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
         rng_run=config.seed,
         routing=net.routing,
         ap_height_m=net.ap_height_m,
+        ap_is_device=net.ap_is_device,
         ns3_defaults={name.removeprefix("ns3::"): v for name, v in net.ns3_defaults.items()},
         interference=Interference(
             kind=net.interference,
@@ -276,6 +277,14 @@ def _currents(config: RunConfig) -> RadioCurrents:
 
 
 def _positions_m(config: RunConfig) -> FloatArray:
+    position_m = _placed_m(config)
+    if config.network.ap_is_device:  # in the middle of the others
+        position_m[0, :2] = position_m[1:, :2].mean(axis=0)
+        position_m[0, 2] = config.network.ap_height_m
+    return position_m
+
+
+def _placed_m(config: RunConfig) -> FloatArray:
     net, n, height_m = config.network, config.network.num_devices, config.network.device_height_m
     if (net.placement == "file") != (net.placement_file is not None):
         raise ScenarioError(

@@ -218,6 +218,11 @@ class NetworkConfig(Placement, ChannelFields, RadioFields, InterferenceFields):
         " boot_s of 15 or so to find its routes) or aodv",
     )
     ap_height_m: float = quantity(3.0, "Height of the access point", "m", 0.0, 200.0)
+    ap_is_device: bool = Field(
+        False,
+        description="Infrastructure: device 0 is the access point itself, with a battery like any"
+        " other (energy.device_file); the server of a star is then one hop away",
+    )
     boot_s: float = quantity(
         3.0,
         "Time before the first round, without charge to the batteries, in which devices find"

@@ -50,6 +50,11 @@ def check(scenario: NetworkScenario) -> None:
             " 802.11s has no power save, and an access point here keeps no frames for sleepers);"
             " use scenario adhoc80211 or d2d"
         )
+    if scenario.ap_is_device and scenario.name != "infrastructure":
+        raise ScenarioError(
+            f"network.ap_is_device: expected false with scenario {scenario.name}, got true; use"
+            " scenario infrastructure"
+        )
     if own_scenario.is_own(scenario.name):
         return
     if scenario.routing != "direct" and scenario.name not in AD_HOC:

@@ -4,12 +4,13 @@
        .   :   :   .       the AP in their middle, at a height of its own, on mains power
       o   o  o  o   o       any 802.11 OFDM standard, one radio each
                             a message is on the air twice: up to the AP and down again
-    one battery per station, none at the AP
+    one battery per station, none at the AP, unless it is a device
 
 A link of the tables is such a pair of hops: its frames, airtime and losses are those of both, and
-each of the two is_peer if both are associated.
+each of the two is_peer if both are associated. With ap_is_device the access point is device 0, has
+a battery, and sends and receives itself: links with it are one hop.
 
-Left out: roaming between access points, power save, a server behind the access point. With umi and
+Left out: roaming between access points, power save, a wire behind the access point. With umi and
 uma the AP must have the model's height of a base station; what one station then hears of another
 (which only matters to carrier sensing) is outside the model, and ns-3 takes the lower one as base.
 """
@@ -25,7 +26,7 @@ from ns3_scenarios.scenario import NetworkScenario
 
 def check(scenario: NetworkScenario) -> None:
     """Refuse channels that say nothing of the access point, and frames that mix destinations."""
-    if scenario.channel.path_loss == "trace":
+    if scenario.channel.path_loss == "trace" and not scenario.ap_is_device:
         raise ScenarioError(
             "network.path_loss: expected a model with scenario infrastructure, got trace (it has no"
             " row for the access point)"
@@ -36,26 +37,42 @@ def check(scenario: NetworkScenario) -> None:
             f" {scenario.radio.max_amsdu_bytes} (an A-MSDU to the access point has several"
             " destinations)"
         )
+    if scenario.ap_is_device and scenario.mobility.moves:
+        raise ScenarioError(
+            f"network.mobility: expected static with ap_is_device, got {scenario.mobility.kind}"
+            " (the access point would move, too)"
+        )
     n = scenario.num_devices
-    to_ap = np.zeros((n + 1, n + 1), dtype=np.bool_)
-    to_ap[n, :n] = to_ap[:n, n] = True
-    scenario.channel.check(np.vstack([scenario.position_m, _ap_position_m(scenario)]), to_ap)
+    position_m = scenario.position_m
+    if not scenario.ap_is_device:
+        position_m = np.vstack([position_m, _ap_position_m(scenario)])
+    ap = 0 if scenario.ap_is_device else n
+    to_ap = np.zeros((len(position_m), len(position_m)), dtype=np.bool_)
+    to_ap[ap, :] = to_ap[:, ap] = True
+    to_ap[ap, ap] = False
+    scenario.channel.check(position_m, to_ap)
 
 
 def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
-    """Build the network; return the stations' devices (IP and radio) and, behind them, the AP."""
+    """Build the network; return the devices and their radios, then that of a relaying AP."""
     attributes.set_defaults(ns, scenario)
     nodes = mobility.make_nodes(ns, scenario.position_m, scenario.mobility)
-    ap_node = ns.cosim_native.StaticNodes(_ap_position_m(scenario).tolist())
     phy = channel.make_phy(ns, scenario, nodes)
     radio.configure(ns, scenario.radio, phy)
-    stations = radio.install(ns, scenario.radio, phy, "ns3::StaWifiMac", nodes)
-    access_point = radio.install(ns, scenario.radio, phy, "ns3::ApWifiMac", ap_node)
-    stations.Add(access_point)
-    ns.WifiHelper.AssignStreams(stations, 0)
     n = scenario.num_devices
-    devices = [stations.Get(i) for i in range(n)]
-    return devices, [*devices, stations.Get(n)]
+    if scenario.ap_is_device:
+        ap_node, station_nodes = ns.NodeContainer(nodes.Get(0)), ns.NodeContainer()
+        for i in range(1, n):
+            station_nodes.Add(nodes.Get(i))
+        both = radio.install(ns, scenario.radio, phy, "ns3::ApWifiMac", ap_node)
+        both.Add(radio.install(ns, scenario.radio, phy, "ns3::StaWifiMac", station_nodes))
+    else:
+        ap_node = ns.cosim_native.StaticNodes(_ap_position_m(scenario).tolist())
+        both = radio.install(ns, scenario.radio, phy, "ns3::StaWifiMac", nodes)
+        both.Add(radio.install(ns, scenario.radio, phy, "ns3::ApWifiMac", ap_node))
+    ns.WifiHelper.AssignStreams(both, 0)
+    radios = [both.Get(i) for i in range(both.GetN())]
+    return radios[:n], radios
 
 
 def _ap_position_m(scenario: NetworkScenario) -> Any:

@@ -128,10 +128,10 @@ class NetworkScenario:
     contact_distance_m: devices this close are in contact, for the tables only. initial_energy_j
     (at the start of the first round), battery_capacity_j, harvest_power_w (n).
     routing: direct, or the routing protocol of an ad hoc network. ap_height_m: of the access point,
-    where there is one. radio_sleep: a radio sleeps while its device computes. revival_j: battery at
-    which a device that ran empty comes back, some time after; inf for never. ns3_defaults:
-    attributes of ns-3 by their names below ns3::, on top of what the scenario sets. Raises
-    ScenarioError where a field does not fit the others.
+    where there is one; ap_is_device: it is device 0. radio_sleep: a radio sleeps while its device
+    computes. revival_j: battery at which a device that ran empty comes back, some time after; inf
+    for never. ns3_defaults: attributes of ns-3 by their names below ns3::, on top of what the
+    scenario sets. Raises ScenarioError where a field does not fit the others.
     """
 
     name: str
@@ -153,6 +153,7 @@ class NetworkScenario:
     rng_run: int
     routing: str
     ap_height_m: float
+    ap_is_device: bool
     ns3_defaults: dict[str, str]
     interference: Interference
     radio_sleep: bool = False

@@ -1,6 +1,7 @@
 #include "network.h"
 
 #include "ns3/aodv-helper.h"
+#include "ns3/ap-wifi-mac.h"
 #include "ns3/arp-cache.h"
 #include "ns3/internet-stack-helper.h"
 #include "ns3/ipv4-address-helper.h"
@@ -74,8 +75,9 @@ AddQueuePerCategory(Ptr<NetDevice> device)
 bool
 IsAssociated(const Device& device)
 {
-    auto station = DynamicCast<StaWifiMac>(device.radio->GetMac());
-    return station && station->IsAssociated();
+    const auto mac = device.radio->GetMac();
+    auto station = DynamicCast<StaWifiMac>(mac);
+    return station ? station->IsAssociated() : DynamicCast<ApWifiMac>(mac) != nullptr;
 }
 
 template <typename Out, typename In>

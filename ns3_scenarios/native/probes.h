@@ -119,18 +119,50 @@ class LinkProbe
     }
 
     // The ends of a data frame; RELAY where it is for all, or no device's.
-    std::pair<int, int> EndsOf(const WifiPsdu& psdu) const
+    std::pair<int, int> EndsOf(const WifiMacHeader& header) const
     {
-        const auto& header = psdu.GetHeader(0);
-        if (!header.HasData() || psdu.GetAddr1().IsGroup())
+        if (!header.HasData() || header.GetAddr1().IsGroup())
         {
             return {RELAY, RELAY};
         }
         const int to = header.IsToDs() && !header.IsFromDs() ? DeviceOf(header.GetAddr3())
-                                                             : DeviceOf(psdu.GetAddr1());
+                                                             : DeviceOf(header.GetAddr1());
         const int from = header.IsFromDs() && !header.IsToDs() ? DeviceOf(header.GetAddr3())
-                                                               : DeviceOf(psdu.GetAddr2());
+                                                               : DeviceOf(header.GetAddr2());
         return {from, to};
+    }
+
+    // The MPDUs of a PSDU by link: those that a station sends to its access point may be for several.
+    struct Share
+    {
+        double frames{0};
+        double bytes{0};
+        double received{0};
+        double receivedBytes{0};
+    };
+
+    std::map<size_t, Share> SharesOf(const WifiPsdu& psdu,
+                                     const std::vector<bool>* outcomes = nullptr) const
+    {
+        std::map<size_t, Share> shares;
+        for (size_t i = 0; i < psdu.GetNMpdus(); ++i)
+        {
+            const auto [from, to] = EndsOf(psdu.GetHeader(i));
+            if (from == RELAY || to == RELAY)
+            {
+                continue;
+            }
+            const double bytes = (*std::next(psdu.begin(), i))->GetSize();
+            Share& share = shares[Link(from, to)];
+            share.frames += 1;
+            share.bytes += bytes;
+            if (outcomes && i < outcomes->size() && (*outcomes)[i])
+            {
+                share.received += 1;
+                share.receivedBytes += bytes;
+            }
+        }
+        return shares;
     }
 
     bool IsBroadcast(const WifiPsdu& psdu) const
@@ -160,22 +192,26 @@ class LinkProbe
                 {
                     if (to != device)
                     {
-                        CountSent(Link(device, to), *psdu, rateBps, onAirS);
+                        CountSent(Link(device, to), psdu->GetNMpdus(), rateBps, onAirS);
                     }
                 }
                 continue;
             }
-            const auto [from, to] = EndsOf(*psdu);
-            if (from != RELAY && to != RELAY)
+            const auto shares = SharesOf(*psdu);
+            double bytes = 0;
+            for (const auto& [link, share] : shares)
             {
-                CountSent(Link(from, to), *psdu, rateBps, onAirS);
+                bytes += share.bytes;
+            }
+            for (const auto& [link, share] : shares)
+            {
+                CountSent(link, share.frames, rateBps, onAirS * (share.bytes / bytes));
             }
         }
     }
 
-    void CountSent(size_t link, const WifiPsdu& psdu, double rateBps, double onAirS)
+    void CountSent(size_t link, double frames, double rateBps, double onAirS)
     {
-        const double frames = psdu.GetNMpdus();
         sentFrames[link] += frames;
         rateBpsSum[link] += frames * rateBps;
         airtimeS[link] += onAirS;
@@ -194,32 +230,35 @@ class LinkProbe
         {
             m_powerDbm[Link(sender, device)] = signal.rssi;
         }
-        const bool isBroadcast = IsBroadcast(*psdu) && sender != RELAY && device != RELAY;
-        const auto [from, to] = isBroadcast ? std::pair{sender, device} : EndsOf(*psdu);
-        const bool isMine = isBroadcast || (device != RELAY ? DeviceOf(psdu->GetAddr1()) == device
-                                            : psdu->GetHeader(0).IsToDs());
-        if (from == RELAY || to == RELAY || !isMine)
-        {
-            return;
-        }
         // A frame that was on the air when the round began was counted as sent in the last one.
         if ((sender == RELAY ? m_relaySentAt : m_lastSentAt[sender]) < m_resetAt)
         {
             return;
         }
-        const size_t link = Link(from, to);
-        for (size_t i = 0; i < outcomes.size(); ++i)
+        std::map<size_t, Share> shares;
+        if (IsBroadcast(*psdu) && sender != RELAY && device != RELAY)
         {
-            if (outcomes[i])
+            Share& share = shares[Link(sender, device)];
+            for (size_t i = 0; i < outcomes.size(); ++i)
             {
-                receivedFrames[link] += 1;
-                receivedBytes[link] += (*std::next(psdu->begin(), i))->GetSize();
+                share.received += outcomes[i];
+                share.receivedBytes += outcomes[i] ? (*std::next(psdu->begin(), i))->GetSize() : 0;
             }
         }
-        if (heard)
+        else if (device != RELAY ? DeviceOf(psdu->GetAddr1()) == device
+                                 : psdu->GetHeader(0).IsToDs())
         {
-            snrDbSum[link] += 10 * std::log10(signal.snr);
-            snrSamples[link] += 1;
+            shares = SharesOf(*psdu, &outcomes);
+        }
+        for (const auto& [link, share] : shares)
+        {
+            receivedFrames[link] += share.received;
+            receivedBytes[link] += share.receivedBytes;
+            if (heard)
+            {
+                snrDbSum[link] += 10 * std::log10(signal.snr);
+                snrSamples[link] += 1;
+            }
         }
     }
 

@@ -46,6 +46,23 @@ def test_stations_reach_each_other_through_the_access_point(tmp_path: Path) -> N
     assert np.nanmax(report.links.loss_ratio) < 0.3
 
 
+def test_an_access_point_that_is_a_device_is_one_hop_away_and_still_relays(tmp_path: Path) -> None:
+    flags = "num_devices=3 shadowing_sigma_db=0 ap_is_device ap_height_m=5"
+    scenario = scenario_of("infrastructure", flags)
+    np.testing.assert_allclose(
+        scenario.position_m[0], [15.0, 15.0, 5.0]
+    )  # between (30, 0), (0, 30)
+    pairs = (np.array([0, 1, 1]), np.array([1, 0, 2]))
+    report = run_mesh(scenario, tmp_path, 2, pairs=pairs, payload_bytes=14_000)[1]
+    assert delivered(report).all()
+    assert report.links.is_peer.sum() == 6
+    # Ten datagrams and the acknowledgements of ten others; from 1 to 2 each is sent twice.
+    assert report.links.frames[[0, 1], [1, 0]].tolist() == pytest.approx([11, 11], abs=4)
+    assert report.links.frames[1, 2] == pytest.approx(20, abs=4)
+    assert (report.energy.state_s[0] > 0).any()  # its radio is metered like any other
+    np.testing.assert_allclose(report.energy.state_s.sum(axis=1), report.duration_s, rtol=1e-9)
+
+
 @pytest.mark.parametrize("routing", ["olsr", "aodv"])
 def test_a_routing_protocol_forwards_where_direct_neighbours_do_not_hear_each_other(
     tmp_path: Path, routing: str

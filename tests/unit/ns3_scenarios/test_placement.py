@@ -97,6 +97,12 @@ def test_a_run_that_outlasts_a_stopping_trace_is_refused(tmp_path: Path) -> None
         ("adhoc80211", "path_loss=two_ray device_height_m=0", "expected above 0.1 m"),
         ("mesh80211", "routing=olsr", "expected direct with scenario mesh80211"),
         ("mesh80211", "mesh_root=9", "expected -1 to 8, got 9"),
+        ("mesh80211", "ap_is_device", "got true; use scenario infrastructure"),
+        (
+            "infrastructure",
+            "ap_is_device mobility=gauss_markov",
+            "the access point would move",
+        ),
         ("infrastructure", "max_amsdu_bytes=3839", "expected 0 with scenario infrastructure"),
         ("adhoc80211", "min_speed_mps=3", "expected at most max_speed_mps (1.5)"),
         ("adhoc80211", "mobility=random_waypoint mobility_area_m=20", "got device 1 at (30, 0)"),
