@@ -326,6 +326,7 @@ def _devices_table(
         "accuracy": evaluation.accuracy,
         "macro_f1": evaluation.macro_f1,
         **{f"accuracy_{name}": v for name, v in evaluation.subset_accuracy.items()},
+        "modality_imbalance": evaluation.modality_imbalance,
         "feature_distance": evaluation.feature_distance,
         "consensus_distance": evaluation.consensus_distance,
         "train_loss": trained.loss,

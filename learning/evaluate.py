@@ -40,6 +40,14 @@ class Evaluation:
     feature_distance: NDArray[np.float64]
     consensus_distance: NDArray[np.float64]
 
+    @property
+    def modality_imbalance(self) -> NDArray[np.float64]:
+        """Accuracy of the best modality alone minus that of the worst (n,); NaN if not two."""
+        best = np.where(np.isnan(self.modality_accuracy), -np.inf, self.modality_accuracy).max(1)
+        worst = np.where(np.isnan(self.modality_accuracy), np.inf, self.modality_accuracy).min(1)
+        several = (~np.isnan(self.modality_accuracy)).sum(1) > 1
+        return np.where(several, best - worst, np.nan)
+
 
 def evaluate_stack(
     model: Model,

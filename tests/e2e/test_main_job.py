@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -308,6 +309,33 @@ def test_an_interrupted_run_keeps_finished_rounds_and_leaves_no_process(
     kept, manifest = kept_rounds(tmp_path)
     assert manifest["status"] == "interrupted"
     assert kept == manifest["rounds"] >= 2
+
+
+DIVERGES = """
+from learning.losses import fused_loss
+from learning.methods.interface import Method, Rules
+
+def begin(round_):
+    factor = 1e30 if round_.index == 2 else 1.0
+    return Rules(lambda passed, label, step: fused_loss(passed, label) * factor * factor)
+
+METHOD = Method(begin)
+"""
+
+
+def test_a_run_that_diverges_names_device_and_round_and_keeps_the_last_good_models(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "boom.py").write_text(DIVERGES, encoding="utf-8")
+    words = (*IDEAL, "--learning.rounds=4", "--learning.method=boom.py", "--output=run")
+    done = run_script(tmp_path, *words)
+    assert done.returncode == 2
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+    assert re.search(r"got inf for device 0 in step 1 of round 2", line), line
+    kept, manifest = kept_rounds(tmp_path)
+    assert (kept, manifest["status"]) == (2, "failed")
+    state = torch.load(tmp_path / "run.partial" / "checkpoint" / "learner.pt", weights_only=True)
+    assert all(v.isfinite().all() for v in state.values() if v.is_floating_point())
 
 
 @pytest.mark.ns3

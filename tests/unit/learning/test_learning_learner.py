@@ -262,6 +262,11 @@ def test_accuracy_is_that_of_each_devices_own_model_one_window_at_a_time(made):
                 assert score == pytest.approx(alone_hits[m] / len(test), abs=1e-9)
             else:
                 assert np.isnan(score)
+        if len(own) == 2:
+            apart = abs(alone_hits["acc"] - alone_hits["gyro"]) / len(test)
+            assert scores.modality_imbalance[k] == pytest.approx(apart, abs=1e-9)
+        else:
+            assert np.isnan(scores.modality_imbalance[k])
 
 
 def test_macro_f1_is_the_mean_of_the_classes_f1_by_hand():
