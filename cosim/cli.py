@@ -147,7 +147,7 @@ def run(config: RunConfig, destination: Path) -> None:
 
 def learning_setup(config: RunConfig) -> LearningSetup:
     """Turn the configuration into the learning side's own."""
-    given = config.learning.model_dump(exclude={"rounds"})
+    given = config.learning.model_dump(exclude={"rounds", "evaluate_every"})
     given |= {"num_devices": config.network.num_devices, "seed": config.seed}
     data, exchange = (
         {field.name: given.pop(field.name) for field in fields(kind)}
@@ -175,7 +175,8 @@ def _with_progress(rounds: Iterator[RoundRecord], config: RunConfig) -> Iterator
             share = float(flows.delivered_bytes.sum()) / offered if offered else 1.0
             measured = each.evaluation.accuracy[each.alive_at_start]
             measured = measured[np.isfinite(measured)]  # a server has no data of its own
-            accuracy = f"accuracy {measured.mean():.3f}" if measured.size else "no device alive"
+            nothing = "not evaluated" if each.alive_at_start.any() else "no device alive"
+            accuracy = f"accuracy {measured.mean():.3f}" if measured.size else nothing
             left_j = np.maximum(energy.remaining_energy_j, 0.0).sum()
             line = f"{accuracy}, delivered {share:.3f}, left {left_j:.0f} J"
             bar.set_postfix_str(line)

@@ -194,3 +194,6 @@ class LearningConfig(DataFields, ExchangeFields, MethodFields):
     """Data, exchange, method and training."""
 
     rounds: int = quantity(30, "Rounds to run", "", 1, 100000)
+    evaluate_every: int = quantity(
+        1, "Evaluate in every so manieth round, and in the last", "", 1, 100000
+    )

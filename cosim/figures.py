@@ -105,6 +105,9 @@ def draw_accuracy(rounds: pd.DataFrame, ax: Axes, against: str = "round") -> Axe
     low, mean, high = (
         100.0 * _floats(rounds[f"accuracy_{name}"]) for name in ("min", "mean", "max")
     )
+    known = ~np.isnan(mean)
+    if known.any():
+        x, low, mean, high = x[known], low[known], mean[known], high[known]
     band = ax.fill_between(x, low, high, alpha=0.2, color=BLUE, linewidth=0.0)
     (line,) = ax.plot(x, mean, color=BLUE, marker="o" if len(x) < 30 else "")
     if len(x) == 1:  # a band over one point has no area

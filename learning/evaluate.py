@@ -108,6 +108,19 @@ def evaluate_stack(
     )
 
 
+def no_evaluation(available: NDArray[np.bool_], names: tuple[str, ...]) -> Evaluation:
+    """Return NaN for everything, under the names that an evaluation has."""
+    nothing = np.full(len(available), np.nan)
+    return Evaluation(
+        accuracy=nothing,
+        macro_f1=nothing,
+        modality_accuracy=np.full(available.shape, np.nan),
+        subset_accuracy=_named_subsets(dict.fromkeys(_subsets(names), nothing), len(names)),
+        feature_distance=nothing,
+        consensus_distance=nothing,
+    )
+
+
 def _subsets(names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     for size in range(1, len(names) + 1):
         yield from combinations(names, size)

@@ -18,7 +18,7 @@ from learning.data.holders import holders, usable_modalities
 from learning.data.samples import SPLIT_NAMES
 from learning.delivery import Delivery, PartialMessage, Payload
 from learning.errors import LearningError
-from learning.evaluate import Evaluation, evaluate_stack
+from learning.evaluate import Evaluation, evaluate_stack, no_evaluation
 from learning.gossip import Gossip
 from learning.local_training import LocalResult, train_locally
 from learning.methods.catalogue import find_method, resolve_options
@@ -253,6 +253,10 @@ class Learner:
             self.available,
             self._data.scale,
         )
+
+    def not_evaluated(self) -> Evaluation:
+        """Return what stands in place of an evaluation in rounds without one."""
+        return no_evaluation(self.available, self.modality_names)
 
     def state(self) -> dict[str, Tensor]:
         """Everything that the next round depends on, as copies."""

@@ -1,6 +1,6 @@
 """Our star baselines in the UCI-HAR setting of FedMultimodal (Feng et al., KDD 2023).
 
-python tests/benchmarks/fedmultimodal_har.py --data-path uci_har.npz [--seeds 5] [--csv FILE]
+python tests/benchmarks/fedmultimodal_har.py --data-path uci_har.npz [--seeds 5] --csv FILE
 
 There: 105 clients (each of the 21 training people split over five by Dirichlet 5.0), body
 acceleration and gyroscope, 10 % of the clients a round, 200 rounds, batch 16, one local epoch;
@@ -9,12 +9,13 @@ recordings are dealt (windows there, though they overlap), evenly over a person'
 convolutions with late fusion (there: convolutions and a recurrent layer, with attention); fixed
 units (there: every window scaled by its own mean and deviation, so their learning rate, 0.05, says
 little here); five iterations stand for an epoch (70 windows in batches of 16); the gradient's norm
-is clipped at 5; the last model is tested. Nothing is lost.
+is clipped at 5; the last model is tested. Nothing is lost. Rows that the CSV has are not run again.
 """
 
 import argparse
 import sys
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -84,17 +85,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-path", required=True)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--csv", type=Path)
+    parser.add_argument("--csv", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows = []
-    for method in PUBLISHED_F1:
-        for seed in range(1, options.seeds + 1):
-            rows.append({"method": method, "seed": seed} | run(method, seed, options.data_path))
-            print(rows[-1], flush=True)
-    runs = pd.DataFrame(rows)
-    if options.csv:
-        runs.round(4).to_csv(options.csv, index=False)
+    done = set()
+    if options.csv.exists():
+        done = set(pd.read_csv(options.csv)[["method", "seed"]].itertuples(index=False, name=None))
+    for seed, method in product(range(1, options.seeds + 1), PUBLISHED_F1):
+        if (method, seed) not in done:
+            row = {"method": method, "seed": seed} | run(method, seed, options.data_path)
+            print(row, flush=True)
+            table = pd.DataFrame([row]).round(4)
+            table.to_csv(options.csv, mode="a", header=not options.csv.exists(), index=False)
+    runs = pd.read_csv(options.csv)
     summary = runs.groupby("method").macro_f1_percent.agg(["mean", "std"])
     summary["published"] = pd.Series(PUBLISHED_F1)
     print(summary.round(2))

@@ -98,6 +98,15 @@ def test_accuracy_is_in_per_cent_against_the_chosen_axis(against: str) -> None:
     assert band.ymax == pytest.approx(100.0 * by_round.max().max())
 
 
+def test_accuracy_joins_the_rounds_that_were_evaluated_and_counts_joules_of_all() -> None:
+    run = made_run()
+    skipped = run.rounds["round"] % 2 == 0
+    run.rounds.loc[skipped, ["accuracy_mean", "accuracy_min", "accuracy_max"]] = np.nan
+    full = draw_accuracy(made_run().rounds, empty_axes(), "energy_j").lines[0].get_xydata()
+    seen = draw_accuracy(run.rounds, empty_axes(), "energy_j").lines[0].get_xydata()
+    np.testing.assert_allclose(np.asarray(seen), np.asarray(full)[1::2])
+
+
 def test_accuracy_against_something_unknown_is_refused() -> None:
     with pytest.raises(KeyError, match="price"):
         draw_accuracy(made_run(rounds=1).rounds, empty_axes(), "price")

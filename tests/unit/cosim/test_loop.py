@@ -125,6 +125,7 @@ FLAGS: dict[str, tuple[str, ...]] = {
     "push_sum": ("--learning.mixing=push_sum",),
 }
 THIRSTY = 2
+EVERY_SECOND = "--learning.evaluate_every=2"
 
 
 @pytest.fixture(scope="module")
@@ -373,6 +374,17 @@ def test_the_thirds_pattern_leaves_some_encoders_at_home(runs: dict[str, Run]) -
     tight, rich = (runs[name].records[0].traffic.payload_bytes.sum() for name in ("tight", "rich"))
     assert not runs["tight"].learner.available.all()
     assert 0 < tight < rich
+
+
+def test_rounds_without_an_evaluation_change_nothing_else() -> None:
+    often, seldom = (go("--learning.rounds=5", *flags) for flags in ((), (EVERY_SECOND,)))
+    assert often.learner.parameters_digest() == seldom.learner.parameters_digest()
+    for one, other in zip(often.records, seldom.records, strict=True):
+        evaluated = one.round_index in (1, 3, 4)  # the last one always
+        for name in ("accuracy", "modality_accuracy", "consensus_distance", "modality_imbalance"):
+            full, sparse = (getattr(each.evaluation, name) for each in (one, other))
+            np.testing.assert_array_equal(sparse, full if evaluated else np.full_like(full, np.nan))
+        assert one.evaluation.subset_accuracy.keys() == other.evaluation.subset_accuracy.keys()
 
 
 def test_the_same_configuration_gives_the_same_parameters_and_another_seed_others(
