@@ -311,7 +311,7 @@ def draw(path: Path, out: Path) -> None:
     from cosim.figures import BLUE, DARK, STYLE
 
     shown = table(path)
-    names = {"all": "both modalities", "thirds": "a third each"}
+    names = {"all": "all modalities", "thirds": "a third each"}
     cells = list(shown.groupby(["data", "alpha", "pattern"], sort=True))
     arms = [arm for arm in ARMS if arm in set(shown["arm"]) and arm != "fedgen_strong"]
     with matplotlib.style.context(STYLE):
@@ -336,7 +336,8 @@ def draw(path: Path, out: Path) -> None:
             ax.set_ylim(len(arms) - 0.5, -0.5)
         for ax in axes[len(cells) :]:
             ax.set_visible(False)
-        figure.supxlabel("Accuracy minus that of fedgen_strong (points), 95 % interval over folds")
+        label = "Accuracy minus that of fedgen_strong (points), 95 % interval over folds"
+        figure.supxlabel(label, fontsize="medium")
         figure.savefig(out, dpi=150, metadata={"Software": None})
 
 
