@@ -278,10 +278,11 @@ def _currents(config: RunConfig) -> RadioCurrents:
 
 def _positions_m(config: RunConfig) -> FloatArray:
     position_m = _placed_m(config)
-    if config.network.ap_is_device:  # in the middle of the others
-        position_m[0, :2] = position_m[1:, :2].mean(axis=0)
-        position_m[0, 2] = config.network.ap_height_m
-    return position_m
+    if not config.network.ap_is_device or config.network.placement == "file":
+        return position_m
+    # In the middle of the others.
+    middle_m = position_m[1:, :2].mean(axis=0)
+    return np.vstack([[*middle_m, config.network.ap_height_m], position_m[1:]])
 
 
 def _placed_m(config: RunConfig) -> FloatArray:

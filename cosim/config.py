@@ -98,8 +98,8 @@ class IterationConfig(Section):
         description="balance: modalities that train fast get fewer iterations; contribution:"
         " balance, but more for those that take more off the loss; with the same budget the"
         " controls uniform, inverse, static (balance by the first speeds), permuted (balance by"
-        " another modality's speed), random (by speeds dealt anew each round), dropout (by"
-        " numbers that know no speeds)",
+        " another modality's speed: with two modalities, inverse), random (by speeds dealt anew"
+        " each round), dropout (by numbers that know no speeds)",
     )
     speed_metric: Literal[SPEED_METRICS] = Field(  # type: ignore[valid-type]
         "step",

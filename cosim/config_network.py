@@ -220,8 +220,9 @@ class NetworkConfig(Placement, ChannelFields, RadioFields, InterferenceFields):
     ap_height_m: float = quantity(3.0, "Height of the access point", "m", 0.0, 200.0)
     ap_is_device: bool = Field(
         False,
-        description="Infrastructure: device 0 is the access point itself, with a battery like any"
-        " other (energy.device_file); the server of a star is then one hop away",
+        description="Infrastructure: device 0 is the access point itself, in the middle of the"
+        " others (or where placement file has it), with a battery like any other"
+        " (energy.device_file); the server of a star is then one hop away",
     )
     boot_s: float = quantity(
         3.0,
