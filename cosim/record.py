@@ -39,6 +39,7 @@ TABLES = ("rounds", "devices", "links", "flows")
 PACKAGES = ("ns3", "cppyy", "torch", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "seglearn")
 # Tables, figures and report of a default run take about 3 MB.
 LEAST_FREE_BYTES = 50_000_000
+LARGEST_COPY_BYTES = 5_000_000
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "runs"
 
 
@@ -62,10 +63,18 @@ def run_id(config: RunConfig) -> str:
 
 
 def own_files(config: RunConfig) -> list[Path]:
-    """Return the user's own files that take part in a run."""
-    learning = config.learning
+    """Return the user's own files that take part in a run; who reads them reports missing ones."""
+    learning, network = config.learning, config.network
     named = (config.scenario, learning.method, learning.model, learning.dataset)
-    return [Path(name) for name in named if is_own(name) or is_own_data(name)]
+    tables = (
+        config.energy.device_file,
+        learning.modality_file,
+        network.placement_file,
+        network.mobility_trace,
+        network.loss_trace,
+    )
+    own = [Path(name) for name in named if is_own(name) or is_own_data(name)]
+    return own + [Path(name) for name in tables if name is not None and Path(name).is_file()]
 
 
 def default_folder(config: RunConfig) -> Path:
@@ -101,7 +110,7 @@ class RunFolder:
             (self.path / "checkpoint").mkdir()
             (self.path / "config.toml").write_text(to_toml(config), encoding="utf-8")
             for own in own_files(config):
-                if own.suffix == ".npz":  # may be large; the manifest has its hash
+                if own.stat().st_size > LARGEST_COPY_BYTES:  # the manifest has its hash
                     continue
                 shutil.copy(own, _free_name(self.path, own.name))
         except OSError as error:

@@ -69,8 +69,8 @@ def _by_rate(setup: DataSetup, num_modalities: int) -> NDArray[np.bool_]:
 def _from_table(path: Path, num_devices: int, names: tuple[str, ...]) -> NDArray[np.bool_]:
     what, remedy = f"modality_file {path}", "write a column of 0 and 1 for each modality"
     try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LearningError(what, "a CSV file", str(error), remedy) from error
     columns = tuple(rows[0]) if rows else ()
     if set(columns) != set(names) or len(rows) != num_devices:
@@ -84,4 +84,7 @@ def _from_table(path: Path, num_devices: int, names: tuple[str, ...]) -> NDArray
     if not np.all(mask.any(axis=1)):
         device = int(np.argmin(mask.any(axis=1)))
         raise LearningError(what, "a modality per device", f"none on device {device}", remedy)
+    if not np.all(mask.any(axis=0)):
+        nobody = names[int(np.argmin(mask.any(axis=0)))]
+        raise LearningError(what, "every modality on a device", f"none with {nobody}", remedy)
     return mask

@@ -53,7 +53,7 @@ def load_own_data(path: str) -> MultiModalData:
     label, class_names = _classes(where, given)
     count = len(label)
     recording = given.get("recording", np.arange(count))
-    return MultiModalData(
+    data = MultiModalData(
         name=Path(path).name,
         modalities=_modalities(where, given["modalities"]),
         label=label,
@@ -62,13 +62,15 @@ def load_own_data(path: str) -> MultiModalData:
         split=_split(where, given["split"]),
         class_names=class_names,
     )
+    _check_recordings(where, data)
+    return data
 
 
 def _read_npz(path: str) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
+    except Exception as error:  # of a file that is no npz, numpy raises whatever it stumbles on
         raise LearningError(path, "an npz of plain arrays", str(error), _REMEDY) from error
     known = {name: arrays.pop(name) for name in (*_NEEDED[1:], *_OPTIONAL) if name in arrays}
     return known | {"modalities": arrays}
@@ -88,7 +90,7 @@ def _modalities(where: str, given: Any) -> dict[str, NDArray[np.float32]]:
         raise LearningError(f"{where}, modalities", "at least one array by name", got, _REMEDY)
     arrays = {}
     for name, values in given.items():
-        array = np.asarray(values)
+        array = _array(f"{where}, modality {name}", values)
         if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
             raise LearningError(f"{where}, modality {name}", "numbers", str(array.dtype), _REMEDY)
         if not str(name).isidentifier():
@@ -99,7 +101,7 @@ def _modalities(where: str, given: Any) -> dict[str, NDArray[np.float32]]:
 
 
 def _whole(where: str, what: str, given: Any) -> NDArray[np.int64]:
-    array = np.asarray(given)
+    array = _array(f"{where}, {what}", given)
     if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
         got = f"{array.dtype} {array.shape}"
         raise LearningError(f"{where}, {what}", "whole numbers (N,)", got, _REMEDY)
@@ -108,9 +110,9 @@ def _whole(where: str, what: str, given: Any) -> NDArray[np.int64]:
 
 def _classes(where: str, given: Mapping[str, Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return class numbers from 0, and the names of the classes."""
-    label = np.asarray(given["label"])
-    names = tuple(str(name) for name in given.get("class_names", ()))
-    if label.ndim == 1 and label.dtype.kind in "US":
+    label = _array(f"{where}, label", given["label"])
+    names = _names(where, given["class_names"]) if "class_names" in given else ()
+    if label.ndim == 1 and label.dtype.kind == "U":
         found = tuple(np.unique(label).tolist())
         names = names or found
         unknown = [name for name in found if name not in names]
@@ -118,15 +120,56 @@ def _classes(where: str, given: Mapping[str, Any]) -> tuple[NDArray[np.int64], t
             raise LearningError(f"{where}, label", " | ".join(names), unknown[0], _REMEDY)
         return np.array([names.index(name) for name in label], dtype=np.int64), names
     numbers = _whole(where, "label", label)
-    highest = int(numbers.max(initial=0))
-    return numbers, names or tuple(f"class_{c}" for c in range(highest + 1))
+    if names:
+        return numbers, names
+    # Numbers with gaps, such as years, are names.
+    values, position = np.unique(numbers, return_inverse=True)
+    return position.astype(np.int64), tuple(f"class_{value}" for value in values)
+
+
+def _names(where: str, given: Any) -> tuple[str, ...]:
+    array = _array(f"{where}, class_names", given)
+    names = tuple(map(str, array.tolist())) if array.ndim == 1 else ()
+    if len(names) == 0 or len(set(names)) < len(names):
+        got = f"{array.dtype} {array.shape}" if not names else "one of them twice"
+        raise LearningError(f"{where}, class_names", "C different names", got, _REMEDY)
+    return names
 
 
 def _split(where: str, given: Any) -> NDArray[np.int8]:
-    array = np.asarray(given)
-    if array.dtype.kind not in "US":
-        return _whole(where, "split", array).astype(np.int8)
-    unknown = set(array.tolist()) - set(SPLIT_NAMES)
+    array = _array(f"{where}, split", given)
+    known: set[Any] = set(SPLIT_NAMES.values())
+    if array.ndim == 1 and array.dtype.kind == "U":
+        known = set(SPLIT_NAMES)
+    else:
+        array = _whole(where, "split", array)
+    unknown = set(array.tolist()) - known
     if unknown:
-        raise LearningError(f"{where}, split", " | ".join(SPLIT_NAMES), min(unknown), _REMEDY)
-    return np.array([SPLIT_NAMES[name] for name in array], dtype=np.int8)
+        expected = " | ".join(map(str, SPLIT_NAMES))
+        raise LearningError(f"{where}, split", expected, str(min(unknown)), _REMEDY)
+    return np.array([SPLIT_NAMES.get(v, v) for v in array.tolist()], dtype=np.int8)
+
+
+def _array(what: str, given: Any) -> NDArray[Any]:
+    """Make an array; text comes as str, also from bytes and from the objects of pandas."""
+    try:
+        array = np.asarray(given)
+        if array.dtype.kind == "S":
+            array = np.char.decode(array, "utf-8")
+        if array.dtype.kind == "O" and all(isinstance(v, str) for v in array.ravel()):
+            array = array.astype(str)
+    except Exception as error:  # ragged lists, tensors with a gradient, other text
+        raise LearningError(what, "an array", " ".join(str(error).split()), _REMEDY) from error
+    return array
+
+
+def _check_recordings(where: str, data: MultiModalData) -> None:
+    """Refuse a recording that is divided: its samples may overlap, and are dealt as one."""
+    _, first, recording = np.unique(data.recording, return_index=True, return_inverse=True)
+    for what in ("split", "subject", "label"):
+        values = getattr(data, what)
+        odd = values != values[first][recording]
+        if odd.any():
+            number = int(data.recording[np.argmax(odd)])
+            got = f"several in recording {number}"
+            raise LearningError(f"{where}, recording", f"one {what} each", got, _REMEDY)

@@ -375,6 +375,30 @@ def test_a_method_or_model_of_ones_own_is_part_of_the_run_and_of_its_id(
     assert run_id(config) != first
 
 
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("energy.device_file", "battery_j\n1\n"),
+        ("learning.modality_file", "acc,gyro\n1,1\n"),
+        ("network.placement_file", "x_m,y_m,z_m\n0,0,1\n"),
+        ("network.loss_trace", "time_s,i,j,loss_db\n0,0,1,60\n"),
+    ],
+)
+def test_a_table_that_a_run_reads_is_kept_and_part_of_its_id(
+    tmp_path: Path, field: str, text: str
+) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text(text)
+    config = make_config(f"--{field}={file}")
+    first = run_id(config)
+    folder = RunFolder(tmp_path / "out", config)
+    assert (folder.path / "mine.csv").read_text() == text
+    file.write_text(text + "\n")
+    assert run_id(config) != first
+    file.unlink()  # its reader says so in one line
+    assert len(run_id(config)) == 10
+
+
 def test_two_files_of_one_name_are_both_kept(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()

@@ -86,6 +86,11 @@ def test_in_an_npz_all_other_arrays_are_modalities_and_samples_recordings(tmp_pa
         ({"split": np.zeros(6, int)}, "split: expected int8 with 0"),
         ({"split": np.array(["train"] * 5 + ["tset"])}, "split: expected train | validation"),
         ({"class_names": np.array(["only"])}, r"label: expected 0..0, got 0..1"),
+        ({"class_names": np.array(["a", "a"])}, "class_names: expected C different names, got one"),
+        ({"class_names": np.array("ab")}, "class_names: expected C different names, got <U2 ()"),
+        ({"split": np.array([0, 0, 256, 0, 2, 2])}, "split: expected train | validation | test"),
+        ({"split": np.array([["train"], ["test"]])}, "split: expected whole numbers (N,), got <U5"),
+        ({"recording": np.array([0, 1, 2, 2, 3, 4])}, "recording: expected one split each, got"),
     ],
 )
 def test_an_npz_that_does_not_fit_is_refused_in_one_line(tmp_path, changes, expected):
@@ -114,6 +119,37 @@ def test_a_file_that_does_not_fit_is_refused_with_its_own_line(tmp_path, text, e
     assert "mine.py" in message
     assert expected in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"\x93NUMPY"])
+def test_a_file_that_is_no_npz_is_refused_in_one_line(tmp_path, content):
+    path = tmp_path / "mine.npz"
+    path.write_bytes(content)
+    with pytest.raises(LearningError, match="an npz of plain arrays"):
+        load(make_setup(dataset=str(path)).data)
+
+
+def test_an_array_renamed_npz_and_ragged_lists_are_refused_in_one_line(tmp_path):
+    np.save(tmp_path / "mine.npy", np.arange(3))
+    (tmp_path / "mine.npy").rename(tmp_path / "mine.npz")
+    with pytest.raises(LearningError, match="an npz of plain arrays"):
+        load(make_setup(dataset=str(tmp_path / "mine.npz")).data)
+    ragged = (
+        "{'modalities': {'a': [[1, 2], [3]]}, 'label': [0, 1], 'subject': [0, 1], 'split': 'x'}"
+    )
+    with pytest.raises(LearningError, match="modality a: expected an array"):
+        from_file(tmp_path, f"def load():\n    return {ragged}\n")
+
+
+def test_labels_may_be_years_bytes_or_objects_and_become_names(tmp_path):
+    years = from_npz(tmp_path, label=np.array([2020, 2022] * 3))
+    assert years.class_names == ("class_2020", "class_2022")
+    assert years.label.tolist() == [0, 1] * 3
+    assert from_npz(tmp_path, label=np.array([b"sit", b"walk"] * 3)).class_names == ("sit", "walk")
+    objects = "'label': np.array(['b', 'a', 'b', 'a'], dtype=object), 'subject': [0, 0, 1, 1]"
+    rest = "'modalities': {'x': np.eye(4)}, 'split': ['train', 'train', 'test', 'test']"
+    data = from_file(tmp_path, f"def load():\n    return {{{objects}, {rest}}}\n")
+    assert (data.class_names, data.label.tolist()) == (("a", "b"), [1, 0, 1, 0])
 
 
 def test_a_file_of_pickled_objects_is_not_read(tmp_path):
