@@ -114,16 +114,17 @@ def run(config: RunConfig, destination: Path) -> None:
     scenario = bridge.make_scenario(config)
     if config.network.kind == "ns3":
         check_installation()
-    data = load_data(learning_setup(config).data)
-    learner = Learner(learning_setup(config), data)
+    setup = learning_setup(config)
+    data = load_data(setup.data)
+    learner = Learner(setup, data)
     folder = RunFolder(destination, config)
-    folder.add_partition(record.partition_table(data, learner))
     timings = {"ns3_s": 0.0, "learning_s": 0.0}
     network: Network | None = None
     with _logging_to(folder.log):
         for warning in bridge.warnings(scenario):
             log.warning(warning)
         try:
+            folder.add_partition(record.partition_table(data, learner))
             network = open_network(config, scenario, folder)
             waiting = time.perf_counter()
             network.wait_ready()

@@ -221,19 +221,13 @@ def draw_partition(partition: pd.DataFrame, ax: Axes) -> Axes:
     largest = (250.0 if len(counts) <= 12 else 3000.0 / len(counts)) / max(1.0, size.max())
     some = size > 0
     ax.scatter(kind[some], device[some], s=largest * size[some], color=BLUE, linewidths=0.0)
-    names = [name for name in map(str, partition) if name.startswith("has_")]
-    has = partition.groupby("device")[names].first()
-    lacks = not has.to_numpy().all()
-    ax.set_yticks(
-        range(len(counts)),
-        [
-            f"{k} ({', '.join(n.removeprefix('has_') for n in names if has.loc[k, n])})"
-            if lacks
-            else str(k)
-            for k in counts.index
-        ],
-        fontsize=float(np.clip(250 / len(counts), 3, 8)),
-    )
+    names = [str(k) for k in counts.index]
+    modalities = modalities_of(partition, "has_")
+    has = partition.groupby("device")[[f"has_{m}" for m in modalities]].first().to_numpy()
+    if not has.all():
+        own = [", ".join(np.compress(mask, modalities)) for mask in has]
+        names = [f"{k} ({which})" for k, which in zip(names, own, strict=True)]
+    ax.set_yticks(range(len(names)), names, fontsize=float(np.clip(250 / len(names), 3, 8)))
     ax.set_xticks(range(counts.shape[1]), list(counts.columns), rotation=90)
     ax.set_xlim(-0.6, counts.shape[1] - 0.4)
     ax.set_ylim(len(counts) - 0.4, -0.6)
@@ -242,10 +236,9 @@ def draw_partition(partition: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def modalities_of(devices: pd.DataFrame) -> list[str]:
-    """Names of the modalities in a devices table, in its column order."""
-    prefix = "iterations_"
-    return [name.removeprefix(prefix) for name in map(str, devices) if name.startswith(prefix)]
+def modalities_of(table: pd.DataFrame, prefix: str = "iterations_") -> list[str]:
+    """Names of the modalities in a devices table (or another with a prefix), in column order."""
+    return [name.removeprefix(prefix) for name in map(str, table) if name.startswith(prefix)]
 
 
 def draw_all(tables: Mapping[str, pd.DataFrame], out_dir: Path) -> list[Path]:
@@ -278,11 +271,7 @@ def draw_all(tables: Mapping[str, pd.DataFrame], out_dir: Path) -> list[Path]:
             draw(figure.subplots())
             written += _save(figure, out_dir / name)
         written += _save(_iterations_figure(devices), out_dir / "iterations")
-        partition = tables["partition"]
-        height_in = 1.5 + min(0.22 * partition["device"].nunique(), 6.0)
-        figure = Figure(figsize=(WIDTH_IN, height_in))
-        draw_partition(partition, figure.subplots())
-        written += _save(figure, out_dir / "partition")
+        written += _save(_partition_figure(tables["partition"]), out_dir / "partition")
     return written
 
 
@@ -296,6 +285,13 @@ def _iterations_figure(devices: pd.DataFrame) -> Figure:
     label = "Local iterations (grey: none)"
     whole = MaxNLocator(integer=True, min_n_ticks=1)
     figure.colorbar(panels[0].images[0], ax=panels, label=label, ticks=whole)
+    return figure
+
+
+def _partition_figure(partition: pd.DataFrame) -> Figure:
+    height_in = 1.5 + min(0.22 * partition["device"].nunique(), 6.0)
+    figure = Figure(figsize=(WIDTH_IN, height_in))
+    draw_partition(partition, figure.subplots())
     return figure
 
 

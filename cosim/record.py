@@ -152,7 +152,10 @@ class RunFolder:
 
     def add_partition(self, table: pd.DataFrame) -> None:
         """Store who holds which data, before the first round."""
-        _write(table, self._partition)
+        try:
+            _write(table, self._partition)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from None
         self._hashes["partition"] = file_hash(self._partition)
 
     def partition(self) -> pd.DataFrame:

@@ -42,7 +42,7 @@ class Evaluation:
 
     @property
     def modality_imbalance(self) -> NDArray[np.float64]:
-        """Accuracy of the best modality alone minus that of the worst (n,); NaN if not two."""
+        """Accuracy of the best modality alone minus the worst one's (n,); NaN for less than two."""
         best = np.where(np.isnan(self.modality_accuracy), -np.inf, self.modality_accuracy).max(1)
         worst = np.where(np.isnan(self.modality_accuracy), np.inf, self.modality_accuracy).min(1)
         several = (~np.isnan(self.modality_accuracy)).sum(1) > 1

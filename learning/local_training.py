@@ -59,10 +59,11 @@ def train_locally(
         position = torch.cumsum(uses.any(1), 0) - 1
         batch = batches(step)
 
-        encoders, users, rows, inputs = {}, {}, {}, {}
+        encoders, users, rows, inputs, columns = {}, {}, {}, {}, {}
         for column, (m, windows) in enumerate(data.inputs.items()):
             if not bool(uses[:, column].any()):
                 continue
+            columns[m] = column
             users[m] = uses[:, column].nonzero().squeeze(1)
             rows[m] = position[users[m]]
             encoders[m] = _as_leaves(take(parameters, encoder_part(m), users[m]))
@@ -81,7 +82,7 @@ def train_locally(
         loss[devices, step - 1] = each.detach()
         gradient_norm[devices, step - 1] = norm[devices]
         for m, value in contribution(passed, label).items():
-            gain[step - 1, users[m], list(data.inputs).index(m)] = value
+            gain[step - 1, users[m], columns[m]] = value
         if rules.after_step is not None:
             rules.after_step(passed, label, step)
     return LocalResult(loss, gradient_norm, gain.nanmean(0))

@@ -42,11 +42,11 @@ def check(scenario: NetworkScenario) -> None:
             f"network.mobility: expected static with ap_is_device, got {scenario.mobility.kind}"
             " (the access point would move, too)"
         )
-    n = scenario.num_devices
-    position_m = scenario.position_m
-    if not scenario.ap_is_device:
-        position_m = np.vstack([position_m, _ap_position_m(scenario)])
-    ap = 0 if scenario.ap_is_device else n
+    if scenario.ap_is_device:
+        ap, position_m = 0, scenario.position_m
+    else:
+        ap = scenario.num_devices
+        position_m = np.vstack([scenario.position_m, _ap_position_m(scenario)])
     to_ap = np.zeros((len(position_m), len(position_m)), dtype=np.bool_)
     to_ap[ap, :] = to_ap[:, ap] = True
     to_ap[ap, ap] = False
@@ -61,15 +61,16 @@ def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
     radio.configure(ns, scenario.radio, phy)
     n = scenario.num_devices
     if scenario.ap_is_device:
-        ap_node, station_nodes = ns.NodeContainer(nodes.Get(0)), ns.NodeContainer()
+        stations = ns.NodeContainer()
         for i in range(1, n):
-            station_nodes.Add(nodes.Get(i))
-        both = radio.install(ns, scenario.radio, phy, "ns3::ApWifiMac", ap_node)
-        both.Add(radio.install(ns, scenario.radio, phy, "ns3::StaWifiMac", station_nodes))
+            stations.Add(nodes.Get(i))
+        parts = (("Ap", ns.NodeContainer(nodes.Get(0))), ("Sta", stations))
     else:
-        ap_node = ns.cosim_native.StaticNodes(_ap_position_m(scenario).tolist())
-        both = radio.install(ns, scenario.radio, phy, "ns3::StaWifiMac", nodes)
-        both.Add(radio.install(ns, scenario.radio, phy, "ns3::ApWifiMac", ap_node))
+        ap = ns.cosim_native.StaticNodes(_ap_position_m(scenario).tolist())
+        parts = (("Sta", nodes), ("Ap", ap))
+    both = ns.NetDeviceContainer()
+    for mac, on in parts:
+        both.Add(radio.install(ns, scenario.radio, phy, f"ns3::{mac}WifiMac", on))
     ns.WifiHelper.AssignStreams(both, 0)
     radios = [both.Get(i) for i in range(both.GetN())]
     return radios[:n], radios

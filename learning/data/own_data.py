@@ -53,7 +53,7 @@ def load_own_data(path: str) -> MultiModalData:
     label, class_names = _classes(where, given)
     count = len(label)
     recording = given.get("recording", np.arange(count))
-    data = MultiModalData(
+    return MultiModalData(
         name=Path(path).name,
         modalities=_modalities(where, given["modalities"]),
         label=label,
@@ -62,8 +62,6 @@ def load_own_data(path: str) -> MultiModalData:
         split=_split(where, given["split"]),
         class_names=class_names,
     )
-    _check_recordings(where, data)
-    return data
 
 
 def _read_npz(path: str) -> dict[str, Any]:
@@ -145,8 +143,7 @@ def _split(where: str, given: Any) -> NDArray[np.int8]:
         array = _whole(where, "split", array)
     unknown = set(array.tolist()) - known
     if unknown:
-        expected = " | ".join(map(str, SPLIT_NAMES))
-        raise LearningError(f"{where}, split", expected, str(min(unknown)), _REMEDY)
+        raise LearningError(f"{where}, split", " | ".join(SPLIT_NAMES), str(min(unknown)), _REMEDY)
     return np.array([SPLIT_NAMES.get(v, v) for v in array.tolist()], dtype=np.int8)
 
 
@@ -161,15 +158,3 @@ def _array(what: str, given: Any) -> NDArray[Any]:
     except Exception as error:  # ragged lists, tensors with a gradient, other text
         raise LearningError(what, "an array", " ".join(str(error).split()), _REMEDY) from error
     return array
-
-
-def _check_recordings(where: str, data: MultiModalData) -> None:
-    """Refuse a recording that is divided: its samples may overlap, and are dealt as one."""
-    _, first, recording = np.unique(data.recording, return_index=True, return_inverse=True)
-    for what in ("split", "subject", "label"):
-        values = getattr(data, what)
-        odd = values != values[first][recording]
-        if odd.any():
-            number = int(data.recording[np.argmax(odd)])
-            got = f"several in recording {number}"
-            raise LearningError(f"{where}, recording", f"one {what} each", got, _REMEDY)

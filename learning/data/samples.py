@@ -26,7 +26,8 @@ class MultiModalData:
     split (N,) int8: TRAIN, VALIDATION (may be absent) or TEST; class_names: C names.
 
     Raises LearningError when shapes disagree, values are not finite, a label is out of range, only
-    one class is trained on, or there is nothing to train on or to test.
+    one class is trained on, there is nothing to train on or to test, or a recording has more than
+    one split, subject or label.
     """
 
     name: str
@@ -49,6 +50,7 @@ class MultiModalData:
         for name, values in self.modalities.items():
             self._check_modality(name, values)
         self._check_split_and_label()
+        self._check_recordings()
 
     def _check_modality(self, name: str, values: NDArray[np.float32]) -> None:
         if values.ndim not in _DIMENSIONS or values.dtype != np.float32 or values.size == 0:
@@ -71,6 +73,15 @@ class MultiModalData:
         if len(trained) < 2:
             got = f"only {trained.tolist()}"
             raise self._wrong("label", "at least two classes to train on", got)
+
+    def _check_recordings(self) -> None:
+        _, first, recording = np.unique(self.recording, return_index=True, return_inverse=True)
+        for what in ("split", "subject", "label"):
+            values = getattr(self, what)
+            odd = values != values[first][recording]
+            if odd.any():
+                got = f"several in recording {int(self.recording[np.argmax(odd)])}"
+                raise self._wrong("recording", f"one {what} each", got)
 
     def _wrong(self, what: str, expected: str, got: str) -> LearningError:
         return LearningError(

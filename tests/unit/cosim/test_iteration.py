@@ -64,6 +64,22 @@ def one_device(**changes: Any) -> Case:
     return case | {name: np.zeros(1) for name in nothing} | changes
 
 
+def many_unbounded(speed: list[float], devices: int, **changes: Any) -> Case:
+    """Devices alike, with all modalities, that only the most iterations, 40, hold back."""
+    return made_case(
+        np.random.default_rng(9),
+        devices,
+        len(speed),
+        speed=np.tile(speed, (devices, 1)),
+        available=np.ones((devices, len(speed)), dtype=bool),
+        alive=np.ones(devices, dtype=bool),
+        remaining_energy_j=np.full(devices, 1e9),
+        compute_limit_s=1e9,
+        max_iterations=40,
+        **changes,
+    )
+
+
 def budget_of(case: Case, k: int) -> float:
     spare = max(0.0, case["remaining_energy_j"][k] - case["reserve_j"])
     return float(spare / case["rounds_left"])
@@ -238,19 +254,7 @@ def test_the_uniform_rule_ignores_speeds() -> None:
 
 def test_the_random_rule_deals_the_speeds_evenly_and_repeats_with_its_seed() -> None:
     devices = 2000
-    speed = np.tile([4.0, 2.0, 1.0], (devices, 1))
-    case = made_case(
-        np.random.default_rng(9),
-        devices,
-        3,
-        speed=speed,
-        available=np.ones((devices, 3), dtype=bool),
-        alive=np.ones(devices, dtype=bool),
-        remaining_energy_j=np.full(devices, 1e9),
-        compute_limit_s=1e9,
-        max_iterations=40,
-        rule="random",
-    )
+    case = many_unbounded([4.0, 2.0, 1.0], devices, rule="random")
     first, second = (plan(**case | {"rng": np.random.default_rng(3)}) for _ in range(2))
     np.testing.assert_array_equal(first.iterations, second.iterations)
     # Whoever is dealt the 1 reaches 40 iterations; the 2 then needs 20, the 4 needs 10.
@@ -299,18 +303,7 @@ def test_the_permuted_rule_takes_the_speed_of_the_next_modality_that_the_device_
 
 def test_dropout_spreads_iterations_without_a_look_at_speeds_and_favours_nobody() -> None:
     devices = 2000
-    case = made_case(
-        np.random.default_rng(9),
-        devices,
-        2,
-        speed=np.tile([3.0, 1.0], (devices, 1)),
-        available=np.ones((devices, 2), dtype=bool),
-        alive=np.ones(devices, dtype=bool),
-        remaining_energy_j=np.full(devices, 1e9),
-        compute_limit_s=1e9,
-        max_iterations=40,
-        rule="dropout",
-    )
+    case = many_unbounded([3.0, 1.0], devices, rule="dropout")
     first = plan(**case | {"rng": np.random.default_rng(3)}).iterations
     other = case | {"speed": case["speed"][:, ::-1], "rng": np.random.default_rng(3)}
     np.testing.assert_array_equal(first, plan(**other).iterations)
