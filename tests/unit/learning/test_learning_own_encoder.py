@@ -36,8 +36,8 @@ def own(tmp_path, text):
     return str(file)
 
 
-def train(learner, rounds=3):
-    for r in range(rounds):
+def train(learner, rounds):
+    for r in rounds:
         result = learner.train(r, UNEQUAL, EVERYBODY)
         learner.mix(everything_arrives(learner), EVERYBODY)
     return result
@@ -45,7 +45,8 @@ def train(learner, rounds=3):
 
 @pytest.mark.parametrize("method", ["dmml_kd", "fedgen_strong"])
 def test_the_built_in_encoder_brought_as_ones_own_trains_alike(made, tmp_path, method):
-    # Few and small steps: training blows up a last bit, and by how much depends on the processor.
+    # Small steps, and the first round by itself: training blows up a last bit, and by how much
+    # depends on the processor.
     setup = {"method": method, "learning_rate": 0.02}
     built_in = Learner(make_setup(**setup), made)
     mine = Learner(make_setup(**setup, model=own(tmp_path, BUILT_IN)), made)
@@ -57,14 +58,18 @@ def test_the_built_in_encoder_brought_as_ones_own_trains_alike(made, tmp_path, m
     }
     state = built_in.state()
     mine.load({names.get(name, name): value for name, value in state.items()})
-    expected, result = train(built_in, 2), train(mine, 2)
-    np.testing.assert_array_equal(result.flop, expected.flop)
-    np.testing.assert_allclose(result.loss, expected.loss, rtol=1e-5)
-    np.testing.assert_allclose(mine.speed(), built_in.speed(), rtol=5e-3)
+    for rounds, speed_rtol, close in (
+        ([0], 1e-4, {"atol": 1e-5, "rtol": 1e-4}),
+        ([1, 2], 5e-3, {"atol": 2e-4, "rtol": 0}),
+    ):
+        expected, result = train(built_in, rounds), train(mine, rounds)
+        np.testing.assert_array_equal(result.flop, expected.flop)
+        np.testing.assert_allclose(result.loss, expected.loss, rtol=1e-5)
+        np.testing.assert_allclose(mine.speed(), built_in.speed(), rtol=speed_rtol)
+        for name, value in built_in.state().items():
+            other = mine.state()[names.get(name, name)]
+            torch.testing.assert_close(other, value, **close, msg=name)
     np.testing.assert_array_equal(mine.payload().part_bytes, built_in.payload().part_bytes)
-    for name, value in built_in.state().items():
-        other = mine.state()[names.get(name, name)]
-        torch.testing.assert_close(other, value, atol=2e-4, rtol=0, msg=name)
     np.testing.assert_allclose(mine.evaluate().accuracy, built_in.evaluate().accuracy, atol=0.01)
 
 
