@@ -12,10 +12,8 @@ seeds a fold. Rows that the CSV has are not run again.
 """
 
 import argparse
-import multiprocessing
 import sys
 import tempfile
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import product
 from pathlib import Path
 
@@ -23,7 +21,8 @@ import numpy as np
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from learning_evidence import FOLDS, Job, best, interval, run
+from learning_evidence import FOLDS, Job, best, run, show
+from study import compare, work_off
 
 from cosim.cli import learning_setup
 from cosim.config_sources import load
@@ -32,7 +31,6 @@ from learning.data.dataset import load as load_data
 RULES = ("uniform", "random", "inverse", "balance", "contribution")
 METHODS = ("dmml_strong", "fedgen_strong", "dmml_kd")
 FAINT = {"as they are": (1.0, 1.0), "faint gyro": (1.0, 0.2), "faint acc": (0.2, 1.0)}
-KEY = ["difficulty", "arm", "rule", "fold", "seed"]
 
 
 def write_data(folder: Path, difficulty: str, fold: int) -> Path:
@@ -50,66 +48,42 @@ def write_data(folder: Path, difficulty: str, fold: int) -> Path:
     return path
 
 
-def work(job: Job, key: tuple[str, str, str, int, int]) -> dict[str, object]:
-    """Run one job and return its row."""
+def work(job: Job) -> dict[str, object]:
+    """Run one job and return what counts here."""
     row = run(job)
-    shown = ("setting", "accuracy_percent", "macro_f1_percent", "compute_j", "wall_s")
-    return dict(zip(KEY, key, strict=True)) | {name: row[name] for name in shown}
+    shown = ("accuracy_percent", "macro_f1_percent", "compute_j", "wall_s")
+    return {name: row[name] for name in shown}
 
 
 def study(options: argparse.Namespace) -> None:
     """Run what the CSV does not have yet."""
     tuned = pd.read_csv(options.tuning)
-    done = set()
-    if options.csv.exists():
-        done = set(pd.read_csv(options.csv)[KEY].itertuples(index=False, name=None))
-    spawn = multiprocessing.get_context("spawn")
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        ProcessPoolExecutor(options.processes, mp_context=spawn) as pool,
-    ):
+    with tempfile.TemporaryDirectory() as folder:
         files = {
-            (name, fold): write_data(Path(folder), name, fold)
+            (name, fold): str(write_data(Path(folder), name, fold))
             for name, fold in product(options.difficulties, range(FOLDS))
         }
-        futures = []
-        everything = product(
+        runs = []
+        for seed, fold, difficulty, arm, rule in product(
             range(1, 5), range(FOLDS), options.difficulties, options.arms, options.rules
-        )
-        for seed, fold, difficulty, arm, rule in everything:
-            key = (difficulty, arm, rule, fold, seed)
-            if key in done:
-                continue
-            setting = tuple(best(tuned, "watch", arm, fold).items())
-            data, number = str(files[difficulty, fold]), 1000 * fold + 200 + seed
-            job = Job(data, None, arm, setting, 0.5, "all", None, number, "test", rule)
-            futures.append(pool.submit(work, job, key))
-        print(f"{len(futures)} runs left", flush=True)
-        for number, future in enumerate(as_completed(futures), 1):
-            row = pd.DataFrame([future.result()])
-            row.round(4).to_csv(options.csv, mode="a", header=not options.csv.exists(), index=False)
-            print(f"{number} of {len(futures)}: {row.to_dict('records')[0]}", flush=True)
-
-
-def table(path: Path) -> pd.DataFrame:
-    """Accuracy by rule, and its paired difference to rule random."""
-    rows = []
-    for cell, group in pd.read_csv(path).groupby(["difficulty", "arm"]):
-        accuracy = group.pivot_table(
-            index=["fold", "seed"], columns="rule", values="accuracy_percent"
-        )
-        for rule in [name for name in RULES if name in accuracy]:
-            row = dict(zip(("difficulty", "arm"), cell, strict=True)) | {
-                "rule": rule,
-                "runs": int(accuracy[rule].notna().sum()),
-                "mean": accuracy[rule].mean(),
-                "sd": accuracy[rule].std(ddof=1),
-            }
-            if rule != "random":
-                mean, half, found = interval((accuracy[rule] - accuracy["random"]).dropna())
-                row |= {"minus_random": mean, "ci95": half, "detectable": found}
-            rows.append(row)
-    return pd.DataFrame(rows).round(2)
+        ):
+            setting = best(tuned, "watch", arm, fold)
+            key = {"difficulty": difficulty, "arm": arm, "rule": rule, "fold": fold, "seed": seed}
+            key["setting"] = show(setting)
+            job = Job(
+                files[difficulty, fold],
+                None,
+                arm,
+                tuple(setting.items()),
+                0.5,
+                "all",
+                None,
+                1000 * fold + 200 + seed,
+                "test",
+                rule,
+            )
+            runs.append((key, (job,)))
+        work_off(work, runs, options.csv, options.processes)
 
 
 def main() -> int:
@@ -124,7 +98,8 @@ def main() -> int:
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     if options.table:
-        print(table(options.csv).to_string(index=False))
+        shown = compare(options.csv, ["difficulty", "arm"], "rule", RULES, ("random",))
+        print(shown.to_string(index=False))
     else:
         study(options)
     return 0

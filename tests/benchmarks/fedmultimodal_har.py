@@ -22,6 +22,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from study import work_off
+
 from cosim.cli import learning_setup
 from cosim.config_sources import load
 from learning.data.dataset import load as load_data
@@ -61,6 +64,7 @@ def make_setup(method: str, seed: int, data_path: str) -> LearningSetup:
 
 def run(method: str, seed: int, data_path: str) -> dict[str, float]:
     """Train 200 rounds, up and down, and test the server's model."""
+    torch.set_num_threads(1)
     setup = make_setup(method, seed, data_path)
     learner = Learner(setup, load_data(setup.data))
     has = learner.payload().part_bytes > 0
@@ -86,19 +90,14 @@ def main() -> int:
     parser.add_argument("--data-path", required=True)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--csv", type=Path, required=True)
+    parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    done = set()
-    if options.csv.exists():
-        done = set(pd.read_csv(options.csv)[["method", "seed"]].itertuples(index=False, name=None))
-    for seed, method in product(range(1, options.seeds + 1), PUBLISHED_F1):
-        if (method, seed) not in done:
-            row = {"method": method, "seed": seed} | run(method, seed, options.data_path)
-            print(row, flush=True)
-            table = pd.DataFrame([row]).round(4)
-            table.to_csv(options.csv, mode="a", header=not options.csv.exists(), index=False)
-    runs = pd.read_csv(options.csv)
-    summary = runs.groupby("method").macro_f1_percent.agg(["mean", "std"])
+    runs = [
+        ({"method": method, "seed": seed}, (method, seed, options.data_path))
+        for seed, method in product(range(1, options.seeds + 1), PUBLISHED_F1)
+    ]
+    work_off(run, runs, options.csv, options.processes)
+    summary = pd.read_csv(options.csv).groupby("method").macro_f1_percent.agg(["mean", "std"])
     summary["published"] = pd.Series(PUBLISHED_F1)
     print(summary.round(2))
     return 0

@@ -17,10 +17,8 @@ Rows that the CSV has are not run again. Data sets other than watch: --data-path
 """
 
 import argparse
-import multiprocessing
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -28,6 +26,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from study import compare, work_off
 
 from cosim import bridge
 from cosim.cli import learning_setup
@@ -45,6 +46,7 @@ ROUNDS, ITERATIONS, FOLDS = 60, 5, 5
 MEASURED_ROUNDS = (49, 54, 59)
 # Odd: those that go down, after which all have the server's model.
 STAR_ROUNDS = (49, 55, 59)
+CELLS = ["data", "alpha", "pattern"]
 ALPHAS, PATTERNS = (0.1, 0.5), ("all", "thirds")
 MANY_RATES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8)
 FEW_RATES = (0.1, 0.25, 0.5)
@@ -114,7 +116,7 @@ class Job:
             "alpha": self.alpha,
             "pattern": self.pattern,
             "arm": self.arm,
-            "setting": " ".join(f"{name}={value}" for name, value in self.setting),
+            "setting": show(dict(self.setting)),
             "fold": self.fold,
             "seed": self.seed,
             "evaluate_on": self.evaluate_on,
@@ -174,7 +176,7 @@ def fair_battery_j(job: Job, scale: float) -> float:
 
 
 def run(job: Job) -> dict[str, object]:
-    """Run one job and return its row."""
+    """Run one job and return what it came to."""
     torch.set_num_threads(1)
     started = time.perf_counter()
     arm = ARMS[job.arm]
@@ -191,7 +193,7 @@ def run(job: Job) -> dict[str, object]:
     records = list(run_rounds(config, scenario, learner, IdealNetwork(scenario)))
     last = learner.seen[-len(MEASURED_ROUNDS) :]
     accuracy = np.mean([e.accuracy for e in last], axis=0)
-    return job.key() | {
+    return {
         "accuracy_percent": 100 * np.nanmean(accuracy),
         "worst_device_percent": 100 * np.nanmin(accuracy),
         "macro_f1_percent": 100 * np.nanmean([e.macro_f1 for e in last]),
@@ -247,6 +249,11 @@ def jobs_of(options: argparse.Namespace) -> list[Job]:
     return jobs
 
 
+def show(setting: dict[str, str]) -> str:
+    """Write a setting as it stands in a CSV."""
+    return " ".join(f"{name}={value}" for name, value in setting.items())
+
+
 def best(tuned: pd.DataFrame, data: str, arm: str, fold: int) -> dict[str, str]:
     """Return the setting with the best accuracy on the validation people of the fold."""
     rows = tuned[(tuned.data == data) & (tuned.arm == arm) & (tuned.fold == fold)]
@@ -254,60 +261,9 @@ def best(tuned: pd.DataFrame, data: str, arm: str, fold: int) -> dict[str, str]:
     return dict(pair.split("=") for pair in str(setting).split())
 
 
-def work_off(jobs: list[Job], path: Path, processes: int) -> None:
-    """Run what the CSV does not have yet, each row written when it is known."""
-    done = set()
-    columns = list(jobs[0].key())
-    if path.exists():
-        done = {tuple(map(str, row)) for row in pd.read_csv(path)[columns].to_numpy()}
-    left = [job for job in jobs if tuple(map(str, job.key().values())) not in done]
-    print(f"{len(left)} of {len(jobs)} runs left", flush=True)
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=spawn) as pool:
-        for number, future in enumerate(as_completed([pool.submit(run, job) for job in left]), 1):
-            row = pd.DataFrame([future.result()])
-            row.round(4).to_csv(path, mode="a", header=not path.exists(), index=False)
-            print(f"{number} of {len(left)}: {row.to_dict('records')[0]}", flush=True)
-
-
-def interval(values: pd.Series) -> tuple[float, float, float]:
-    """Mean; half of its 95 % interval over folds (Student's t); what would be found 4 times in 5.
-
-    The last is the true difference at which such an interval excludes zero with a probability of
-    0.8: (t_0.975 + t_0.8) standard errors of the means of folds.
-    """
-    # Looked up here: scipy.stats takes a second that the workers need not spend.
-    from scipy import stats
-
-    folds = values.groupby("fold").mean()
-    error = folds.std(ddof=1) / len(folds) ** 0.5
-    half, power = (float(stats.t.ppf(q, len(folds) - 1)) * error for q in (0.975, 0.8))
-    return float(folds.mean()), half, half + power
-
-
-def table(path: Path, cells: tuple[str, ...] = ("data", "alpha", "pattern")) -> pd.DataFrame:
+def table(path: Path, cells: list[str] = CELLS) -> pd.DataFrame:
     """Accuracy of each method, and its paired differences to the two strongest baselines."""
-    runs = pd.read_csv(path)
-    rows = []
-    for cell, group in runs.groupby(list(cells)):
-        accuracy = group.pivot_table(
-            index=["fold", "seed"], columns="arm", values="accuracy_percent"
-        )
-        for arm in [name for name in ARMS if name in accuracy]:
-            row = dict(zip(cells, cell, strict=True)) | {
-                "arm": arm,
-                "runs": int(accuracy[arm].notna().sum()),
-                "mean": accuracy[arm].mean(),
-                "sd": accuracy[arm].std(ddof=1),
-            }
-            for rival in ("dmml_strong", "fedgen_strong"):
-                paired = (accuracy[arm] - accuracy.get(rival, np.nan)).dropna()
-                if rival != arm and paired.index.get_level_values("fold").nunique() > 1:
-                    mean, half, found = interval(paired)
-                    row |= {f"minus_{rival}": mean, f"ci95_{rival}": half}
-                    row |= {f"detectable_{rival}": found}
-            rows.append(row)
-    return pd.DataFrame(rows).round(2)
+    return compare(path, cells, "arm", ARMS, ("dmml_strong", "fedgen_strong"))
 
 
 def draw(path: Path, out: Path) -> None:
@@ -319,7 +275,7 @@ def draw(path: Path, out: Path) -> None:
 
     shown = table(path)
     names = {"all": "all modalities", "thirds": "a third each"}
-    cells = list(shown.groupby(["data", "alpha", "pattern"], sort=True))
+    cells = list(shown.groupby(CELLS, sort=True))
     arms = [arm for arm in ARMS if arm in set(shown["arm"]) and arm != "fedgen_strong"]
     with matplotlib.style.context(STYLE):
         columns = min(4, len(cells))
@@ -364,13 +320,14 @@ def main() -> int:
         "--connected", action="store_true", help="table: apart, whether each modality's graph is"
     )
     options = parser.parse_args()
-    cells = ("data", "alpha", "pattern", *(["connected"] if options.connected else []))
+    cells = [*CELLS, "connected"] if options.connected else CELLS
     if options.command == "table":
         print(table(options.csv, cells).to_string(index=False))
     elif options.command == "picture":
         draw(options.csv, options.out)
     else:
-        work_off(jobs_of(options), options.csv, options.processes)
+        runs = [(job.key(), (job,)) for job in jobs_of(options)]
+        work_off(run, runs, options.csv, options.processes)
     return 0
 
 
