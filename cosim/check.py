@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from cosim import bridge
+from cosim import deployment
 from cosim.config_sources import load
 from ns3_scenarios.conformance import check_network
 from ns3_scenarios.session import check_installation
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("file", help="Python file with a function build(ns, scenario)")
     known, flags = parser.parse_known_args(arguments)
     config = load([*flags, "--scenario", known.file], None, known.file)
-    scenario = bridge.make_scenario(config)
+    scenario = deployment.make_scenario(config)
     check_installation()
     with tempfile.TemporaryDirectory() as folder:
         findings = check_network(

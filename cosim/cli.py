@@ -19,12 +19,13 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from cosim import bridge, check, figures, record, report, summary, validate
+from cosim import check, deployment, figures, record, report, summary, validate
 from cosim.config import RunConfig
 from cosim.config_sources import load, preset_names, to_toml
 from cosim.errors import ConfigError, OutputError
 from cosim.loop import RoundRecord, run_rounds
 from cosim.record import RunFolder
+from cosim.tables import partition_table, to_tables
 from learning.data.dataset import load as load_data
 from learning.data.setup import DataSetup
 from learning.errors import LearningError
@@ -111,7 +112,7 @@ def run(config: RunConfig, destination: Path) -> None:
     """Run a configuration into a folder, with progress, summary, figures and report."""
     started = time.perf_counter()
     torch.set_num_threads(1)  # the same sums in the same order on every machine
-    scenario = bridge.make_scenario(config)
+    scenario = deployment.make_scenario(config)
     if config.network.kind == "ns3":
         check_installation()
     setup = learning_setup(config)
@@ -121,16 +122,16 @@ def run(config: RunConfig, destination: Path) -> None:
     timings = {"ns3_s": 0.0, "learning_s": 0.0}
     network: Network | None = None
     with _logging_to(folder.log):
-        for warning in bridge.warnings(scenario):
+        for warning in deployment.warnings(scenario):
             log.warning(warning)
         try:
-            folder.add_partition(record.partition_table(data, learner))
+            folder.add_partition(partition_table(data, learner))
             network = open_network(config, scenario, folder)
             waiting = time.perf_counter()
             network.wait_ready()
             timings["ns3_s"] += time.perf_counter() - waiting
             for each in _with_progress(run_rounds(config, scenario, learner, network), config):
-                folder.add(record.to_tables(each, scenario, learner), learner)
+                folder.add(to_tables(each, scenario, learner), learner)
                 timings["ns3_s"] += each.ns3_s
                 timings["learning_s"] += each.learning_s
             network.close()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from cosim import bridge
+from cosim import deployment
 from cosim.config_sources import load
 from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.session import check_installation
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def make_scenario(scenario: str, **network: Any) -> NetworkScenario:
     """Return the program's default scenario of a name, but for these fields of the network."""
-    return bridge.make_scenario(load(flags(network), None, scenario))
+    return deployment.make_scenario(load(flags(network), None, scenario))
 
 
 def flags(network: dict[str, Any]) -> list[str]:

@@ -75,7 +75,7 @@ def run_loop(flags: list[str], folder: Path) -> tuple[list[dict[str, float]], in
     """Return the seconds of each round by part, and the messages of a round."""
     import torch
 
-    from cosim import bridge, loop
+    from cosim import bridge, deployment, loop
     from cosim.cli import learning_setup
     from cosim.config_sources import load
     from learning.data.dataset import load as load_data
@@ -83,7 +83,7 @@ def run_loop(flags: list[str], folder: Path) -> tuple[list[dict[str, float]], in
 
     torch.set_num_threads(1)
     config = load(flags, None, None)
-    scenario = bridge.make_scenario(config)
+    scenario = deployment.make_scenario(config)
     learner = Learner(learning_setup(config), load_data(learning_setup(config).data))
     os.environ[TIMES] = str(folder / "times.jsonl")
     with mock.patch.object(subprocess, "Popen", ChildOfOurs):

@@ -30,7 +30,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from study import compare, work_off
 
-from cosim import bridge
+from cosim import deployment
 from cosim.cli import learning_setup
 from cosim.compute import PROFILES, compute_j
 from cosim.config import RunConfig
@@ -188,7 +188,7 @@ def run(job: Job) -> dict[str, object]:
     ]
     scale = 9.0 if arm.method == "centralised" else 1.0
     config = make_config(job, arm.method, (*arm.fixed, *extra), fair_battery_j(job, scale))
-    scenario, setup = bridge.make_scenario(config), learning_setup(config)
+    scenario, setup = deployment.make_scenario(config), learning_setup(config)
     learner = SparseLearner(setup, load_data(setup.data))
     records = list(run_rounds(config, scenario, learner, IdealNetwork(scenario)))
     last = learner.seen[-len(MEASURED_ROUNDS) :]

@@ -18,10 +18,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from stopwatch import spent_s, timed
 
-from cosim import bridge, loop, record
+from cosim import deployment, loop
 from cosim.cli import learning_setup, open_network
 from cosim.config_sources import load
 from cosim.record import RunFolder
+from cosim.tables import to_tables
 from learning.data.dataset import load as load_data
 from learning.learner import Learner
 
@@ -30,7 +31,7 @@ def main() -> None:
     """Run and print the table."""
     torch.set_num_threads(1)
     config = load(sys.argv[1:], None, None)
-    scenario = bridge.make_scenario(config)
+    scenario = deployment.make_scenario(config)
     learner = Learner(learning_setup(config), load_data(learning_setup(config).data))
     with tempfile.TemporaryDirectory() as name:
         folder = RunFolder(Path(name) / "run", config)
@@ -46,7 +47,7 @@ def main() -> None:
         started = time.perf_counter()
         for each in loop.run_rounds(config, scenario, learner, network):
             before_record = time.perf_counter()
-            folder.add(record.to_tables(each, scenario, learner), learner)
+            folder.add(to_tables(each, scenario, learner), learner)
             spent_s["record"] += time.perf_counter() - before_record
             if each.round_index == 0:
                 spent_s.clear()

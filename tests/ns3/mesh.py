@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from cosim.bridge import make_scenario
 from cosim.config_sources import load
+from cosim.deployment import make_scenario
 from ns3_scenarios.channel import log_normal_shadowing_db
 from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.scenario import NetworkScenario

@@ -11,8 +11,8 @@ import pytest
 from mesh import run_mesh
 from scipy import stats
 
-from cosim.bridge import make_scenario
 from cosim.config_sources import load
+from cosim.deployment import make_scenario
 from ns3_scenarios.validation import theory_path_loss as theory
 
 F_HZ = 5.18e9  # channel 36
@@ -23,7 +23,7 @@ PROGRAM = """
 import json, sys
 from dataclasses import replace
 import numpy as np
-from cosim.bridge import make_scenario
+from cosim.deployment import make_scenario
 from cosim.config_sources import load
 from ns3_scenarios import channel, mobility
 from ns3_scenarios.session import load_ns3

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from mesh import run_mesh
 
-from cosim.bridge import make_scenario
 from cosim.config_sources import load
+from cosim.deployment import make_scenario
 from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.scenario import RADIO_STATES
 

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from mesh import run_mesh
 
-from cosim.bridge import make_scenario
 from cosim.config_sources import load
+from cosim.deployment import make_scenario
 from ns3_scenarios.catalogue import SCENARIOS
 from ns3_scenarios.channel import PATH_LOSSES
 from ns3_scenarios.mobility import MOBILITIES

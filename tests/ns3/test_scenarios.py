@@ -9,8 +9,8 @@ import pytest
 from captures import read_capture
 from mesh import run_mesh
 
-from cosim.bridge import make_scenario
 from cosim.config_sources import load
+from cosim.deployment import make_scenario
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.reports import OUTCOMES
 from ns3_scenarios.scenario import NetworkScenario

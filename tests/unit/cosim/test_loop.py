@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from cosim.bridge import make_scenario
 from cosim.cli import learning_setup, open_network
 from cosim.compute import PROFILES
 from cosim.config import RunConfig
 from cosim.config_sources import load
+from cosim.deployment import make_scenario
 from cosim.loop import RoundRecord, run_rounds
 from cosim.record import RunFolder
 from learning.data.dataset import load as load_data

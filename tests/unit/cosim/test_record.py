@@ -15,13 +15,14 @@ import pytest
 import torch
 
 from cosim import record as recording
-from cosim.bridge import make_scenario
 from cosim.cli import learning_setup
 from cosim.config import RunConfig
 from cosim.config_sources import load
+from cosim.deployment import make_scenario
 from cosim.errors import OutputError
 from cosim.loop import RoundRecord, run_rounds
-from cosim.record import TABLES, RunFolder, make_manifest, partition_table, run_id, to_tables
+from cosim.record import TABLES, RunFolder, make_manifest, run_id
+from cosim.tables import partition_table, to_tables
 from learning.data.dataset import load as load_data
 from learning.data.samples import TRAIN
 from learning.learner import Learner

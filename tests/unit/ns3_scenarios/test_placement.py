@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cosim.bridge import make_scenario
 from cosim.config_sources import load
+from cosim.deployment import make_scenario
 from ns3_scenarios.channel import read_loss_trace
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.scenario import NetworkScenario

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cosim.bridge import make_scenario
 from cosim.config_sources import load
+from cosim.deployment import make_scenario
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.radio import Radio
 

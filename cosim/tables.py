@@ -1,0 +1,189 @@
+"""Rounds and the partition as rows: what stands in the tables of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cosim.loop import RoundRecord
+from learning.data.samples import MultiModalData
+from learning.learner import Learner
+from ns3_scenarios.arrays import FloatArray
+from ns3_scenarios.reports import OUTCOMES, num_chunks
+from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
+
+
+def partition_table(data: MultiModalData, learner: Learner) -> pd.DataFrame:
+    """Say who holds what: a row per device and recording that it trains on."""
+    held = learner.holder >= 0
+    samples = pd.DataFrame(
+        {
+            "device": learner.holder[held],
+            "recording": data.recording[held],
+            "subject": data.subject[held],
+            "class": np.array(data.class_names)[data.label[held]],
+        }
+    )
+    table = samples.groupby(list(samples.columns)).size().rename("samples").reset_index()
+    for index, name in enumerate(learner.modality_names):
+        table[f"has_{name}"] = learner.available[table["device"], index]
+    return table
+
+
+def to_tables(
+    record: RoundRecord, scenario: NetworkScenario, learner: Learner
+) -> dict[str, pd.DataFrame]:
+    """Turn a round into rows of the four tables; wall times stay out, so that runs can be equal."""
+    devices = _devices_table(record, scenario, learner)
+    flows = _flows_table(record)
+    return {
+        "rounds": _rounds_table(record, devices, flows),
+        "devices": devices,
+        "links": _links_table(record),
+        "flows": flows,
+    }
+
+
+def _devices_table(
+    record: RoundRecord, scenario: NetworkScenario, learner: Learner
+) -> pd.DataFrame:
+    n, energy, flows = scenario.num_devices, record.report.energy, record.report.flows
+    plan, trained, evaluation = record.plan, record.trained, record.evaluation
+    columns: dict[str, Any] = {
+        "round": np.full(n, record.round_index),
+        "device": np.arange(n),
+        "x_m": record.report.position_m[:, 0],
+        "y_m": record.report.position_m[:, 1],
+        "z_m": record.report.position_m[:, 2],
+        "alive": energy.alive,
+        "accuracy": evaluation.accuracy,
+        "macro_f1": evaluation.macro_f1,
+        **{f"accuracy_{name}": v for name, v in evaluation.subset_accuracy.items()},
+        "modality_imbalance": evaluation.modality_imbalance,
+        "feature_distance": evaluation.feature_distance,
+        "consensus_distance": evaluation.consensus_distance,
+        "train_loss": trained.loss,
+        "samples": learner.samples_per_device,
+    }
+    for index, name in enumerate(learner.modality_names):
+        columns |= {
+            f"accuracy_{name}": evaluation.modality_accuracy[:, index],
+            f"iterations_{name}": trained.iterations[:, index],
+            f"parameter_variation_{name}": trained.parameter_variation[:, index],
+            f"contribution_{name}": trained.contribution[:, index],
+        }
+    columns |= {
+        "budget_j": plan.budget_j,
+        "predicted_j": plan.predicted_j,
+        "communication_forecast_j": record.communication_forecast_j,
+        "objective": plan.objective,
+        "optimality_gap": plan.optimality_gap,
+        "binding": list(plan.binding),
+        "compute_s": record.traffic.compute_s,
+        "flop": trained.flop,
+        "start_energy_j": energy.start_energy_j,
+        **{f"{state}_j": energy.state_j[:, i] for i, state in enumerate(RADIO_STATES)},
+        "radio_j": energy.state_j.sum(axis=1),
+        "compute_j": energy.compute_j,
+        "harvested_j": energy.harvested_j,
+        "overflow_j": energy.overflow_j,
+        "remaining_energy_j": energy.remaining_energy_j,
+        "died_at_s": energy.died_at_s,
+        "revived_at_s": energy.revived_at_s,
+        "sent_bytes": _per_device(n, record.traffic.src, flows.handed_bytes),
+        "received_bytes": _per_device(n, record.traffic.dst, flows.delivered_bytes),
+        "stale_datagrams": record.report.stale_datagrams,
+    }
+    return pd.DataFrame(columns)
+
+
+def _per_device(n: int, device: FloatArray | Any, values: Any) -> Any:
+    return np.bincount(device, weights=values, minlength=n).astype(np.int64)
+
+
+def _flows_table(record: RoundRecord) -> pd.DataFrame:
+    traffic, flows = record.traffic, record.report.flows
+    chunks = num_chunks(traffic.payload_bytes, record.report.chunk_bytes)
+    message = np.repeat(np.arange(len(chunks)), chunks)
+    arrived = record.report.chunk_arrived
+    return pd.DataFrame(
+        {
+            "round": np.full(len(traffic.src), record.round_index),
+            "src": traffic.src,
+            "dst": traffic.dst,
+            "part": _names(record.payload.parts, traffic.part),
+            "payload_bytes": traffic.payload_bytes,
+            "handed_bytes": flows.handed_bytes,
+            "unsent_bytes": flows.unsent_bytes,
+            "delivered_bytes": flows.delivered_bytes,
+            "acked_bytes": flows.acked_bytes,
+            "outcome": _names(OUTCOMES, flows.outcome),
+            "ready_s": flows.ready_s,
+            "finish_s": flows.finish_s,
+            "delay_s": flows.delay_s,
+            "retransmissions": flows.retransmissions,
+            "chunks": chunks,
+            "arrived_chunks": np.bincount(message, arrived, len(chunks)).astype(np.int64),
+        }
+    )
+
+
+def _names(names: Iterable[str], index: Any) -> pd.Series:
+    table = list(names)
+    return pd.Series([table[i] for i in index], dtype="str")
+
+
+def _links_table(record: RoundRecord) -> pd.DataFrame:
+    links, cost = record.report.links, record.cost
+    src, dst = np.nonzero(~np.eye(len(links.frames), dtype=np.bool_))
+    measured = {
+        "rate_bps": links.rate_bps,
+        "snr_db": links.snr_db,
+        "loss_ratio": links.loss_ratio,
+        "frames": links.frames,
+        "airtime_s": links.airtime_s,
+        "received_bytes": links.received_bytes,
+        "is_peer": links.is_peer,
+        "next_hop": links.next_hop,
+        "hops": links.hops,
+        "contact_s": links.contact_s,
+        "time_s_per_byte": cost.time_s_per_byte,
+        "energy_j_per_byte": cost.energy_j_per_byte,
+        "samples": cost.samples,
+        "age_rounds": cost.age_rounds,
+        "reachable": cost.reachable,
+    }
+    return pd.DataFrame(
+        {"round": np.full(len(src), record.round_index), "src": src, "dst": dst}
+        | {name: matrix[src, dst] for name, matrix in measured.items()}
+    )
+
+
+def _rounds_table(record: RoundRecord, devices: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
+    """Condense a round; accuracy is over devices that were alive when it began."""
+    acted = devices[record.alive_at_start]
+    outcome = flows["outcome"]
+    return pd.DataFrame(
+        {
+            "round": [record.round_index],
+            "start_s": record.report.start_s,
+            "duration_s": record.report.duration_s,
+            "accuracy_mean": acted["accuracy"].mean(),
+            "accuracy_min": acted["accuracy"].min(),
+            "accuracy_max": acted["accuracy"].max(),
+            "macro_f1_mean": acted["macro_f1"].mean(),
+            "train_loss_mean": acted["train_loss"].mean(),
+            "offered_bytes": flows["payload_bytes"].sum(),
+            "handed_bytes": flows["handed_bytes"].sum(),
+            "delivered_bytes": flows["delivered_bytes"].sum(),
+            "offered_messages": len(flows),
+            **{f"{name}_messages": (outcome == name).sum() for name in OUTCOMES},
+            "radio_j": devices["radio_j"].sum(),
+            "compute_j": devices["compute_j"].sum(),
+            "alive_devices": devices["alive"].sum(),
+            "events": record.report.num_events,
+        }
+    )

@@ -1,0 +1,157 @@
+"""The network that a configuration describes, and what is refused or warned of."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_config import make_config
+
+from cosim.deployment import make_scenario, warnings
+from ns3_scenarios.errors import ScenarioError
+
+
+def test_a_star_exchanges_with_its_server_only_wherever_devices_stand() -> None:
+    scenario = make_scenario(make_config("--learning.method", "fedavg_star", devices=9))
+    linked = {(int(i), int(j)) for i, j in np.argwhere(scenario.neighbours)}
+    assert linked == {(0, k) for k in range(1, 9)} | {(k, 0) for k in range(1, 9)}
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        ("--network.transport broadcast", "broadcast .* scenario adhoc80211 or d2d"),
+        ("--scenario infrastructure --network.transport broadcast", "broadcast"),
+        ("--scenario d2d --network.transport broadcast --network.routing aodv", "routing direct"),
+        ("--network.access_category VI", "expected BE with scenario mesh80211, got VI"),
+        ("--network.transport udp --network.sync oracle", "expected fixed_period .* udp"),
+        ("--network.transport broadcast --learning.mixing push_sum", "arq, tcp or udp .* push_sum"),
+        (
+            "--scenario d2d --network.transport broadcast --network.broadcast_mcs 9"
+            " --network.standard 80211a",
+            "broadcast_mcs: expected 0 to 7 .* got 9",
+        ),
+    ],
+)
+def test_a_transport_that_cannot_work_is_refused_with_its_reason(words: str, refusal: str) -> None:
+    with pytest.raises(ScenarioError, match=refusal):
+        make_scenario(make_config(*words.split()))
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        ("--scenario mesh80211", "scenario mesh80211, got true .* use scenario adhoc80211 or d2d"),
+        ("--scenario infrastructure", "scenario infrastructure, got true"),
+        ("--scenario adhoc80211 --network.kind ideal", "network.kind ideal, got true"),
+    ],
+)
+def test_radios_sleep_only_where_they_can(words: str, refusal: str) -> None:
+    with pytest.raises(ScenarioError, match=f"energy.radio_sleep: expected false with {refusal}"):
+        make_scenario(make_config(*words.split(), "--energy.radio_sleep"))
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        ("--network.kind analytic --energy.revival_j 5", "none .* got 5"),
+        ("--energy.revival_j 126", r".* at most the smallest battery \(125 J\), got 126"),
+    ],
+)
+def test_a_revival_that_cannot_be_is_refused(words: str, refusal: str) -> None:
+    with pytest.raises(ScenarioError, match=f"energy.revival_j: expected {refusal}"):
+        make_scenario(make_config(*words.split()))
+
+
+def test_a_sleeping_radio_draws_the_current_of_its_profile_or_the_one_that_is_given() -> None:
+    words = ["--scenario", "d2d", "--energy.radio_sleep", "--energy.radio_profile", "esp32_s2"]
+    scenario = make_scenario(make_config(*words))
+    assert scenario.radio_sleep
+    assert scenario.currents.sleep_a == 0.00055
+    given = make_scenario(make_config(*words, "--energy.sleep_current_a", "0.002"))
+    assert given.currents.sleep_a == 0.002
+
+
+def test_a_seed_names_its_shadowing_and_another_seed_another() -> None:
+    one, again, other = (make_scenario(make_config(f"--seed={s}", devices=9)) for s in (5, 5, 6))
+    np.testing.assert_array_equal(one.channel.shadowing_db, again.channel.shadowing_db)
+    differs = one.channel.shadowing_db != other.channel.shadowing_db
+    assert differs[~np.eye(9, dtype=np.bool_)].all()
+    assert (one.rng_run, other.rng_run, one.rng_seed) == (5, 6, other.rng_seed)
+
+
+def test_shadowing_is_symmetric_with_a_zero_diagonal_and_the_spread_of_the_config() -> None:
+    config = make_config("--network.shadowing_sigma_db=8", devices=60)
+    shadowing_db = make_scenario(config).channel.shadowing_db
+    draws = []
+    for i in range(60):
+        assert shadowing_db[i, i] == 0.0
+        for j in range(i):
+            assert shadowing_db[i, j] == shadowing_db[j, i]
+            draws.append(shadowing_db[i, j])
+    # 1770 draws: the standard error of the deviation is 8 / sqrt(2 * 1770) = 0.13 dB.
+    assert np.std(draws) == pytest.approx(8.0, abs=0.6)
+    assert np.mean(draws) == pytest.approx(0.0, abs=0.9)
+    flat = make_scenario(make_config("--network.shadowing_sigma_db=0"))
+    assert not flat.channel.shadowing_db.any()
+
+
+def test_the_scenario_stands_on_a_square_grid_with_the_batteries_of_the_config() -> None:
+    flags = ("--network.spacing_m=12", "--energy.battery_j=50", "--energy.harvest_power_w=0.4")
+    scenario = make_scenario(make_config(*flags, devices=5))
+    places = [[0, 0], [12, 0], [24, 0], [0, 12], [12, 12]]
+    assert scenario.position_m.tolist() == [[*place, 1.5] for place in places]
+    assert scenario.initial_energy_j.tolist() == scenario.battery_capacity_j.tolist() == [50.0] * 5
+    assert scenario.harvest_power_w.tolist() == [0.4] * 5
+
+
+def test_transmit_current_follows_transmit_power_if_an_efficiency_is_given() -> None:
+    # By hand: 20 dBm is 0.1 W; 0.1 / (3 x 0.1) + 0.273 = 0.606 A, at 3 V 1.819 W; 10 dBm 0.919 W.
+    for tx_power_dbm, power_w in ((20, 1.819), (10, 0.919)):
+        flags = (f"--network.tx_power_dbm={tx_power_dbm}", "--energy.tx_efficiency=0.1")
+        scenario = make_scenario(make_config(*flags))
+        assert scenario.currents.power_w(3.0)[0] == pytest.approx(power_w, abs=1e-3)
+        assert scenario.currents.power_w(3.0)[2] == pytest.approx(0.819)
+
+
+def test_a_radio_profile_sets_currents_and_voltage_and_a_given_current_goes_before_it() -> None:
+    flags = ("--energy.radio_profile=esp32_s2", "--energy.idle_current_a=0.05")
+    scenario = make_scenario(make_config(*flags))
+    # By hand, at 3.3 V: 200 mA, 63 mA, the given 50 mA.
+    power_w = scenario.currents.power_w(scenario.supply_voltage_v)
+    assert power_w[:3] == pytest.approx([0.66, 0.2079, 0.165])
+
+
+def test_devices_differ_as_their_file_says_and_the_rest_is_the_configuration(
+    tmp_path: Path,
+) -> None:
+    table = tmp_path / "devices.csv"
+    table.write_text("battery_j,harvest_power_w\n10,0\n20,0.5\n30,1\n")
+    flags = (f"--energy.device_file={table}", "--energy.capacity_j=40")
+    scenario = make_scenario(make_config(*flags))
+    assert scenario.initial_energy_j.tolist() == [10, 20, 30]
+    assert scenario.battery_capacity_j.tolist() == [40, 40, 40]
+    assert scenario.harvest_power_w.tolist() == [0, 0.5, 1]
+    for text, refusal in (
+        ("battery_j\n1\n2\n", "3 rows, got .* 2 rows"),
+        ("battery\n1\n2\n3\n", "expected columns of battery_j, capacity_j, harvest_power_w"),
+        ("battery_j\n1\nx\n3\n", "expected numbers"),
+    ):
+        table.write_text(text)
+        with pytest.raises(ScenarioError, match=refusal):
+            make_scenario(make_config(*flags))
+
+
+def test_a_mesh_with_too_many_in_range_and_devices_without_neighbours_are_warned_of() -> None:
+    flags = ["--network.shadowing_sigma_db=0", "--network.spacing_m=10"]
+    dense = make_scenario(make_config(*flags, devices=36))
+    # Received at -82 dBm or more: 16 dBm - 46.3 dB (free space at 1 m, 5.18 GHz) - 30 log d.
+    reach_m = 10 ** ((16 + 82 - dense.channel.reference_loss_db) / 30)
+    in_range = [
+        sum(0 < math.dist(a, b) <= reach_m for b in dense.position_m) for a in dense.position_m
+    ]
+    assert max(in_range) > 30
+    assert f"has {max(in_range)} others in range" in warnings(dense)[0]
+    assert warnings(make_scenario(make_config(*flags, devices=9))) == []
+    alone = make_scenario(make_config("--network.placement=line", "--network.spacing_m=40"))
+    assert "device 0, 1, 2" in warnings(alone)[0]
