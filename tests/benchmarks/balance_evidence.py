@@ -99,7 +99,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.table:
         shown = compare(options.csv, ["difficulty", "arm"], "rule", RULES, ("random",))
-        print(shown.to_string(index=False))
+        print(shown.round(2).to_string(index=False))
     else:
         study(options)
     return 0

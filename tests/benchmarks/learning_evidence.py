@@ -322,7 +322,7 @@ def main() -> int:
     options = parser.parse_args()
     cells = [*CELLS, "connected"] if options.connected else CELLS
     if options.command == "table":
-        print(table(options.csv, cells).to_string(index=False))
+        print(table(options.csv, cells).round(2).to_string(index=False))
     elif options.command == "picture":
         draw(options.csv, options.out)
     else:

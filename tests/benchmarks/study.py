@@ -71,4 +71,4 @@ def compare(
                     row |= {f"minus_{rival}": mean, f"ci95_{rival}": half}
                     row |= {f"detectable_{rival}": found}
             rows.append(row)
-    return pd.DataFrame(rows).round(2)
+    return pd.DataFrame(rows)
