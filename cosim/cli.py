@@ -122,7 +122,7 @@ def run(config: RunConfig, destination: Path) -> None:
     timings = {"ns3_s": 0.0, "learning_s": 0.0}
     network: Network | None = None
     with _logging_to(folder.log):
-        for warning in deployment.warnings(scenario):
+        for warning in deployment.warnings(config, scenario):
             log.warning(warning)
         try:
             folder.add_partition(partition_table(data, learner))

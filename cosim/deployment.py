@@ -130,9 +130,16 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
     return scenario
 
 
-def warnings(scenario: NetworkScenario) -> list[str]:
+def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
     """Say what will run, but perhaps not as the user thinks."""
     said = []
+    is_star = find_method(config.learning.method).topology == "star"
+    if is_star and config.learning.rounds % 2:
+        said.append(
+            f"learning.rounds {config.learning.rounds} is odd: {config.learning.method} sends up"
+            " in one round and down in the next, so the last evaluation is of models that were"
+            " not averaged"
+        )
     isolated = np.flatnonzero(~scenario.neighbours.any(axis=1))
     if isolated.size:
         said.append(

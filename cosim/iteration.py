@@ -41,7 +41,7 @@ class IterationPlan:
     - active (n,): the device trains in this round.
     - budget_j (n,): B [J]; 0 for the dead.
     - predicted_compute_j (n,): joules of the planned work [J].
-    - predicted_j (n,): the same with radio and idle joules [J]. At most budget_j where active;
+    - predicted_j (n,): the same with communication_j and idle_j [J]. At most budget_j where active;
       an inactive device that lives still pays for its radio, budget or not.
     - objective (n,): min over m of w tau in the weights of the rule; 0 unless all of a device's
       modalities train.
@@ -50,7 +50,7 @@ class IterationPlan:
       more. It holds the loss of rounding, so it is above 0 for most exact plans.
     - binding: what kept each plan from going on: "energy" (also where time binds as well),
       "time", "iterations_max", "short" (not even one iteration of each: the short rule acted),
-      "dead".
+      "no_work" (no modality to train, as the server of a star), "dead".
     """
 
     iterations: Ints
@@ -89,7 +89,7 @@ def plan(
     idle_j: Floats,
     remaining_energy_j: Floats,
     reserve_j: float,
-    rounds_left: int,
+    trainings_left: float,
     compute_limit_s: float,
     max_iterations: int,
     rule: str,
@@ -104,7 +104,7 @@ def plan(
         subject to  sum_m e_m tau_m + e_head max_m tau_m + e_kd + e_comm + e_idle <= B
                     sum_m s_m tau_m + s_head max_m tau_m + s_kd <= compute_limit_s
                     1 <= tau_m <= max_iterations
-        B = max(0, remaining - reserve) / rounds_left
+        B = max(0, remaining - reserve) / trainings_left
 
     Exact: every objective that can be reached is a breakpoint t w_m, and the least tau that
     reaches the next one adds an iteration to the modalities at the minimum and to no other. The
@@ -136,11 +136,11 @@ def plan(
         iteration_s: s (n, m) [s], as iteration_j.
         head_s: (n,) [s], as head_j.
         kd_s: (n,) [s], as kd_j.
-        communication_j: (n,) [J] forecast of the coming round's radio.
+        communication_j: (n,) [J] forecast of the radio from this training to the next.
         idle_j: (n,) [J] forecast of the idle radio, 0 if communication_j has it.
         remaining_energy_j: (n,) [J] left in the battery.
         reserve_j: [J] never planned with.
-        rounds_left: rounds that share the rest, with the coming one; >= 1.
+        trainings_left: rounds of training that share the rest, with the coming one; >= 1.
         compute_limit_s: [s] after which messages would be late.
         max_iterations: tau_max >= 1.
         rule: one of RULES.
@@ -160,10 +160,12 @@ def plan(
     and its exact solution are ours.
     """
     usable = available & alive[:, np.newaxis]
-    _check_choices(rule, short_rule, rounds_left, max_iterations)
+    _check_choices(rule, short_rule, trainings_left, max_iterations)
     _check_usable(usable, speed=speed, iteration_j=iteration_j, iteration_s=iteration_s)
     radio_j = communication_j + idle_j
-    budget_j = np.where(alive, np.maximum(0.0, remaining_energy_j - reserve_j) / rounds_left, 0.0)
+    budget_j = np.where(
+        alive, np.maximum(0.0, remaining_energy_j - reserve_j) / trainings_left, 0.0
+    )
     energy = _Resource(np.where(usable, iteration_j, 0.0), head_j, kd_j + radio_j, budget_j)
     limit_s = np.full(len(alive), compute_limit_s)
     time = _Resource(np.where(usable, iteration_s, 0.0), head_s, kd_s, limit_s)
@@ -178,7 +180,8 @@ def plan(
     if short_rule == "best_modality":
         fallback = _best_modality(speed, usable, energy, time, kd_j)
         iterations = np.where(full[:, np.newaxis], iterations, fallback)
-    binding = np.where(alive, np.where(full, binding, "short"), "dead")
+    without = np.where(usable.any(axis=1), "short", "no_work")
+    binding = np.where(alive, np.where(full, binding, without), "dead")
     active: Bools = np.any(iterations > 0, axis=1)
     compute_only = _Resource(energy.per_iteration, head_j, kd_j, budget_j)
     return IterationPlan(
@@ -193,11 +196,11 @@ def plan(
     )
 
 
-def _check_choices(rule: str, short_rule: str, rounds_left: int, max_iterations: int) -> None:
+def _check_choices(rule: str, short_rule: str, trainings_left: float, max_iterations: int) -> None:
     for name, word, known in (("rule", rule, RULES), ("short_rule", short_rule, SHORT_RULES)):
         if word not in known:
             raise ValueError(f"{name}: expected one of {', '.join(known)}; got {word!r}")
-    for name, count in (("rounds_left", rounds_left), ("max_iterations", max_iterations)):
+    for name, count in (("trainings_left", trainings_left), ("max_iterations", max_iterations)):
         if count < 1:
             raise ValueError(f"{name}: expected at least 1; got {count}")
 

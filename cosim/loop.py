@@ -135,7 +135,12 @@ def make_plan(
     rng: np.random.Generator,
     trains: NDArray[np.bool_],
 ) -> IterationPlan:
-    """Ask the iteration optimizer, in joules and seconds of the device profile."""
+    """Ask the iteration optimizer, in joules and seconds of the device profile.
+
+    A training pays for the radio of all rounds until the next one: with a star, of two or more.
+    """
+    rounds_left = config.learning.rounds - round_index
+    trainings_left = learner.trainings_left(round_index, config.learning.rounds)
     work_flop = {
         "iteration": work.per_iteration_flop,
         "head": work.head_flop,
@@ -149,11 +154,11 @@ def make_plan(
         feedback.alive,
         **{f"{name}_j": compute_j(flop, profile) for name, flop in work_flop.items()},
         **{f"{name}_s": compute_s(flop, profile) for name, flop in work_flop.items()},
-        communication_j=feedback.communication_j,
+        communication_j=feedback.communication_j * (rounds_left / trainings_left),
         idle_j=np.zeros(len(feedback.alive)),
         remaining_energy_j=feedback.remaining_energy_j,
         reserve_j=config.energy.reserve_j,
-        rounds_left=config.learning.rounds - round_index,
+        trainings_left=trainings_left,
         compute_limit_s=config.iteration.compute_share * config.network.round_period_s,
         max_iterations=config.iteration.max_iterations,
         rule=config.iteration.rule,

@@ -118,6 +118,13 @@ class Learner:
             return chosen, chosen
         return ~everyone, np.arange(n) == star.SERVER
 
+    def trainings_left(self, round_index: int, rounds: int) -> float:
+        """Expect how often a device trains from a round on, of `rounds` in all; >= 1."""
+        if self._is_star:
+            share = self._options["client_share"]
+            return star.trainings_left(self._setup.num_devices, round_index, rounds, share)
+        return float(rounds - round_index)
+
     def payload(self) -> Payload:
         """Name the parts that devices send, and the length of each serialised buffer [bytes]."""
         parts = self._parts

@@ -23,11 +23,24 @@ def clients(num_devices: int, round_index: int, share: float, seed: int) -> NDAr
 
     Decided by (seed, round); the server draws, and its model in the round before said so.
     """
-    others = num_devices - 1
     rng = np.random.default_rng([seed, _SELECTION_STREAM, round_index])
     chosen = np.zeros(num_devices, dtype=np.bool_)
-    chosen[1 + rng.permutation(others)[: max(1, round(share * others))]] = True
+    chosen[1 + rng.permutation(num_devices - 1)[: _num_clients(num_devices, share)]] = True
     return chosen
+
+
+def trainings_left(num_devices: int, round_index: int, rounds: int, share: float) -> float:
+    """Expect how often a device trains from a round on, of `rounds` in all; >= 1.
+
+    1 + (chosen / (n - 1)) * (rounds that go up after this one): exact for who trains in this round
+    but for the server's draws to come, which nobody knows yet.
+    """
+    later = sum(goes_up(r) for r in range(round_index + 1, rounds))
+    return 1.0 + _num_clients(num_devices, share) / (num_devices - 1) * later
+
+
+def _num_clients(num_devices: int, share: float) -> int:
+    return max(1, round(share * (num_devices - 1)))
 
 
 def links(num_devices: int) -> NDArray[np.bool_]:

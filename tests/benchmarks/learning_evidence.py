@@ -10,6 +10,9 @@ Nine devices on a 3 x 3 grid, ideal network, batch 16, 60 rounds. Each device ma
 many joules as 5 iterations of both modalities a round cost `dmml`; the iteration optimizer (rule
 uniform) charges each method its own work, so that what costs more trains less. `centralised` has
 the joules of all devices, and all modalities. Bytes are what a method sends; the CSV has them.
+In a star the eight devices but the server share the same data and have the same joules each, in
+half the rounds. `single_modality` chooses its modality in tuning; with a third each only those
+that have it are measured.
 `tune` runs six settings a method on the fold's validation people (Dirichlet 0.5, all modalities);
 `study` takes the best of the fold and runs Dirichlet 0.1 and 0.5, all modalities and a third each,
 on the fold's test people. Folds share training people, so intervals over five folds are optimistic.
@@ -54,20 +57,25 @@ FEW_RATES = (0.1, 0.25, 0.5)
 
 @dataclass(frozen=True)
 class Arm:
-    """A method with its grid: a flag besides the learning rate, and two values of it."""
+    """A method with its grid: a flag besides the learning rate, and its values.
+
+    Without values: the modalities of the data.
+    """
 
     method: str
     flag: str | None = None
     values: tuple[float, ...] = ()
     fixed: tuple[str, ...] = ()
 
-    def grid(self) -> list[dict[str, str]]:
+    def grid(self, modalities: list[str]) -> list[dict[str, str]]:
         """List six settings, as flags."""
         if self.flag is None:
             return [{"learning_rate": str(rate)} for rate in MANY_RATES]
+        values = self.values or tuple(modalities)
+        rates = FEW_RATES if len(values) == 2 else (0.25,)
         return [
             {"learning_rate": str(rate), self.flag: str(value)}
-            for rate, value in product(FEW_RATES, self.values)
+            for rate, value in product(rates, values)
         ]
 
 
@@ -89,6 +97,7 @@ ARMS = {
     "dmml_kd_wide": Arm("dmml_kd_wide", "distillation_weight", (0.3, 1.0)),
     "fedavg_star": Arm("fedavg_star"),
     "fedopt_star": Arm("fedopt_star", "server_rate", (0.003, 0.01)),
+    "single_modality": Arm("single_modality", "only_modality"),
     "centralised": Arm("centralised"),
 }
 OPTIONS = ("proximal_weight", "momentum", "modulation", "prototype_weight", "server_rate")
@@ -224,11 +233,17 @@ def jobs_of(options: argparse.Namespace) -> list[Job]:
     jobs = []
     arms = options.arms or list(ARMS)
     tuned = None if options.command == "tune" else pd.read_csv(options.tuning)
+    flags = [f"--learning.dataset={options.data}"]
+    flags += [f"--learning.data_path={options.data_path}"] if options.data_path else []
+    modalities = list(load_data(learning_setup(load(flags, None, None)).data).modalities)
     cells = [(0.5, "all")] if tuned is None else list(product(ALPHAS, PATTERNS))
     for seed, fold, (alpha, pattern), arm in product(
         range(1, options.seeds + 1), range(FOLDS), cells, arms
     ):
-        settings = ARMS[arm].grid() if tuned is None else [best(tuned, options.data, arm, fold)]
+        if tuned is None:
+            settings = ARMS[arm].grid(modalities)
+        else:
+            settings = [best(tuned, options.data, arm, fold)]
         evaluate_on = "validation" if tuned is None else "test"
         # Tuning and study differ in their draws, too.
         number = 1000 * fold + seed + (0 if tuned is None else 100)

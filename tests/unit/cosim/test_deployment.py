@@ -144,14 +144,23 @@ def test_devices_differ_as_their_file_says_and_the_rest_is_the_configuration(
 
 def test_a_mesh_with_too_many_in_range_and_devices_without_neighbours_are_warned_of() -> None:
     flags = ["--network.shadowing_sigma_db=0", "--network.spacing_m=10"]
-    dense = make_scenario(make_config(*flags, devices=36))
+    config = make_config(*flags, devices=36)
+    dense = make_scenario(config)
     # Received at -82 dBm or more: 16 dBm - 46.3 dB (free space at 1 m, 5.18 GHz) - 30 log d.
     reach_m = 10 ** ((16 + 82 - dense.channel.reference_loss_db) / 30)
     in_range = [
         sum(0 < math.dist(a, b) <= reach_m for b in dense.position_m) for a in dense.position_m
     ]
     assert max(in_range) > 30
-    assert f"has {max(in_range)} others in range" in warnings(dense)[0]
-    assert warnings(make_scenario(make_config(*flags, devices=9))) == []
-    alone = make_scenario(make_config("--network.placement=line", "--network.spacing_m=40"))
-    assert "device 0, 1, 2" in warnings(alone)[0]
+    assert f"has {max(in_range)} others in range" in warnings(config, dense)[0]
+    config = make_config(*flags, devices=9)
+    assert warnings(config, make_scenario(config)) == []
+    config = make_config("--network.placement=line", "--network.spacing_m=40")
+    assert "device 0, 1, 2" in warnings(config, make_scenario(config))[0]
+
+
+def test_a_star_that_ends_with_a_round_up_is_warned_of() -> None:
+    for rounds, said in ((5, ["learning.rounds 5 is odd"]), (6, [])):
+        config = make_config("--learning.method=fedavg_star", f"--learning.rounds={rounds}")
+        warned = warnings(config, make_scenario(config))
+        assert [line[: len("learning.rounds 5 is odd")] for line in warned] == said

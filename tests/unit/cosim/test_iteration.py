@@ -32,7 +32,7 @@ def made_case(rng: np.random.Generator, devices: int, modalities: int, **changes
         "idle_j": rng.uniform(0.0, 1.0, devices),
         "remaining_energy_j": rng.uniform(0.0, 60.0, devices),
         "reserve_j": 2.0,
-        "rounds_left": 4,
+        "trainings_left": 4,
         "compute_limit_s": 6.0,
         "max_iterations": 6,
         "rule": "balance",
@@ -53,7 +53,7 @@ def one_device(**changes: Any) -> Case:
         "iteration_s": np.ones((1, 2)),
         "remaining_energy_j": np.array([1e9]),
         "reserve_j": 0.0,
-        "rounds_left": 1,
+        "trainings_left": 1,
         "compute_limit_s": 1e9,
         "max_iterations": 50,
         "rule": "balance",
@@ -82,7 +82,7 @@ def many_unbounded(speed: list[float], devices: int, **changes: Any) -> Case:
 
 def budget_of(case: Case, k: int) -> float:
     spare = max(0.0, case["remaining_energy_j"][k] - case["reserve_j"])
-    return float(spare / case["rounds_left"])
+    return float(spare / case["trainings_left"])
 
 
 def joules_of(case: Case, k: int, tau: tuple[int, ...]) -> float:
@@ -382,8 +382,10 @@ def test_a_device_that_cannot_train_still_pays_for_its_radio() -> None:
         assert result.predicted_compute_j[0] == 0.0
 
 
-def test_the_budget_splits_what_is_above_the_reserve_among_the_rounds_left() -> None:
-    result = plan(**one_device(remaining_energy_j=np.array([100.0]), reserve_j=20.0, rounds_left=8))
+def test_the_budget_splits_what_is_above_the_reserve_among_the_trainings_left() -> None:
+    result = plan(
+        **one_device(remaining_energy_j=np.array([100.0]), reserve_j=20.0, trainings_left=8)
+    )
     assert result.budget_j[0] == 10.0
     below = plan(**one_device(remaining_energy_j=np.array([5.0]), reserve_j=20.0))
     assert below.budget_j[0] == 0.0
@@ -401,7 +403,7 @@ def test_the_dead_get_nothing() -> None:
     [
         ({"rule": "fair"}, "rule: expected one of balance, contribution"),
         ({"short_rule": "sleep"}, "short_rule: expected one of best_modality, idle"),
-        ({"rounds_left": 0}, "rounds_left: expected at least 1; got 0"),
+        ({"trainings_left": 0}, "trainings_left: expected at least 1; got 0"),
         ({"max_iterations": 0}, "max_iterations: expected at least 1; got 0"),
         ({"speed": np.array([[1.0, np.nan]])}, "speed: .* at device 0, modality 1"),
         ({"iteration_j": np.array([[-1.0, 1.0]])}, "iteration_j: .* at device 0, modality 0"),

@@ -203,6 +203,30 @@ def test_a_tight_battery_binds_plans_and_a_rich_one_does_not(runs: dict[str, Run
     assert all(r.alive_at_start.all() for r in runs["tight"].records)
 
 
+def test_a_star_spends_its_battery_evenly_over_the_rounds_in_which_it_trains() -> None:
+    # 0.12 J in three rounds up: 0.04 J each, though there are six rounds.
+    run = go(
+        "--learning.method=fedavg_star",
+        "--energy.battery_j=0.12",
+        "--learning.rounds=6",
+        "--iteration.max_iterations=1000",
+        "--iteration.rule=uniform",
+    )
+    work = run.learner.work_cost()
+    flop = work.per_iteration_flop.sum(1) + work.head_flop  # one iteration of both modalities
+    for k in range(1, DEVICES):
+        one_j = flop[k] / PI.effective_flop_per_s * PI.power_w
+        tau = [int(record.plan.iterations[k].min()) for record in run.records]
+        assert tau[1::2] == [0, 0, 0]
+        assert tau[0] == int(0.04 / one_j) > 1
+        # What a round leaves over is less than an iteration.
+        assert tau[2] - tau[0] in (0, 1)
+        assert tau[4] - tau[0] in (0, 1)
+    up, down = (set(run.records[r].plan.binding) for r in (0, 1))
+    assert up == {"energy", "no_work"}
+    assert down == {"no_work"}
+
+
 def test_the_actual_work_is_the_planned_work_where_the_profile_is_right(
     runs: dict[str, Run],
 ) -> None:

@@ -5,7 +5,7 @@ from learning_reference import make_setup
 
 from learning.errors import LearningError
 from learning.learner import Delivery, Learner
-from learning.star import clients, star_weights
+from learning.star import clients, star_weights, trainings_left
 
 N = 4
 EVERYBODY = np.ones(N, dtype=bool)
@@ -48,6 +48,18 @@ def test_the_server_becomes_the_mean_by_sample_counts_and_everyone_takes_it(made
     for name, value in learner.state().items():
         if not name.startswith("pace"):
             assert torch.equal(value, server[name][:1].expand_as(value)), name
+
+
+def test_trainings_left_are_those_of_all_draws_on_average():
+    rounds, share, draws = 9, 0.5, 400
+    for now in range(rounds):
+        later = [
+            sum(clients(N, r, share, seed)[1] for r in range(now + 1, rounds) if r % 2 == 0)
+            for seed in range(draws)
+        ]
+        expected = 1 + np.mean(later)  # this one, and what the server may draw
+        spread = np.std(later) / draws**0.5
+        assert abs(trainings_left(N, now, rounds, share) - expected) <= 4 * spread + 1e-9
 
 
 def test_what_is_lost_leaves_the_mean_and_who_hears_nothing_goes_on(made):
