@@ -46,12 +46,8 @@ PATH_LOSSES = {
     "inh": _Model(
         "3GPP TR 38.901 mixed office", "ThreeGppIndoorOffice", "ThreeGppIndoorMixedOffice"
     ),
-    "v2v_urban": _Model(
-        "3GPP TR 37.885 vehicles in streets", "ThreeGppV2vUrban", "ProbabilisticV2vUrban"
-    ),
-    "v2v_highway": _Model(
-        "3GPP TR 37.885 vehicles on a highway", "ThreeGppV2vHighway", "ProbabilisticV2vHighway"
-    ),
+    "v2v_urban": _Model("3GPP TR 37.885 vehicles in streets"),
+    "v2v_highway": _Model("3GPP TR 37.885 vehicles on a highway"),
     "trace": _Model("a table of losses from a file"),
 }
 
@@ -249,6 +245,10 @@ def _path_loss(native: Any, scenario: NetworkScenario, nodes: Any) -> Any:
     if channel.path_loss == "d2d":
         decorrelation_m = channel.decorrelation_distance_m if moves else 0.0
         return native.DeviceToDeviceLoss(nodes, frequency_hz, decorrelation_m, SIGHT_STREAM)
+    sight_update_s = channel.sight_update_s if moves else 0.0
+    if channel.path_loss in ("v2v_urban", "v2v_highway"):
+        on_highway = channel.path_loss == "v2v_highway"
+        return native.VehicleLoss(nodes, on_highway, frequency_hz, sight_update_s, SIGHT_STREAM)
     model = PATH_LOSSES[channel.path_loss]
     attributes = ["Frequency", str(frequency_hz)]
     if channel.path_loss == "log_distance":
@@ -262,6 +262,6 @@ def _path_loss(native: Any, scenario: NetworkScenario, nodes: Any) -> Any:
         f"ns3::{model.ns3_name}PropagationLossModel",
         attributes,
         f"ns3::{model.condition}ChannelConditionModel" if model.condition else "",
-        channel.sight_update_s if moves else 0.0,
+        sight_update_s,
         SIGHT_STREAM,
     )

@@ -10,6 +10,7 @@
 #include "ns3/simulator.h"
 #include "ns3/spectrum-wifi-helper.h"
 #include "ns3/string.h"
+#include "ns3/three-gpp-propagation-loss-model.h"
 #include "ns3/yans-wifi-channel.h"
 #include "ns3/yans-wifi-helper.h"
 
@@ -316,6 +317,54 @@ class DeviceToDeviceModel : public LinkModel
     mutable std::unordered_map<uint64_t, Link> m_links;
 };
 
+class VehicleModel : public LinkModel
+{
+  public:
+    VehicleModel(NodeContainer nodes,
+                 Ptr<ThreeGppPropagationLossModel> drawing,
+                 double losAt1mDb,
+                 double losSlopeDb)
+        : LinkModel(nodes),
+          m_drawing(drawing),
+          m_losAt1mDb(losAt1mDb),
+          m_losSlopeDb(losSlopeDb)
+    {
+    }
+
+  private:
+    struct Link
+    {
+        Ptr<ChannelCondition> sight;
+        double blockageDb;
+    };
+
+    double DoCalcRxPower(double txPowerDbm,
+                         Ptr<MobilityModel> a,
+                         Ptr<MobilityModel> b) const override
+    {
+        // A condition is an object of its own, which a link keeps until the next is drawn.
+        const auto sight = m_drawing->GetChannelConditionModel()->GetChannelCondition(a, b);
+        if (!sight->IsNlosv())
+        {
+            return m_drawing->CalcRxPower(txPowerDbm, a, b);
+        }
+        const double losDb = m_losAt1mDb + m_losSlopeDb * std::log10(CalculateDistance(
+                                               a->GetPosition(), b->GetPosition()));
+        Link& link = m_links[PairOf(IndexOf(a), IndexOf(b))];
+        if (link.sight != sight)
+        {
+            const double lossDb = txPowerDbm - m_drawing->CalcRxPower(txPowerDbm, a, b);
+            link = {sight, lossDb - losDb};
+        }
+        return txPowerDbm - losDb - link.blockageDb;
+    }
+
+    Ptr<ThreeGppPropagationLossModel> m_drawing;
+    double m_losAt1mDb;
+    double m_losSlopeDb;
+    mutable std::unordered_map<uint64_t, Link> m_links;
+};
+
 class LossTraceModel : public LinkModel
 {
   public:
@@ -433,6 +482,26 @@ DeviceToDeviceLoss(NodeContainer nodes,
                    int64_t firstStream)
 {
     return CreateObject<DeviceToDeviceModel>(nodes, frequencyHz, decorrelationM, firstStream);
+}
+
+Ptr<PropagationLossModel>
+VehicleLoss(NodeContainer nodes,
+            bool highway,
+            double frequencyHz,
+            double updateS,
+            int64_t firstStream)
+{
+    const std::string place = highway ? "Highway" : "Urban";
+    auto drawing = PathLoss("ns3::ThreeGppV2v" + place + "PropagationLossModel",
+                            {"Frequency", std::to_string(frequencyHz), "ShadowingEnabled", "false"},
+                            "ns3::ProbabilisticV2v" + place + "ChannelConditionModel",
+                            updateS,
+                            firstStream);
+    const double fDb = std::log10(frequencyHz / 1e9);
+    return CreateObject<VehicleModel>(nodes,
+                                      DynamicCast<ThreeGppPropagationLossModel>(drawing),
+                                      highway ? 32.4 + 20 * fDb : 38.77 + 18.2 * fDb,
+                                      highway ? 20 : 16.7);
 }
 
 Ptr<PropagationLossModel>

@@ -54,6 +54,15 @@ Ptr<PropagationLossModel> DeviceToDeviceLoss(NodeContainer nodes,
                                              double decorrelationM,
                                              int64_t firstStream);
 
+// Vehicles after 3GPP TR 37.885, table 6.2.1-1: ns-3's model in streets or on a highway, whose loss
+// by a vehicle in between is drawn for every frame and receiver. Here a link has one value, the same
+// in both directions, until its line of sight is drawn anew.
+Ptr<PropagationLossModel> VehicleLoss(NodeContainer nodes,
+                                      bool highway,
+                                      double frequencyHz,
+                                      double updateS,
+                                      int64_t firstStream);
+
 enum TraceEnd
 {
     HOLD, // the last values go on

@@ -11,7 +11,7 @@ from ns3_scenarios import catalogue
 from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.validation import theory_path_loss as theory
-from ns3_scenarios.validation.check import Check, Make, Row, on_line
+from ns3_scenarios.validation.check import Check, Make, Row, absolute, on_line
 from ns3_scenarios.validation.child import in_child
 
 LIMIT_DB = 0.1
@@ -22,6 +22,7 @@ HEIGHT_M = 1.5
 BASE_HEIGHT_M = {"umi": 10.0, "uma": 25.0}
 SETTINGS = {"shadowing_sigma_db": 0, "num_devices": 1 + len(DISTANCES_M)}
 FADING_DEVICES = 100
+VEHICLES, RING_M = 100, 100.0
 
 
 def losses_db(scenarios: list[NetworkScenario], from_first: bool) -> list[FloatArray]:
@@ -40,6 +41,30 @@ def losses_db(scenarios: list[NetworkScenario], from_first: bool) -> list[FloatA
         received_dbm = [ns.cosim_native.ReceivedPowerDbm(radios[i], radios[j]) for i, j in pairs]
         radio = scenario.radio
         losses.append(radio.tx_power_dbm + 2 * radio.antenna_gain_dbi - np.array(received_dbm))
+    return losses
+
+
+def repeated_db(scenarios: list[NetworkScenario]) -> list[FloatArray]:
+    """Return what the first device's links lose, the same again, and the way back: (3, n - 1) [dB].
+
+    Runs in a child process.
+    """
+    from ns3_scenarios.session import load_ns3  # noqa: PLC0415
+
+    ns = load_ns3()
+    ns.RngSeedManager.SetSeed(scenarios[0].rng_seed)
+    losses = []
+    for scenario in scenarios:
+        ns.RngSeedManager.SetRun(scenario.rng_run)
+        _, radios = catalogue.builder(scenario.name)(ns, scenario)
+        first, *others = radios
+        ways = (
+            [(first, other) for other in others],
+            [(first, other) for other in others],
+            [(other, first) for other in others],
+        )
+        received_dbm = [[ns.cosim_native.ReceivedPowerDbm(*pair) for pair in way] for way in ways]
+        losses.append(scenario.radio.tx_power_dbm - np.array(received_dbm))
     return losses
 
 
@@ -95,6 +120,47 @@ def path_loss_rows(make: Make, quick: bool) -> list[Row]:
     return rows
 
 
+def vehicle_rows(make: Make, quick: bool) -> list[Row]:
+    """Compare vehicles at one distance with the losses and shares of TR 37.885 and its sources.
+
+    A link that has neither the loss in sight nor that behind buildings has a vehicle in between,
+    whose loss is a mean more; it must be the same in both directions and at every frame.
+    """
+    runs = 2 if quick else 8
+    rows = []
+    cases: list[tuple[str, Any, Any]] = [
+        ("v2v_urban", theory.v2v_urban_db, theory.v2v_urban_shares),
+        ("v2v_highway", theory.v2v_highway_db, theory.v2v_highway_shares),
+    ]
+    for name, formula, shares in cases:
+        base = make("adhoc80211", num_devices=VEHICLES, shadowing_sigma_db=0)
+        angle = 2 * np.pi * np.arange(1, VEHICLES) / (VEHICLES - 1)
+        ring_m = RING_M * np.column_stack([np.cos(angle), np.sin(angle), np.zeros(VEHICLES - 1)])
+        position_m = np.vstack([np.zeros(3), ring_m])
+        position_m[:, 2] = HEIGHT_M
+        base = replace(base, position_m=position_m, channel=replace(base.channel, path_loss=name))
+        scenarios = [replace(base, rng_run=run) for run in range(1, runs + 1)]
+        loss_db = np.hstack(in_child(repeated_db, scenarios))
+        in_sight_db, hidden_db = formula(RING_M, base.radio.frequency_hz)
+        links = loss_db[0]
+        sight, hidden = (abs(links - db) < LIMIT_DB for db in (in_sight_db, hidden_db))
+        extra_db = (links - in_sight_db)[~sight & ~hidden]
+        mean_db, deviation_db = theory.v2v_blockage_db(RING_M)
+        count = len(links)
+        for text, expected, measured, spread in (
+            ("share in sight", p := shares(RING_M)[0], sight.mean(), (p * (1 - p) / count) ** 0.5),
+            ("share hidden", p := shares(RING_M)[1], hidden.mean(), (p * (1 - p) / count) ** 0.5),
+            ("dB by a vehicle", mean_db, extra_db.mean(), deviation_db / len(extra_db) ** 0.5),
+        ):
+            error = float(abs(measured - expected) / spread)
+            label = f"{name}, {text}, {count} links"
+            limit = LIMIT_STANDARD_ERRORS
+            rows.append(Row(label, f"{expected:.4f}", f"{measured:.4f}", error, limit))
+        changing = int((np.ptp(loss_db, axis=0) > 1e-9).sum())
+        rows.append(absolute(f"{name}, links that change", 0, changing, "", 0))
+    return rows
+
+
 def fading_rows(make: Make, quick: bool) -> list[Row]:
     """Compare mean and variance of the power gain with those of Gamma(m, 1/m): 1 and 1/m.
 
@@ -140,5 +206,11 @@ CHECKS = (
         {"shadowing_sigma_db": 0, "num_devices": FADING_DEVICES},
         "all devices within 1 m",
         fading_rows,
+    ),
+    Check(
+        "Vehicles against TR 37.885 and its line of sight (error in standard errors)",
+        {"shadowing_sigma_db": 0, "num_devices": VEHICLES},
+        f"one device in the middle of a circle of {RING_M:g} m",
+        vehicle_rows,
     ),
 )

@@ -104,3 +104,41 @@ def inh_los_share(d_m: float) -> float:
     if d_m < 6.5:
         return float(np.exp(-(d_m - 1.2) / 4.7))
     return float(0.32 * np.exp(-(d_m - 6.5) / 32.6))
+
+
+def v2v_urban_db(d_m: Any, f_hz: float) -> tuple[Any, Any]:
+    """Vehicles in streets, with line of sight and behind buildings (3GPP TR 37.885, 6.2.1-1)."""
+    f_db = np.log10(f_hz / 1e9)
+    return 38.77 + 16.7 * np.log10(d_m) + 18.2 * f_db, _v2v_hidden_db(d_m, f_db)
+
+
+def v2v_highway_db(d_m: Any, f_hz: float) -> tuple[Any, Any]:
+    """Vehicles on a highway, with line of sight and without (3GPP TR 37.885, table 6.2.1-1)."""
+    f_db = np.log10(f_hz / 1e9)
+    return 32.4 + 20 * np.log10(d_m) + 20 * f_db, _v2v_hidden_db(d_m, f_db)
+
+
+def _v2v_hidden_db(d_m: Any, f_db: float) -> Any:
+    return 36.85 + 30 * np.log10(d_m) + 18.9 * f_db
+
+
+def v2v_urban_shares(d_m: float) -> tuple[float, float]:
+    """P(line of sight) and P(behind buildings) in streets, low density; a vehicle hides the rest.
+
+    Source: Boban, Gong, Xu, "Modeling the evolution of line-of-sight blockage for V2V channels",
+    IEEE VTC Fall 2016, table I.
+    """
+    los = 0.8548 * np.exp(-0.0064 * d_m)
+    vehicle = np.exp(-((np.log(d_m) - 5.2718) ** 2) / 3.4827) / (0.0396 * d_m)
+    return float(los), float(1 - los - vehicle)
+
+
+def v2v_highway_shares(d_m: float) -> tuple[float, float]:
+    """P(line of sight) and P(hidden by what is not a vehicle), low density (source as above)."""
+    los = 1.5e-6 * d_m**2 - 0.0015 * d_m + 1
+    return los, -2.9e-7 * d_m**2 + 0.00059 * d_m + 0.0017
+
+
+def v2v_blockage_db(d_m: float) -> tuple[float, float]:
+    """Mean and deviation of the loss by a vehicle higher than both antennas (TR 37.885, 6.2.1)."""
+    return 9.0 + max(0.0, 15 * float(np.log10(d_m)) - 41.0), 4.5

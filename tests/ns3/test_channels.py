@@ -105,6 +105,38 @@ def test_a_model_with_line_of_sight_takes_one_of_two_losses_by_its_probability(
     assert is_los.mean() == pytest.approx(los_share, abs=4 * spread)
 
 
+@pytest.mark.parametrize(
+    ("path_loss", "formula", "slope_db"),
+    [("v2v_urban", theory.v2v_urban_db, 16.7), ("v2v_highway", theory.v2v_highway_db, 20.0)],
+)
+def test_a_vehicle_in_between_takes_the_same_from_all_frames_until_the_sight_is_drawn_anew(
+    path_loss: str, formula: Any, slope_db: float
+) -> None:
+    times_s = np.arange(1.0, 81.0, 0.25)
+    measured = losses_db(
+        f"path_loss={path_loss}",
+        "mobility=random_waypoint",
+        "sight_update_s=0.9",
+        "shadowing_sigma_db=0",
+        distances_m=[100.0, 200.0],
+        times_s=times_s,
+    )[:, :, 0]
+    np.testing.assert_array_equal(measured[..., 0], measured[..., 1])
+    near_db, far_db = measured[..., 0].T
+    # Sight is drawn at the first look after 0.9 s: at every fourth.
+    assert not np.diff(near_db.reshape(80, 4), axis=1).any()
+    sights_db = np.array(formula(100.0, F_HZ))
+    by_vehicle = ~np.isclose(near_db[:, None], sights_db).any(axis=1)
+    blockage_db = near_db[by_vehicle] - sights_db[0]
+    assert len(np.unique(blockage_db.round(6))) * 4 == len(blockage_db) > 4
+    np.testing.assert_allclose(
+        (far_db - near_db)[by_vehicle],
+        slope_db * np.log10(2),
+        atol=1e-9,
+        err_msg="the same, farther",
+    )
+
+
 def test_nakagami_gains_have_mean_one_and_variance_one_over_m_and_are_reciprocal() -> None:
     flags = ("fading=nakagami", "nakagami_m=2", "coherence_time_s=0.1", "shadowing_sigma_db=0")
     measured = losses_db(*flags, times_s=0.05 + 0.1 * np.arange(1, 2001))[:, 0, 0]

@@ -122,13 +122,9 @@ def expected_snr_db(scenario: NetworkScenario, apart_m: float) -> tuple[float, f
         "umi": lambda d, f: theory.umi_db(d, f, 10.0, height_m),
         "uma": lambda d, f: theory.uma_db(d, f, 25.0, height_m),
         "inh": theory.inh_db,
-        # TR 37.885, table 6.2.1-1: in sight, and far beyond what vehicles between can hide.
-        "v2v_urban": lambda d, f: (
-            38.77 + 16.7 * np.log10(d) + 18.2 * np.log10(f / 1e9) + np.array([0, 40])
-        ),
-        "v2v_highway": lambda d, f: (
-            32.4 + 20 * np.log10(d) + 20 * np.log10(f / 1e9) + np.array([0, 40])
-        ),
+        # In sight, and far beyond what vehicles between can hide.
+        "v2v_urban": lambda d, f: theory.v2v_urban_db(d, f)[0] + np.array([0, 40]),
+        "v2v_highway": lambda d, f: theory.v2v_highway_db(d, f)[0] + np.array([0, 40]),
         "trace": lambda d, f: TRACE_LOSS_DB,
     }
     loss_db = np.atleast_1d(losses[scenario.channel.path_loss](apart_m, radio.frequency_hz))
