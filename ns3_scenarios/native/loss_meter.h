@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstdint>
 #include <map>
+#include <set>
+#include <utility>
 
 #include "ns3/simulator.h"
 #include "ns3/wifi-mac.h"
@@ -18,7 +20,9 @@ using namespace ns3;
 
 // One device's own account: a mean over its last data MPDUs to a peer, exponentially weighted. What
 // a sender has not used for a while it forgets, so that a link that was given up is tried again.
-// RTS without a CTS do not count: they tell of a busy medium rather than of the link.
+// RTS without a CTS do not count: they tell of a busy medium rather than of the link. Where the
+// block acknowledgement of an A-MPDU is missing, the answer to the request for it decides on each
+// of its MPDUs; without that answer too, all of them count as lost.
 class LossMeter
 {
   public:
@@ -26,24 +30,23 @@ class LossMeter
     {
         mac->TraceConnectWithoutContext(
             "AckedMpdu",
-            Hook<void, Ptr<const WifiMpdu>>([this](Ptr<const WifiMpdu> mpdu) { Count(*mpdu, 0); }));
+            Hook<void, Ptr<const WifiMpdu>>(
+                [this](Ptr<const WifiMpdu> mpdu) { Decide(mpdu->GetHeader(), 0); }));
         mac->TraceConnectWithoutContext(
             "NAckedMpdu",
-            Hook<void, Ptr<const WifiMpdu>>([this](Ptr<const WifiMpdu> mpdu) { Count(*mpdu, 1); }));
+            Hook<void, Ptr<const WifiMpdu>>(
+                [this](Ptr<const WifiMpdu> mpdu) { Decide(mpdu->GetHeader(), 1); }));
         mac->TraceConnectWithoutContext(
             "MpduResponseTimeout",
             Hook<void, uint8_t, Ptr<const WifiMpdu>, const WifiTxVector&>(
                 [this](uint8_t, Ptr<const WifiMpdu> mpdu, const WifiTxVector&) {
-                    Count(*mpdu, 1);
+                    Decide(mpdu->GetHeader(), 1);
                 }));
         mac->TraceConnectWithoutContext(
             "PsduResponseTimeout",
             Hook<void, uint8_t, Ptr<const WifiPsdu>, const WifiTxVector&>(
                 [this](uint8_t, Ptr<const WifiPsdu> psdu, const WifiTxVector&) {
-                    for (const auto& mpdu : *PeekPointer(psdu))
-                    {
-                        Count(*mpdu, 1);
-                    }
+                    MissedBlockAck(*psdu);
                 }));
     }
 
@@ -69,18 +72,56 @@ class LossMeter
         return std::exp2(-(Simulator::Now() - loss.at).GetSeconds() / HALF_LIFE_S);
     }
 
-    void Count(const WifiMpdu& mpdu, double lost)
+    void MissedBlockAck(const WifiPsdu& psdu)
     {
-        if (mpdu.GetHeader().HasData() && !mpdu.GetHeader().GetAddr1().IsGroup())
+        const WifiMacHeader& first = psdu.GetHeader(0);
+        auto& unknown = m_unknown[first.GetAddr1()];
+        if (first.IsBlockAckReq())
         {
-            Loss& loss = m_of[mpdu.GetHeader().GetAddr1()];
-            loss.share *= Remembered(loss);
-            loss.share += (lost - loss.share) / MPDUS;
-            loss.at = Simulator::Now();
+            for (size_t i = 0; i < unknown.size(); ++i)
+            {
+                Count(first.GetAddr1(), 1);
+            }
+            unknown.clear();
+            return;
+        }
+        for (const auto& mpdu : psdu)
+        {
+            if (mpdu->GetHeader().IsQosData())
+            {
+                unknown.insert(NumberOf(mpdu->GetHeader()));
+            }
         }
     }
 
+    void Decide(const WifiMacHeader& header, double lost)
+    {
+        if (header.HasData() && !header.GetAddr1().IsGroup())
+        {
+            if (header.IsQosData())
+            {
+                m_unknown[header.GetAddr1()].erase(NumberOf(header));
+            }
+            Count(header.GetAddr1(), lost);
+        }
+    }
+
+    void Count(Mac48Address peer, double lost)
+    {
+        Loss& loss = m_of[peer];
+        loss.share *= Remembered(loss);
+        loss.share += (lost - loss.share) / MPDUS;
+        loss.at = Simulator::Now();
+    }
+
+    static std::pair<uint8_t, uint16_t> NumberOf(const WifiMacHeader& header)
+    {
+        return {header.GetQosTid(), header.GetSequenceNumber()};
+    }
+
     std::map<Mac48Address, Loss> m_of;
+    // MPDUs sent, by category and sequence number, of which no answer has told yet.
+    std::map<Mac48Address, std::set<std::pair<uint8_t, uint16_t>>> m_unknown;
 };
 
 } // namespace cosim_native
