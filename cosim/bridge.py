@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.config import RunConfig
-from learning.learner import Delivery, PartialMessage, Payload
+from learning.learner import Delivery, LateArrivals, PartialMessage, Payload
 from ns3_scenarios.reports import OUTCOMES, RoundReport, num_chunks
 from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
@@ -61,10 +61,25 @@ class Neighbourhood:
 
 
 @dataclass(frozen=True)
+class Unfinished:
+    """Messages of the last round whose rest is sent in the next, in place of new ones.
+
+    missing_bytes (n, n, p) [sender, receiver, part]: those that came late, without what their
+    senders know to have arrived; 0 for all others. advertised_degree (n, p): as they say.
+    kept (n): receivers that were not dead since, and have what came before.
+    """
+
+    missing_bytes: IntArray
+    advertised_degree: IntArray
+    kept: BoolArray
+
+
+@dataclass(frozen=True)
 class Feedback:
     """The one backward arrow: what the next plan may know.
 
     communication_j (n): forecast of the coming round's radio joules, idle ones included.
+    unfinished: with learning.late_weight, after the first round.
     """
 
     cost: TransmissionCost
@@ -72,6 +87,7 @@ class Feedback:
     communication_j: FloatArray
     alive: BoolArray
     neighbourhood: Neighbourhood
+    unfinished: Unfinished | None = None
 
 
 def initial_feedback(config: RunConfig, scenario: NetworkScenario) -> Feedback:
@@ -121,7 +137,8 @@ def to_traffic(
 
     Small parts go first, since they are whole soonest; parts of one size take turns from round to
     round, so that a round that is cut short does not always miss the same modality. A neighbour
-    taken for gone gets the smallest part only: enough to notice when it is back.
+    taken for gone gets the smallest part only: enough to notice when it is back. What is unfinished
+    goes in place of a new message, without the bytes that have arrived.
     """
     n, num_parts = payload.part_bytes.shape
     has_part = payload.part_bytes > 0
@@ -135,8 +152,12 @@ def to_traffic(
     if config.network.transport != "broadcast":  # which costs the same for one and for all
         offered = np.where(neighbours.believed[..., None], offered, first_only)
     offered &= (feedback.alive & sends)[:, None, None]
+    size_bytes = np.broadcast_to(payload.part_bytes[:, None], (n, n, num_parts))
+    if feedback.unfinished is not None:
+        missing_bytes = feedback.unfinished.missing_bytes
+        size_bytes = np.where(missing_bytes > 0, missing_bytes, size_bytes)
     messages = [
-        (src, dst, int(order[rank]), int(payload.part_bytes[src, order[rank]]))
+        (src, dst, int(order[rank]), int(size_bytes[src, dst, order[rank]]))
         for src in range(n)
         for rank, dst in np.argwhere(offered[src].T)
     ]
@@ -154,21 +175,37 @@ def to_traffic(
     )
 
 
+def is_rest(traffic: RoundTraffic, payload: Payload) -> BoolArray:
+    """Tell which messages are the rest of one of the round before."""
+    return traffic.payload_bytes < payload.part_bytes[traffic.src, traffic.part]
+
+
 def to_delivery(
     traffic: RoundTraffic,
     report: RoundReport,
     payload: Payload,
     degree: IntArray,
     scenario: NetworkScenario,
+    unfinished: Unfinished | None = None,
 ) -> Delivery:
     """Say which parts arrived whole and in time, and of which a receiver holds some chunks.
 
     The latter where the transport leaves gaps; one that sends again delivers whole messages only.
+    The rest of a message of the round before makes it whole where its receiver kept what it had.
     """
     n, num_parts = payload.part_bytes.shape
-    arrived = np.zeros((n, n, num_parts), dtype=np.bool_)
     whole = report.flows.outcome == OUTCOMES.index("delivered")
-    arrived[traffic.src[whole], traffic.dst[whole], traffic.part[whole]] = True
+    rest = is_rest(traffic, payload)
+
+    def pairs(messages: BoolArray) -> BoolArray:
+        found = np.zeros((n, n, num_parts), dtype=np.bool_)
+        found[traffic.src[messages], traffic.dst[messages], traffic.part[messages]] = True
+        return found
+
+    arrived, late = pairs(whole & ~rest), None
+    if unfinished is not None:
+        finished = pairs(whole & rest) & unfinished.kept[:, None]
+        late = LateArrivals(finished, unfinished.advertised_degree)
     offered = np.zeros_like(arrived)
     offered[traffic.src, traffic.dst, traffic.part] = True
     partial: list[PartialMessage] = []
@@ -182,11 +219,15 @@ def to_delivery(
             )
             if got.any() and not is_whole
         ]
-    return Delivery(arrived, degree, tuple(partial), offered)
+    return Delivery(arrived, degree, tuple(partial), offered, late)
 
 
 def to_feedback(
-    before: Feedback, traffic: RoundTraffic, report: RoundReport, scenario: NetworkScenario
+    before: Feedback,
+    traffic: RoundTraffic,
+    report: RoundReport,
+    scenario: NetworkScenario,
+    unfinished: Unfinished | None = None,
 ) -> Feedback:
     """Carry over costs, batteries and beliefs to the next plan.
 
@@ -199,7 +240,28 @@ def to_feedback(
         communication_j=energy.state_j.sum(axis=1),
         alive=energy.alive,
         neighbourhood=_listen(before.neighbourhood, traffic, report),
+        unfinished=unfinished,
     )
+
+
+def left_unfinished(
+    traffic: RoundTraffic, report: RoundReport, payload: Payload, degree: IntArray
+) -> Unfinished:
+    """Find the messages of which some arrived, as their senders know, and the rest came late.
+
+    A message has one more round; and who was dead has forgotten what it had sent.
+    """
+    n, num_parts = payload.part_bytes.shape
+    flows = report.flows
+    lived = ~report.energy.dead_since(report.start_s)
+    goes_on = (flows.outcome == OUTCOMES.index("late")) & (flows.acked_bytes > 0)
+    goes_on &= (flows.acked_bytes < traffic.payload_bytes) & lived[traffic.src]
+    goes_on &= ~is_rest(traffic, payload)
+    missing_bytes = np.zeros((n, n, num_parts), dtype=np.int64)
+    missing_bytes[traffic.src[goes_on], traffic.dst[goes_on], traffic.part[goes_on]] = (
+        traffic.payload_bytes - flows.acked_bytes
+    )[goes_on]
+    return Unfinished(missing_bytes, degree, lived)
 
 
 def _measure_cost(

@@ -9,12 +9,12 @@ from pydantic import Field, field_validator, model_validator
 
 from cosim.config_section import Section, quantity
 from learning.data.availability import MODALITY_PATTERNS
+from learning.data.normalise import NORMALISATIONS
 from learning.data.own_data import SUFFIXES
 from learning.data.setup import (
     DATASETS,
     DATASETS_BY_PATH,
     EVALUATE_ON,
-    NORMALISATIONS,
     NUM_FOLDS,
     PARTITIONS,
 )
@@ -47,7 +47,7 @@ class DataFields(Section):
     normalisation: Literal[NORMALISATIONS] = Field(  # type: ignore[valid-type]
         "fixed",
         description="fixed: units that the data set names; local: by each device's own mean and"
-        " deviation",
+        " deviation; gossip: by all devices', whose sums neighbours send each other every round",
     )
     partition: Literal[PARTITIONS] = Field(  # type: ignore[valid-type]
         "dirichlet",
@@ -187,6 +187,14 @@ class ExchangeFields(Section):
     )
     top_k_share: float = quantity(
         0.1, "Share of an array's elements that top_k sends", "", 1e-4, 1.0
+    )
+    late_weight: float = quantity(
+        0.0,
+        "Factor on the weight of a message of which some came late and the rest is sent in the next"
+        " round, in place of a new one; 0: what is late is dropped, and a new one sent",
+        "",
+        0.0,
+        1.0,
     )
 
 

@@ -59,6 +59,11 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
             "network.transport: expected arq, tcp or udp with learning.mixing push_sum, got"
             " broadcast (each neighbour is sent totals of its own)"
         )
+    if net.transport in UNANSWERED and config.learning.late_weight > 0:
+        raise ScenarioError(
+            f"learning.late_weight: expected 0 with transport {net.transport}, got"
+            f" {config.learning.late_weight:g} (its senders do not know what is missing)"
+        )
     if net.kind != "ns3" and net.interferers:
         raise ScenarioError(
             f"network.interferers: expected 0 with network.kind {net.kind}, got {net.interferers};"

@@ -73,8 +73,13 @@ def run_rounds(
         report = network.run_round(traffic)
         simulated_s = time.perf_counter()
         trained = undo_cut_off_training(learner, before, trained, traffic, report)
-        after = bridge.to_feedback(feedback, traffic, report, scenario)
-        delivery = bridge.to_delivery(traffic, report, payload, degree, scenario)
+        unfinished = None
+        if config.learning.late_weight > 0:
+            unfinished = bridge.left_unfinished(traffic, report, payload, degree)
+        after = bridge.to_feedback(feedback, traffic, report, scenario, unfinished)
+        delivery = bridge.to_delivery(
+            traffic, report, payload, degree, scenario, feedback.unfinished
+        )
         # Who was dead for a while has lost what it had received; what it sent before is good.
         learner.mix(delivery, ~report.energy.dead_since(report.start_s))
         due = (round_index + 1) % config.learning.evaluate_every == 0

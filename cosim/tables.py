@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cosim.bridge import is_rest
 from cosim.loop import RoundRecord
 from learning.data.samples import MultiModalData
 from learning.learner import Learner
@@ -116,6 +117,7 @@ def _flows_table(record: RoundRecord) -> pd.DataFrame:
             "dst": traffic.dst,
             "part": _names(record.payload.parts, traffic.part),
             "payload_bytes": traffic.payload_bytes,
+            "is_rest": is_rest(traffic, record.payload),
             "handed_bytes": flows.handed_bytes,
             "unsent_bytes": flows.unsent_bytes,
             "delivered_bytes": flows.delivered_bytes,

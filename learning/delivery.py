@@ -28,15 +28,28 @@ class PartialMessage:
 
 
 @dataclass(frozen=True)
+class LateArrivals:
+    """Messages of the round before whose rest came in this one: arrived (n, n, p).
+
+    advertised_degree (n, p): as they say, which is what their senders believed then.
+    """
+
+    arrived: NDArray[np.bool_]
+    advertised_degree: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class Delivery:
     """What came through: arrived (n, n, p) [sender, receiver, part], whole and in time.
 
     advertised_degree (n, p): the number of neighbours that the sender believed it shares the part
     with, as written in its message. partial: messages of which only some chunks came. offered
-    (n, n, p): who sent what to whom, which the senders know; mixing push_sum needs it.
+    (n, n, p): who sent what to whom, which the senders know; mixing push_sum needs it. late: what
+    came a round late; nobody sends a part of two rounds to one receiver.
     """
 
     arrived: NDArray[np.bool_]
     advertised_degree: NDArray[np.int64]
     partial: tuple[PartialMessage, ...] = ()
     offered: NDArray[np.bool_] | None = None
+    late: LateArrivals | None = None

@@ -17,18 +17,25 @@ class ExchangeSetup:
     """What decides the exchange of a run, checked when made.
 
     `top_k_share` of each array's elements travel with payload_codec top_k; it matters there alone.
+    late_weight: factor on the mixing weight of a message whose rest comes a round later, 0: no rest
+    is sent.
 
-    Raises LearningError for an unknown name, a number out of range, or a codec other than float32
-    with push_sum: its running totals grow, and with them what rounding takes.
+    Raises LearningError for an unknown name, a number out of range, and with push_sum for a codec
+    other than float32 (its running totals grow, and with them what rounding takes) or a late_weight
+    (its next totals hold what came too late).
     """
 
     mixing: str
     payload_codec: str
     top_k_share: float
+    late_weight: float
 
     def __post_init__(self) -> None:
         check_choices(self, mixing=MIXINGS, payload_codec=PAYLOAD_CODECS)
-        check_numbers(self, positive=("top_k_share",), not_negative=())
+        check_numbers(self, positive=("top_k_share",), not_negative=("late_weight",))
+        if self.late_weight > 1:
+            got = str(self.late_weight)
+            raise LearningError("late_weight", "at most 1", got, "0.5 halves the weight")
         if self.top_k_share > 1:
             got = str(self.top_k_share)
             raise LearningError("top_k_share", "at most 1", got, "0.1 sends a tenth")
@@ -38,4 +45,9 @@ class ExchangeSetup:
                 "float32 with mixing push_sum",
                 self.payload_codec,
                 "rounding would take ever more of totals that grow; use mixing metropolis",
+            )
+        if self.mixing == "push_sum" and self.late_weight > 0:
+            remedy = "the next totals hold what came too late; use mixing metropolis"
+            raise LearningError(
+                "late_weight", "0 with mixing push_sum", str(self.late_weight), remedy
             )

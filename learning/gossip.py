@@ -12,14 +12,17 @@ from learning.codecs import CODECS, largest_changes
 from learning.delivery import Delivery
 from learning.encoders import Stack
 from learning.exchange_setup import ExchangeSetup
-from learning.mixing import Gaps, Sent, keep_own, mix_stack
+from learning.mixing import Gaps, Sent, keep_own, mix_late, mix_stack
 from learning.models import holds_sums, part_of
 from learning.payload import Message, arrived_elements, decode, encode
 
 # (sender, part) -> message
 Buffers = dict[tuple[int, str], bytes]
-# (arrived (n, n, p), advertised degree (n, p), receives (n, p)) -> (n, n, p), see mixing.py
-Weigh = Callable[[NDArray[np.bool_], NDArray[np.int64], NDArray[np.bool_]], NDArray[np.float64]]
+# (arrived (n, n, p), advertised degree (n, p), receives (n, p), said degree) -> (n, n, p)
+Weigh = Callable[
+    [NDArray[np.bool_], NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64] | None],
+    NDArray[np.float64],
+]
 
 
 def codec_of(part: str, payload_codec: str) -> str:
@@ -33,10 +36,11 @@ def codec_of(part: str, payload_codec: str) -> str:
 
 
 class Gossip:
-    """Owns what each device last sent of each parameter, which top_k alone has to remember.
+    """Owns what each device last sent of each parameter, where that has to be remembered.
 
-    The memory is the sender's own, and nobody tells it what arrived. It starts as the model that
-    all devices start with.
+    top_k needs it to choose; it starts as the model that all devices start with, and nobody tells
+    the sender what arrived. late_weight needs all that was sent in the round before, whose rest may
+    come in this one.
     """
 
     def __init__(self, setup: ExchangeSetup, parameters: Stack, weigh: Weigh) -> None:
@@ -46,6 +50,15 @@ class Gossip:
             for name, value in parameters.items()
             if CODECS[self._codec(part_of(name))].chooses
         }
+        self._round_before = Sent()
+        if setup.late_weight > 0:
+            self._round_before = Sent(
+                {name: value.clone() for name, value in parameters.items()},
+                {
+                    name: torch.zeros_like(v, dtype=torch.bool)
+                    for name, v in self._last_sent.items()
+                },
+            )
 
     def message(
         self, parameters: Stack, device: int, part: str, round_index: int, advertised_degree: int
@@ -83,20 +96,54 @@ class Gossip:
         heard = delivery.arrived.copy()
         for gap in gaps:
             heard[gap.sender, gap.receiver, parts.index(gap.part)] = True
-        weight = self._weigh(heard, degree, has_part & alive[:, None])
+        weight, late_weight = self._weights(heard, delivery, has_part & alive[:, None])
         mixed = mix_stack(parameters, parts, weight, sent)
         keep_own(mixed, parameters, parts, weight, gaps, sent)
+        if delivery.late is not None:
+            mix_late(mixed, parameters, parts, late_weight, self._round_before)
+        itself = np.arange(len(weight))
+        weight = weight + late_weight
+        weight[itself, itself] -= late_weight.sum(1)
         # Who takes all neighbours for gone sends nothing that counts.
         self._remember(sent, parts, has_part & alive[:, None] & (degree > 0))
+        self._keep_for_late(parameters, sent)
         return mixed, weight
 
     def state(self) -> Stack:
         """Copy what is remembered from round to round."""
-        return {f"last_sent/{name}": value.clone() for name, value in self._last_sent.items()}
+        return {
+            f"{kind}/{name}": value.clone()
+            for kind, values in self._remembered().items()
+            for name, value in values.items()
+        }
 
     def load(self, state: Stack) -> None:
         """Go on from a state of the same setup."""
-        self._last_sent = {name: state[f"last_sent/{name}"].clone() for name in self._last_sent}
+        for kind, values in self._remembered().items():
+            values |= {name: state[f"{kind}/{name}"].clone() for name in values}
+
+    def _remembered(self) -> dict[str, Stack]:
+        return {
+            "last_sent": self._last_sent,
+            "round_before": self._round_before.value,
+            "round_before_present": self._round_before.present,
+        }
+
+    def _weights(
+        self, heard: NDArray[np.bool_], delivery: Delivery, receives: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weights of what is fresh, the rest at the receiver, and of what came late: (n, n, p)."""
+        degree, late = delivery.advertised_degree, delivery.late
+        if late is None:
+            weight = self._weigh(heard, degree, receives, None)
+            return weight, np.zeros_like(weight)
+        said = np.where(late.arrived, late.advertised_degree[:, None], degree[:, None])
+        weight = self._weigh(heard | late.arrived, degree, receives, said)
+        is_late = late.arrived.transpose(1, 0, 2)
+        fresh = np.where(is_late, 0.0, weight)
+        itself = np.arange(len(weight))
+        fresh[itself, itself] += 1.0 - fresh.sum(1)
+        return fresh, self._setup.late_weight * np.where(is_late, weight, 0.0)
 
     def _codec(self, part: str) -> str:
         return codec_of(part, self._setup.payload_codec)
@@ -132,6 +179,12 @@ class Gossip:
             who = torch.from_numpy(sends[:, parts.index(part_of(name))])
             now = who.view(-1, *[1] * (last.dim() - 1)) & sent.present.get(name, torch.tensor(True))
             self._last_sent[name] = torch.where(now, sent.value[name], last)
+
+    def _keep_for_late(self, parameters: Stack, sent: Sent) -> None:
+        for name in self._round_before.value:
+            self._round_before.value[name] = sent.value.get(name, parameters[name]).clone()
+        for name in self._round_before.present:
+            self._round_before.present[name] = sent.present[name].clone()
 
 
 def _gaps(

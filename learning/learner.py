@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,11 +12,12 @@ from torch import Tensor
 
 from learning import star
 from learning.balance import Pace, parameter_variation, unmeasured
-from learning.data.batches import draw_batch, draw_noise, gather_device_data
+from learning.data.batches import DeviceData, draw_batch, draw_noise, gather_device_data
 from learning.data.dataset import MultiModalData
 from learning.data.holders import holders, usable_modalities
+from learning.data.normalise import own_sums, scale_of_sums, scale_part
 from learning.data.samples import SPLIT_NAMES
-from learning.delivery import Delivery, PartialMessage, Payload
+from learning.delivery import Delivery, LateArrivals, PartialMessage, Payload
 from learning.errors import LearningError
 from learning.evaluate import Evaluation, evaluate_stack, no_evaluation
 from learning.gossip import Gossip
@@ -32,6 +33,7 @@ from learning.work_cost import WorkCost, work_cost
 __all__ = [
     "Delivery",
     "Evaluation",
+    "LateArrivals",
     "Learner",
     "PartialMessage",
     "Payload",
@@ -73,6 +75,9 @@ class Learner:
         self.available = usable_modalities(setup, self._method, self.modality_names)
         self.holder = holders(data, setup.data, self._method.topology)
         self._data = gather_device_data(data, self.holder, n, setup.data.normalisation)
+        self._gossips_scale = setup.data.normalisation == "gossip"
+        if self._is_star and self._gossips_scale:
+            raise LearningError("normalisation", "fixed or local", "gossip", "a star has a server")
         self.samples_per_device = self._data.count
         self.class_counts = self._data.class_counts
         specific_dim = self._method.specific_dim(setup)
@@ -92,6 +97,9 @@ class Learner:
 
         # Everything that the next round depends on, by name, (n, ...).
         self._state = init_parameters(self._model, n) | self._method.extra_state(setup, self._model)
+        if self._gossips_scale:
+            for m, scale in self._data.scale.items():
+                self._state |= own_sums(m, scale, self._data.count)
         travelling = {
             name: value for name, value in self._state.items() if part_of(name) in self._parts
         }
@@ -100,6 +108,9 @@ class Learner:
             if self._is_star:
                 raise LearningError("mixing", "metropolis", "push_sum", "a star has a server")
             self._exchange = Push(travelling)
+        if self._is_star and setup.exchange.late_weight > 0:
+            got = str(setup.exchange.late_weight)
+            raise LearningError("late_weight", "0", got, "a star has a round up and a round down")
         self._pace = unmeasured(self.available.shape)
         self._round: tuple[Round, dict[str, Tensor], Tensor] | None = None
 
@@ -174,7 +185,7 @@ class Learner:
         result = train_locally(
             self._model,
             self._state,
-            self._data,
+            self._scaled_data(),
             tau,
             lambda step: draw_batch(self._data, self._batch_size, setup.seed, round_index, step),
             rules,
@@ -228,6 +239,9 @@ class Learner:
             _check_shape("offered", delivery.offered, (n, n, p))
         _check_shape("alive", alive, (n,))
         has_part = payload.part_bytes > 0
+        if delivery.late is not None:
+            _check_shape("late.arrived", delivery.late.arrived, (n, n, p))
+            _check_shape("late.advertised_degree", delivery.late.advertised_degree, (n, p))
         ghosts = np.argwhere(delivery.arrived & ~has_part[:, None, :])
         if len(ghosts) > 0:
             sender, _, part = ghosts[0]
@@ -258,7 +272,7 @@ class Learner:
             self._test_inputs,
             self._test_label,
             self.available,
-            self._data.scale,
+            self._scaled_data().scale,
         )
 
     def not_evaluated(self) -> Evaluation:
@@ -313,7 +327,17 @@ class Learner:
         """Parts that travel."""
         model = (*(encoder_part(m) for m in self.modality_names), "head")
         model = model if self._method.shares_model else ()
-        return model + self._method.shared_parts(self._setup, self._model)
+        parts = model + self._method.shared_parts(self._setup, self._model)
+        # Who talks to nobody about anything has its own statistics alone.
+        scales = self.modality_names if self._gossips_scale and parts else ()
+        return parts + tuple(scale_part(m) for m in scales)
+
+    def _scaled_data(self) -> DeviceData:
+        """Return the data with the scaling that devices know now."""
+        if not self._gossips_scale:
+            return self._data
+        scale = {m: scale_of_sums(m, self._state) for m in self.modality_names}
+        return replace(self._data, scale=scale)
 
     @property
     def _is_star(self) -> bool:
@@ -324,10 +348,11 @@ class Learner:
         arrived: NDArray[np.bool_],
         advertised_degree: NDArray[np.int64],
         receives: NDArray[np.bool_],
+        said_degree: NDArray[np.int64] | None,
     ) -> NDArray[np.float64]:
         if self._is_star:
             return star.star_weights(arrived, self.samples_per_device, receives)
-        return metropolis_hastings(arrived, advertised_degree, receives)
+        return metropolis_hastings(arrived, advertised_degree, receives, said_degree)
 
     @property
     def _batch_size(self) -> int:
@@ -337,7 +362,7 @@ class Learner:
     def _has_part(self, parts: tuple[str, ...]) -> NDArray[np.bool_]:
         has = np.ones((self._setup.num_devices, len(parts)), dtype=np.bool_)
         for column, m in enumerate(self.modality_names):
-            for part in {encoder_part(m), specific_part(m)} & set(parts):
+            for part in {encoder_part(m), specific_part(m), scale_part(m)} & set(parts):
                 has[:, parts.index(part)] = self.available[:, column]
         has[~self.available.any(axis=1)] = False
         if self._is_star:

@@ -68,6 +68,8 @@ def train_locally(
             rows[m] = position[users[m]]
             encoders[m] = _as_leaves(take(parameters, encoder_part(m), users[m]))
             inputs[m] = windows[batch[users[m]]]
+            if m in data.scale:
+                inputs[m] = data.scale[m].of(inputs[m], users[m])
         head = _as_leaves(take(parameters, "head", devices))
         label = data.label[batch[devices]]
 

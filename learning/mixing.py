@@ -14,7 +14,10 @@ from learning.models import part_of
 
 
 def metropolis_hastings(
-    arrived: NDArray[np.bool_], advertised_degree: NDArray[np.int64], receives: NDArray[np.bool_]
+    arrived: NDArray[np.bool_],
+    advertised_degree: NDArray[np.int64],
+    receives: NDArray[np.bool_],
+    said_degree: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]:
     """Weights that each receiver can compute from what it holds.
 
@@ -24,7 +27,8 @@ def metropolis_hastings(
     now holds (it may have heard more neighbours than it believed in).
     arrived (n, n, p) [sender, receiver, part], its diagonal ignored; advertised_degree (n, p);
     receives (n, p): alive and owner of the part; others keep what they have. A message that a
-    sender finished before it died is as good as any.
+    sender finished before it died is as good as any. said_degree (n, n, p) [sender, receiver,
+    part]: what each message says, where that is not what its sender advertises now.
     Returns (n, n, p) [receiver, sender, part].
     Source: Xiao, Boyd, Lall, IPSN 2005. Left out: correction of the mean after losses (push-sum).
     """
@@ -34,7 +38,8 @@ def metropolis_hastings(
         arrived.transpose(1, 0, 2) & receives[:, None, :] & ~np.eye(n, dtype=np.bool_)[..., None]
     )
     own_degree = np.maximum(advertised_degree, heard.sum(1))
-    degree = np.maximum(own_degree[:, None, :], advertised_degree[None, :, :])
+    said = advertised_degree[None] if said_degree is None else said_degree.transpose(1, 0, 2)
+    degree = np.maximum(own_degree[:, None, :], said)
     weight = np.where(heard, 1.0 / (1.0 + degree), 0.0)
     itself = np.arange(n)
     weight[itself, itself] = 1.0 - weight.sum(1)
@@ -82,6 +87,24 @@ def mix_stack(
             said, kept = said * there, 1 - others @ there
         mixed[name] = (others @ said + kept * own).view_as(value)
     return mixed
+
+
+def mix_late(
+    mixed: Stack, before: Stack, parts: tuple[str, ...], weight: NDArray[np.float64], sent: Sent
+) -> None:
+    """Mix in what was sent a round ago: theta_k += sum_j w_kj (sent_j - own), in place.
+
+    mixed: by mix_stack from the stack before, with rows that leave these weights to the receiver;
+    weight (n, n, p) [receiver, sender, p], its diagonal 0; sent: all names, as they were then.
+    """
+    as_float = torch.from_numpy(weight.astype(np.float32))
+    for name, then in sent.value.items():
+        w = as_float[:, :, parts.index(part_of(name))].contiguous()
+        said, own = then.flatten(1), before[name].flatten(1)
+        there = torch.ones_like(said)
+        if name in sent.present:
+            there = sent.present[name].flatten(1).float()
+        mixed[name] = mixed[name] + (w @ (said * there) - (w @ there) * own).view_as(then)
 
 
 @dataclass(frozen=True)

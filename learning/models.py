@@ -7,6 +7,7 @@ A stack holds one tensor per parameter, with the devices as its first axis; its 
     head          W_c and b: the common head, shared by all modalities
     specific_<m>  what a method knows of the specific features of each class, if anything
     generator     what a method knows of the common features of each class (generator.py)
+    scale_<m>     sums of what devices measure, with normalisation gossip (data/normalise.py)
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from learning.data.normalise import SCALE_PREFIX
 from learning.encoders import Encoder, Stack, make_encoder, uniform
 from learning.errors import LearningError
 from learning.own_encoder import own_encoders
@@ -101,7 +103,7 @@ def specific_part(modality: str) -> str:
 
 def holds_sums(part: str) -> bool:
     """Tell whether a part is statistics, which mean something only together and exactly."""
-    return part == GENERATOR_PART or part.startswith("specific_")
+    return part == GENERATOR_PART or part.startswith(("specific_", SCALE_PREFIX))
 
 
 def part_of(parameter: str) -> str:

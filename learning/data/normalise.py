@@ -1,4 +1,10 @@
-"""A device's own scaling of what it measures, and how it then sees samples that all share."""
+"""How devices scale what they measure, and how each then sees samples that all share.
+
+fixed    units that the loader names, the same for all
+local    by a device's own mean and deviation
+gossip   by those of all devices, as far as it has heard of them: neighbours mix sums like weights,
+         sum over samples of 1, x and x^2, from which mean and deviation follow
+"""
 
 from __future__ import annotations
 
@@ -9,9 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+NORMALISATIONS = ("fixed", "local", "gossip")
 # In units of the loader, which are near the spread: a channel that hardly varies on a device is
 # no more than ten times magnified.
 LEAST_DEVIATION = 0.1
+SCALE_PREFIX = "scale_"
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,36 @@ def local_scale(x: NDArray[np.float32], device: NDArray[np.int64], num_devices: 
         mean.append(mine.mean(across, keepdims=True))
         deviation.append(np.maximum(mine.std(across, keepdims=True), LEAST_DEVIATION))
     return Scale(*(torch.from_numpy(np.stack(s).astype(np.float32)) for s in (mean, deviation)))
+
+
+def scale_part(modality: str) -> str:
+    """Name the part that holds a modality's sums."""
+    return f"{SCALE_PREFIX}{modality}"
+
+
+def own_sums(modality: str, scale: Scale, count: NDArray[np.int64]) -> dict[str, Tensor]:
+    """Return sums over each device's own samples, by name: n, n mean and n (deviation^2 + mean^2).
+
+    scale: by local_scale; count (n,): samples. The first is (n, 1), the others as the mean.
+    """
+    n = torch.from_numpy(count).float().view(-1, *[1] * (scale.mean.dim() - 1))
+    part = scale_part(modality)
+    return {
+        f"{part}/count": n.flatten(1),
+        f"{part}/sum": n * scale.mean,
+        f"{part}/square": n * (scale.deviation.square() + scale.mean.square()),
+    }
+
+
+def scale_of_sums(modality: str, state: dict[str, Tensor]) -> Scale:
+    """Return mean and deviation by the sums that each device holds; 0 and 1 where it has none."""
+    part = scale_part(modality)
+    count, total, square = (state[f"{part}/{name}"] for name in ("count", "sum", "square"))
+    n = count.view(-1, *[1] * (total.dim() - 1))
+    mean = total / n.clamp(min=torch.finfo(n.dtype).tiny)
+    variance = (square / n.clamp(min=torch.finfo(n.dtype).tiny) - mean.square()).clamp(min=0)
+    deviation = variance.sqrt().clamp(min=LEAST_DEVIATION)
+    return Scale(torch.where(n > 0, mean, 0.0), torch.where(n > 0, deviation, 1.0))
 
 
 def seen_by(x: Tensor, devices: Tensor, scale: Scale | None) -> Tensor:

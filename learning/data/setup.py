@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from learning.checks import check_choices, check_numbers
 from learning.data.availability import MODALITY_PATTERNS
+from learning.data.normalise import NORMALISATIONS
 from learning.data.own_data import is_own_data
 from learning.errors import LearningError
 
 DATASETS_BY_PATH = ("uci_har", "av_digits", "mfeat_digits")
 DATASETS = ("watch", "made", *DATASETS_BY_PATH)
 PARTITIONS = ("iid", "dirichlet", "classes", "subject")
-NORMALISATIONS = ("fixed", "local")
 EVALUATE_ON = ("test", "validation")
 NUM_FOLDS = 5
 

@@ -30,6 +30,7 @@ DEFAULTS = {
     "mixing": "metropolis",
     "payload_codec": "float32",
     "top_k_share": 0.1,
+    "late_weight": 0.0,
     "batch_size": 8,
     "learning_rate": 0.1,
     "clip_norm": 2.0,

@@ -353,4 +353,4 @@ def test_of_a_message_with_holes_the_receiver_mixes_what_it_can_read(made, codec
 )
 def test_an_exchange_out_of_range_is_refused(codec, share, field):
     with pytest.raises(LearningError, match=f"^{field}: expected"):
-        ExchangeSetup(mixing="metropolis", payload_codec=codec, top_k_share=share)
+        ExchangeSetup(mixing="metropolis", payload_codec=codec, top_k_share=share, late_weight=0.0)

@@ -158,7 +158,8 @@ def test_local_normalisation_gives_each_channel_of_a_device_mean_zero_and_deviat
                 mean = sum(raw) / len(raw)
                 deviation = (sum((v - mean) ** 2 for v in raw) / len(raw)) ** 0.5
                 expected = [(v - mean) / deviation for v in raw]
-                got = data.inputs[m][rows, channel].ravel()
+                inputs = data.scale[m].of(data.inputs[m][rows][None], torch.tensor([k]))
+                got = inputs[0, :, channel].ravel()
                 np.testing.assert_allclose(got, expected, atol=2e-5)
         held_out = torch.from_numpy(made.modalities["acc"][:5])
         seen = seen_by(held_out, torch.tensor([k, 0]), data.scale["acc"])
