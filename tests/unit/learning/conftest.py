@@ -1,7 +1,12 @@
+import os
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from learning.data.dataset import FROM_PATH
 from learning.data.made import make_data
 from learning.data.samples import TEST, TRAIN, MultiModalData
 from learning.data.watch import load_watch
@@ -24,6 +29,21 @@ def made():
 @pytest.fixture(scope="session")
 def watch():
     return load_watch()
+
+
+@cache
+def _from_path(name):
+    return FROM_PATH[name](Path(os.environ["COSIM_DATA"]) / f"{name}.npz")
+
+
+@pytest.fixture(params=["made", "watch", "kinds", *FROM_PATH])
+def every_data_set(request):
+    """Each in turn; those that do not come with the program from the folder COSIM_DATA, if any."""
+    if request.param not in FROM_PATH:
+        return request.getfixturevalue(request.param)
+    if "COSIM_DATA" not in os.environ:
+        pytest.skip("COSIM_DATA names no folder with the data sets by path")
+    return _from_path(request.param)
 
 
 @pytest.fixture(scope="session")

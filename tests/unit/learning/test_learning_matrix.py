@@ -34,10 +34,9 @@ def setup_for(method, data, **changes):
     return make_setup(method=method, only_modality=only, **changes)
 
 
-@pytest.mark.parametrize("dataset", ["made", "watch", "kinds"])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_method_learns_three_rounds_and_goes_on_from_a_checkpoint(request, method, dataset):
-    data = request.getfixturevalue(dataset)
+def test_a_method_learns_three_rounds_and_goes_on_from_a_checkpoint(method, every_data_set):
+    data = every_data_set
     setup = setup_for(method, data)
     straight, resumed = Learner(setup, data), Learner(setup, data)
     start = straight.parameters_digest()
