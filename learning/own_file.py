@@ -28,7 +28,7 @@ def load_from(path: str, name: str, remedy: str) -> Any:
         raise LearningError(path, "a Python file", "nothing there", "correct the path")
     try:
         module = runpy.run_path(path)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise LearningError(path, "a file that runs", own_line(path, error), "mend it") from error
     if name not in module:
         found = ", ".join(key for key in module if not key.startswith("_")) or "nothing"
@@ -42,7 +42,7 @@ def run_own(path: str, what: str, function: Callable[P, T], *args: P.args, **kwa
         return function(*args, **kwargs)
     except LearningError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise LearningError(
             what, "a function that runs", own_line(path, error), "mend it"
         ) from error

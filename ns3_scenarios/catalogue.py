@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ns3_scenarios import adhoc80211, d2d, infrastructure, mesh80211, own_scenario
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.scenario import NetworkScenario
@@ -55,6 +57,8 @@ def check(scenario: NetworkScenario) -> None:
             f"network.ap_is_device: expected false with scenario {scenario.name}, got true; use"
             " scenario infrastructure"
         )
+    if not scenario.mobility.moves:
+        _check_apart(scenario)
     if own_scenario.is_own(scenario.name):
         return
     if scenario.routing != "direct" and scenario.name not in AD_HOC:
@@ -74,3 +78,16 @@ def check(scenario: NetworkScenario) -> None:
         scenario.channel.check(scenario.position_m, scenario.neighbours)
     if scenario.name in CHECKS:
         CHECKS[scenario.name](scenario)
+
+
+def _check_apart(scenario: NetworkScenario) -> None:
+    places, counts = np.unique(scenario.position_m, axis=0, return_counts=True)
+    if np.all(counts == 1):
+        return
+    place_m = places[np.argmax(counts > 1)]
+    here = np.flatnonzero((scenario.position_m == place_m).all(axis=1))
+    raise ScenarioError(
+        "network.placement: expected devices at places of their own, got devices"
+        f" {', '.join(map(str, here))} at {', '.join(f'{x:g}' for x in place_m)} m; change the"
+        " placement, or ap_height_m where the access point is a device"
+    )

@@ -74,7 +74,7 @@ def _build(path: Path, ns: Any, scenario: NetworkScenario) -> list[Any]:
         built = function(ns, scenario)
     except ScenarioError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ScenarioError(_own_line(path, error)) from error
     n = scenario.num_devices
     if not isinstance(built, list | tuple) or len(built) != n:
@@ -88,7 +88,7 @@ def _build(path: Path, ns: Any, scenario: NetworkScenario) -> list[Any]:
     return list(built)
 
 
-def _own_line(path: Path, error: Exception) -> str:
+def _own_line(path: Path, error: BaseException) -> str:
     """Say where in the user's file something was raised, and what."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename) == path]

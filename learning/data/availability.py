@@ -69,14 +69,19 @@ def _by_rate(setup: DataSetup, num_modalities: int) -> NDArray[np.bool_]:
 def _from_table(path: Path, num_devices: int, names: tuple[str, ...]) -> NDArray[np.bool_]:
     what, remedy = f"modality_file {path}", "write a column of 0 and 1 for each modality"
     try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+        lines = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LearningError(what, "a CSV file", str(error), remedy) from error
-    columns = tuple(rows[0]) if rows else ()
-    if set(columns) != set(names) or len(rows) != num_devices:
+    columns = lines[0] if lines else []
+    if sorted(columns) != sorted(names) or len(lines) != num_devices + 1:
         expected = f"columns {', '.join(names)} and {num_devices} rows"
-        got = f"columns {', '.join(map(str, columns))} and {len(rows)} rows"
+        got = f"columns {', '.join(columns)} and {max(len(lines) - 1, 0)} rows"
         raise LearningError(what, expected, got, remedy)
+    odd = [i for i, cells in enumerate(lines) if len(cells) != len(columns)]
+    if odd:
+        got = f"{len(lines[odd[0]])} in line {odd[0] + 1}"
+        raise LearningError(what, f"{len(columns)} cells in every line", got, remedy)
+    rows = [dict(zip(columns, cells, strict=True)) for cells in lines[1:]]
     wrong = {str(row[name]) for row in rows for name in names} - {"0", "1"}
     if wrong:
         raise LearningError(what, "0 or 1", repr(min(wrong)), remedy)

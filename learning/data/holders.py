@@ -37,7 +37,8 @@ def usable_modalities(
 ) -> NDArray[np.bool_]:
     """Say which modalities each device trains: (n, m), none where it holds no data.
 
-    Raises LearningError where only_modality is missing or of no use.
+    Raises LearningError where only_modality is missing or of no use, or the server of a star alone
+    has a modality.
     """
     mask = modality_mask(setup.data, names)
     if method.topology == "pooled":
@@ -45,6 +46,11 @@ def usable_modalities(
         mask[0] = True
     if method.topology == "star":
         mask[SERVER] = False
+        if not mask.any(axis=0).all():
+            nobody = names[int(np.argmin(mask.any(axis=0)))]
+            expected, got = "every modality on a device besides the server", f"none with {nobody}"
+            what, remedy = f"modality_pattern {setup.data.modality_pattern}", "take another seed"
+            raise LearningError(what, expected, got, f"{remedy}, a higher rate, or a table")
     one = setup.only_modality
     if method.uses_one_modality != (one is not None) or (one and one not in names):
         expected = " | ".join(names) if method.uses_one_modality else "none with this method"

@@ -25,7 +25,7 @@ def partition_recordings(data: MultiModalData, setup: DataSetup) -> NDArray[np.i
     """Give every training recording to one device: (N,) the sample's owner, -1 for others.
 
     Samples of a recording may overlap, so a recording is never split. A draw that leaves a device
-    with fewer than 16 samples is drawn again, keyed by (seed, attempt).
+    with fewer than 16 samples, or classes, than asked for is drawn again, keyed by (seed, attempt).
     Raises LearningError when there are fewer recordings than devices, or no draw suits.
     """
     train = np.flatnonzero(data.split == TRAIN)
@@ -39,6 +39,7 @@ def partition_recordings(data: MultiModalData, setup: DataSetup) -> NDArray[np.i
             what, f"at least {n} training recordings", str(len(size)), "use fewer devices"
         )
     share = size.sum() * target_shares(setup)
+    each = setup.classes_per_device
     for attempt in range(MAXIMUM_DRAWS):
         rng = np.random.default_rng([setup.seed, _PARTITION_STREAM, attempt])
         if setup.partition == "iid":
@@ -46,19 +47,26 @@ def partition_recordings(data: MultiModalData, setup: DataSetup) -> NDArray[np.i
         elif setup.partition == "dirichlet":
             device = deal_by_dirichlet(rng, label, size, share, setup.dirichlet_alpha)
         elif setup.partition == "classes":
-            device = deal_by_class(rng, label, size, share, setup.classes_per_device)
+            device = deal_by_class(rng, label, size, share, each)
         else:
             device = deal_by_subject(rng, subject, size, n)
+        if setup.partition == "classes" and _fewest_classes(device, label, n) < each:
+            continue
         if np.bincount(device, weights=size, minlength=n).min() >= MINIMUM_SAMPLES:
             owner = np.full(len(data.label), -1, dtype=np.int64)
             owner[train] = device[inverse]
             return owner
+    classes = f" of {each} classes" if setup.partition == "classes" else ""
     raise LearningError(
         what,
-        f"{MINIMUM_SAMPLES} samples on each of {n} devices",
+        f"{MINIMUM_SAMPLES} samples{classes} on each of {n} devices",
         f"a poorer device in {MAXIMUM_DRAWS} draws",
-        "use fewer devices, a larger dirichlet_alpha or another partition",
+        "use fewer devices, a larger dirichlet_alpha, a smaller size_sigma or another partition",
     )
+
+
+def _fewest_classes(device: NDArray[np.int64], label: NDArray[np.int64], num_devices: int) -> int:
+    return min(len(np.unique(label[device == k])) for k in range(num_devices))
 
 
 def target_shares(setup: DataSetup) -> NDArray[np.float64]:

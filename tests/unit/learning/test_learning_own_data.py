@@ -110,6 +110,7 @@ def test_an_npz_that_does_not_fit_is_refused_in_one_line(tmp_path, changes, expe
         ("def load():\n    return {'label': [0]}\n", "got no modalities, subject, split"),
         ("def load():\n    return np.nothing\n", "line 3: AttributeError"),
         ("def load(:\n", "SyntaxError"),
+        ("def load():\n    raise SystemExit(3)\n", "SystemExit: 3"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused_with_its_own_line(tmp_path, text, expected):

@@ -225,6 +225,11 @@ def test_classes_that_nobody_could_hold_are_refused(watch):
     many = make_setup(partition="classes", classes_per_device=8, num_devices=9).data
     with pytest.raises(LearningError, match="expected 1 to 7, got 8"):
         partition_recordings(watch, many)
+    # 100 cards for 98 recordings.
+    assert len(np.unique(watch.recording[watch.split == TRAIN])) == 98
+    crowd = make_setup(partition="classes", classes_per_device=5, num_devices=20).data
+    with pytest.raises(LearningError, match="16 samples of 5 classes on each of 20 devices"):
+        partition_recordings(watch, crowd)
 
 
 @pytest.mark.parametrize("partition", ["iid", "dirichlet", "classes"])
@@ -291,6 +296,8 @@ def test_a_table_says_which_device_has_what_in_any_order_of_columns(tmp_path):
         ("acc,gyro\n1,1\n1,yes\n1,0\n", "expected 0 or 1, got 'yes'"),
         ("acc,gyro\n1,1\n0,0\n1,0\n", "a modality per device, got none on device 1"),
         ("", "got columns and 0 rows"),
+        ("acc,gyro,acc\n1,1,1\n1,1,1\n1,1,1\n", "got columns acc, gyro, acc and 3 rows"),
+        ("acc,gyro\n1,1\n1,1,0\n1,1\n", "2 cells in every line, got 3 in line 3"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused(tmp_path, text, expected):

@@ -3,6 +3,7 @@ import pytest
 import torch
 from learning_reference import make_setup
 
+from learning.data.availability import modality_mask
 from learning.errors import LearningError
 from learning.learner import Delivery, Learner
 from learning.star import clients, star_weights, trainings_left
@@ -120,3 +121,20 @@ def test_the_servers_adam_step_is_that_of_a_plain_loop(made):
 def test_a_star_refuses_push_sum(made):
     with pytest.raises(LearningError, match="mixing: expected metropolis"):
         Learner(make_setup(method="fedavg_star", mixing="push_sum"), made)
+
+
+def test_a_modality_that_only_the_server_would_have_is_refused(made):
+    def setup(seed):
+        changes = {"modality_pattern": "rate", "modality_rate": 0.3, "num_devices": 3}
+        return make_setup(method="fedavg_star", seed=seed, **changes)
+
+    refused = 0
+    for seed in range(30):
+        mask = modality_mask(setup(seed).data, ("acc", "gyro"))
+        if mask[1:].any(0).all():
+            assert Learner(setup(seed), made).available[1:].tolist() == mask[1:].tolist()
+            continue
+        refused += 1
+        with pytest.raises(LearningError, match="on a device besides the server, got none with"):
+            Learner(setup(seed), made)
+    assert 0 < refused < 30
