@@ -64,14 +64,14 @@ class Neighbourhood:
 class Unfinished:
     """Messages of the last round whose rest is sent in the next, in place of new ones.
 
-    missing_bytes (n, n, p) [sender, receiver, part]: those that came late, without what their
-    senders know to have arrived; 0 for all others. advertised_degree (n, p): as they say.
-    kept (n): receivers that were not dead since, and have what came before.
+    missing_bytes (n, n, p) [sender, receiver, part]: of which their senders know that some arrived,
+    and not that the rest did; 0 for all others. advertised_degree (n, p): as they say.
+    wanted (n, n, p): receivers that lack a rest, and have what came before, not having been dead.
     """
 
     missing_bytes: IntArray
     advertised_degree: IntArray
-    kept: BoolArray
+    wanted: BoolArray
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,8 @@ def to_delivery(
     """Say which parts arrived whole and in time, and of which a receiver holds some chunks.
 
     The latter where the transport leaves gaps; one that sends again delivers whole messages only.
-    The rest of a message of the round before makes it whole where its receiver kept what it had.
+    The rest of a message of the round before makes it whole where its receiver kept what it had,
+    and had not all of it already.
     """
     n, num_parts = payload.part_bytes.shape
     whole = report.flows.outcome == OUTCOMES.index("delivered")
@@ -204,10 +205,10 @@ def to_delivery(
 
     arrived, late = pairs(whole & ~rest), None
     if unfinished is not None:
-        finished = pairs(whole & rest) & unfinished.kept[:, None]
+        finished = pairs(whole & rest) & unfinished.wanted
         late = LateArrivals(finished, unfinished.advertised_degree)
     offered = np.zeros_like(arrived)
-    offered[traffic.src, traffic.dst, traffic.part] = True
+    offered[traffic.src[~rest], traffic.dst[~rest], traffic.part[~rest]] = True
     partial: list[PartialMessage] = []
     if not scenario.transport.is_answered:
         count = num_chunks(traffic.payload_bytes, report.chunk_bytes)
@@ -247,21 +248,21 @@ def to_feedback(
 def left_unfinished(
     traffic: RoundTraffic, report: RoundReport, payload: Payload, degree: IntArray
 ) -> Unfinished:
-    """Find the messages of which some arrived, as their senders know, and the rest came late.
+    """Find the messages of which senders know that some arrived, and not that the rest did.
 
     A message has one more round; and who was dead has forgotten what it had sent.
     """
-    n, num_parts = payload.part_bytes.shape
-    flows = report.flows
+    flows, shape = report.flows, (*payload.part_bytes.shape[:1] * 2, payload.part_bytes.shape[1])
     lived = ~report.energy.dead_since(report.start_s)
-    goes_on = (flows.outcome == OUTCOMES.index("late")) & (flows.acked_bytes > 0)
-    goes_on &= (flows.acked_bytes < traffic.payload_bytes) & lived[traffic.src]
+    goes_on = (flows.acked_bytes > 0) & (flows.acked_bytes < traffic.payload_bytes)
+    goes_on &= (flows.outcome != OUTCOMES.index("lost")) & lived[traffic.src]
     goes_on &= ~is_rest(traffic, payload)
-    missing_bytes = np.zeros((n, n, num_parts), dtype=np.int64)
-    missing_bytes[traffic.src[goes_on], traffic.dst[goes_on], traffic.part[goes_on]] = (
-        traffic.payload_bytes - flows.acked_bytes
-    )[goes_on]
-    return Unfinished(missing_bytes, degree, lived)
+    missing_bytes, wanted = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.bool_)
+    message = traffic.src, traffic.dst, traffic.part
+    missing_bytes[message] = np.where(goes_on, traffic.payload_bytes - flows.acked_bytes, 0)
+    lacks = flows.outcome != OUTCOMES.index("delivered")
+    wanted[message] = goes_on & lacks & lived[traffic.dst]
+    return Unfinished(missing_bytes, degree, wanted)
 
 
 def _measure_cost(

@@ -59,10 +59,13 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
             "network.transport: expected arq, tcp or udp with learning.mixing push_sum, got"
             " broadcast (each neighbour is sent totals of its own)"
         )
-    if net.transport in UNANSWERED and config.learning.late_weight > 0:
+    if net.transport != "arq" and config.learning.late_weight > 0:
+        reason = "its senders do not know what is missing"
+        if net.transport == "tcp":
+            reason = "its connections cannot take back what they hold"
         raise ScenarioError(
             f"learning.late_weight: expected 0 with transport {net.transport}, got"
-            f" {config.learning.late_weight:g} (its senders do not know what is missing)"
+            f" {config.learning.late_weight:g} ({reason})"
         )
     if net.kind != "ns3" and net.interferers:
         raise ScenarioError(

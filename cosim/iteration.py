@@ -41,7 +41,7 @@ class IterationPlan:
     - active (n,): the device trains in this round.
     - budget_j (n,): B [J]; 0 for the dead.
     - predicted_compute_j (n,): joules of the planned work [J].
-    - predicted_j (n,): the same with communication_j and idle_j [J]. At most budget_j where active;
+    - predicted_j (n,): the same with radio and idle joules [J]. At most budget_j where active;
       an inactive device that lives still pays for its radio, budget or not.
     - objective (n,): min over m of w tau in the weights of the rule; 0 unless all of a device's
       modalities train.
@@ -90,6 +90,7 @@ def plan(
     remaining_energy_j: Floats,
     reserve_j: float,
     trainings_left: float,
+    rounds_per_training: float,
     compute_limit_s: float,
     max_iterations: int,
     rule: str,
@@ -136,11 +137,12 @@ def plan(
         iteration_s: s (n, m) [s], as iteration_j.
         head_s: (n,) [s], as head_j.
         kd_s: (n,) [s], as kd_j.
-        communication_j: (n,) [J] forecast of the radio from this training to the next.
+        communication_j: (n,) [J] forecast of the coming round's radio.
         idle_j: (n,) [J] forecast of the idle radio, 0 if communication_j has it.
         remaining_energy_j: (n,) [J] left in the battery.
         reserve_j: [J] never planned with.
         trainings_left: rounds of training that share the rest, with the coming one; >= 1.
+        rounds_per_training: rounds whose radio a training's budget has to pay for; >= 1.
         compute_limit_s: [s] after which messages would be late.
         max_iterations: tau_max >= 1.
         rule: one of RULES.
@@ -166,7 +168,8 @@ def plan(
     budget_j = np.where(
         alive, np.maximum(0.0, remaining_energy_j - reserve_j) / trainings_left, 0.0
     )
-    energy = _Resource(np.where(usable, iteration_j, 0.0), head_j, kd_j + radio_j, budget_j)
+    held_j = kd_j + radio_j * rounds_per_training
+    energy = _Resource(np.where(usable, iteration_j, 0.0), head_j, held_j, budget_j)
     limit_s = np.full(len(alive), compute_limit_s)
     time = _Resource(np.where(usable, iteration_s, 0.0), head_s, kd_s, limit_s)
 
@@ -184,12 +187,13 @@ def plan(
     binding = np.where(alive, np.where(full, binding, without), "dead")
     active: Bools = np.any(iterations > 0, axis=1)
     compute_only = _Resource(energy.per_iteration, head_j, kd_j, budget_j)
+    one_round = _Resource(energy.per_iteration, head_j, kd_j + radio_j, budget_j)
     return IterationPlan(
         iterations=iterations,
         active=active,
         budget_j=budget_j,
         predicted_compute_j=np.where(active, _spent(compute_only, iterations), 0.0),
-        predicted_j=np.where(active, _spent(energy, iterations), np.where(alive, radio_j, 0.0)),
+        predicted_j=np.where(active, _spent(one_round, iterations), np.where(alive, radio_j, 0.0)),
         objective=objective,
         optimality_gap=gap,
         binding=tuple(str(word) for word in binding),

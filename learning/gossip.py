@@ -26,7 +26,7 @@ Weigh = Callable[
 
 
 def codec_of(part: str, payload_codec: str) -> str:
-    """Name the codec of a part: the configured one, but float32 for the generator's sums.
+    """Name the codec of a part: the configured one, but float32 for sums (generator, scale).
 
     Their meaning is in ratios and in a difference of two, sigma^2 = second / n - mu^2, which one
     step of an int8 would drown, and top_k would mix a sum without its count. They are few: 1.8 kB
@@ -104,8 +104,9 @@ class Gossip:
         itself = np.arange(len(weight))
         weight = weight + late_weight
         weight[itself, itself] -= late_weight.sum(1)
-        # Who takes all neighbours for gone sends nothing that counts.
-        self._remember(sent, parts, has_part & alive[:, None] & (degree > 0))
+        # Who takes all neighbours for gone sends nothing that counts, nor who sends rests alone.
+        fresh = True if delivery.offered is None else delivery.offered.any(axis=1)
+        self._remember(sent, parts, has_part & alive[:, None] & (degree > 0) & fresh)
         self._keep_for_late(parameters, sent)
         return mixed, weight
 
@@ -183,7 +184,7 @@ class Gossip:
     def _keep_for_late(self, parameters: Stack, sent: Sent) -> None:
         for name in self._round_before.value:
             self._round_before.value[name] = sent.value.get(name, parameters[name]).clone()
-        for name in self._round_before.present:
+        for name in self._round_before.present.keys() & sent.present.keys():
             self._round_before.present[name] = sent.present[name].clone()
 
 

@@ -47,6 +47,11 @@ def check(scenario: NetworkScenario) -> None:
     else:
         ap = scenario.num_devices
         position_m = np.vstack([scenario.position_m, _ap_position_m(scenario)])
+        if (scenario.position_m == position_m[ap]).all(axis=1).any():
+            raise ScenarioError(
+                "network.ap_height_m: expected another than that of the devices, one of which"
+                f" stands where the access point is, got {scenario.ap_height_m:g}"
+            )
     to_ap = np.zeros((len(position_m), len(position_m)), dtype=np.bool_)
     to_ap[ap, :] = to_ap[:, ap] = True
     to_ap[ap, ap] = False

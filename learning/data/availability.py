@@ -69,7 +69,8 @@ def _by_rate(setup: DataSetup, num_modalities: int) -> NDArray[np.bool_]:
 def _from_table(path: Path, num_devices: int, names: tuple[str, ...]) -> NDArray[np.bool_]:
     what, remedy = f"modality_file {path}", "write a column of 0 and 1 for each modality"
     try:
-        lines = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
+        text = path.read_text(encoding="utf-8-sig")
+        lines = [cells for cells in csv.reader(text.splitlines()) if cells]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LearningError(what, "a CSV file", str(error), remedy) from error
     columns = lines[0] if lines else []

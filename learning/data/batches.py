@@ -60,7 +60,8 @@ def gather_device_data(
     inputs = {m: torch.from_numpy(x[rows]) for m, x in data.modalities.items()}
     scale: dict[str, Scale] = {}
     if normalisation != "fixed":
-        scale = {m: local_scale(x.numpy(), device, num_devices) for m, x in inputs.items()}
+        least = {} if normalisation == "local" else {"least_deviation": 0.0}
+        scale = {m: local_scale(x.numpy(), device, num_devices, **least) for m, x in inputs.items()}
     return DeviceData(
         inputs=inputs,
         label=torch.from_numpy(data.label[rows]),

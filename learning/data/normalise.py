@@ -15,10 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from learning.errors import LearningError
+
 NORMALISATIONS = ("fixed", "local", "gossip")
 # In units of the loader, which are near the spread: a channel that hardly varies on a device is
 # no more than ten times magnified.
 LEAST_DEVIATION = 0.1
+# Sums of squares in float32 then keep a deviation to 0.1 %.
+MOST_DEVIATIONS_FROM_0 = 100.0
 SCALE_PREFIX = "scale_"
 
 
@@ -38,11 +42,16 @@ class Scale:
         return (x - self.mean[devices]) / self.deviation[devices]
 
 
-def local_scale(x: NDArray[np.float32], device: NDArray[np.int64], num_devices: int) -> Scale:
+def local_scale(
+    x: NDArray[np.float32],
+    device: NDArray[np.int64],
+    num_devices: int,
+    least_deviation: float = LEAST_DEVIATION,
+) -> Scale:
     """Take mean and deviation over each device's own training samples, channel by channel.
 
     x (N, *shape); device (N,): the owner. For a vector, feature by feature. A deviation below
-    LEAST_DEVIATION counts as that; a device that owns nothing scales nothing.
+    least_deviation counts as that; a device that owns nothing scales nothing.
     """
     mean, deviation = [], []
     across = (0, *range(2, x.ndim))
@@ -53,7 +62,7 @@ def local_scale(x: NDArray[np.float32], device: NDArray[np.int64], num_devices: 
             deviation.append(np.ones_like(mean[-1]))
             continue
         mean.append(mine.mean(across, keepdims=True))
-        deviation.append(np.maximum(mine.std(across, keepdims=True), LEAST_DEVIATION))
+        deviation.append(np.maximum(mine.std(across, keepdims=True), least_deviation))
     return Scale(*(torch.from_numpy(np.stack(s).astype(np.float32)) for s in (mean, deviation)))
 
 
@@ -65,8 +74,16 @@ def scale_part(modality: str) -> str:
 def own_sums(modality: str, scale: Scale, count: NDArray[np.int64]) -> dict[str, Tensor]:
     """Return sums over each device's own samples, by name: n, n mean and n (deviation^2 + mean^2).
 
-    scale: by local_scale; count (n,): samples. The first is (n, 1), the others as the mean.
+    scale: by local_scale, as it is; count (n,): samples. The first is (n, 1), the others as the
+    mean. Raises LearningError for values so far from 0 that float32 loses their deviation.
     """
+    far = (
+        scale.mean.abs() > MOST_DEVIATIONS_FROM_0 * scale.deviation.clamp(min=LEAST_DEVIATION)
+    ).any()
+    if bool(far):
+        expected = f"means within {MOST_DEVIATIONS_FROM_0:g} deviations of 0"
+        remedy = "subtract an offset that all devices know, or use fixed or local"
+        raise LearningError(f"normalisation gossip of {modality}", expected, "larger ones", remedy)
     n = torch.from_numpy(count).float().view(-1, *[1] * (scale.mean.dim() - 1))
     part = scale_part(modality)
     return {

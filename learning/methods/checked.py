@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor
 
+from learning.data.normalise import scale_part
 from learning.encoders import Stack
 from learning.errors import LearningError
 from learning.methods.interface import (
@@ -143,7 +144,8 @@ def _checked_loss(path: str, loss: Any, passed: Forward, when: str) -> Tensor:
 
 
 def _checked_extra_state(path: str, state: Any, setup: LearningSetup, model: Model) -> Stack:
-    taken = {part_of(name) for name in model.initial} | {"speed"}
+    taken = {part_of(name) for name in model.initial} | {"pace"}
+    taken |= {scale_part(m) for m in model.encoders}
     n = setup.num_devices
     for name, value in _of_type(path, "extra_state", state, dict).items():
         if not isinstance(name, str) or "/" not in name or part_of(name) in taken:

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <cstdint>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "ns3/simulator.h"
@@ -22,7 +21,7 @@ using namespace ns3;
 // a sender has not used for a while it forgets, so that a link that was given up is tried again.
 // RTS without a CTS do not count: they tell of a busy medium rather than of the link. Where the
 // block acknowledgement of an A-MPDU is missing, the answer to the request for it decides on each
-// of its MPDUs; without that answer too, all of them count as lost.
+// of its MPDUs; without that answer too, all of them count as lost, whatever a later one says.
 class LossMeter
 {
   public:
@@ -75,33 +74,46 @@ class LossMeter
     void MissedBlockAck(const WifiPsdu& psdu)
     {
         const WifiMacHeader& first = psdu.GetHeader(0);
-        auto& unknown = m_unknown[first.GetAddr1()];
+        auto& open = m_open[first.GetAddr1()];
         if (first.IsBlockAckReq())
         {
-            for (size_t i = 0; i < unknown.size(); ++i)
+            for (auto& [number, isCounted] : open)
             {
-                Count(first.GetAddr1(), 1);
+                if (!isCounted)
+                {
+                    Count(first.GetAddr1(), 1);
+                    isCounted = true;
+                }
             }
-            unknown.clear();
             return;
         }
         for (const auto& mpdu : psdu)
         {
             if (mpdu->GetHeader().IsQosData())
             {
-                unknown.insert(NumberOf(mpdu->GetHeader()));
+                open[NumberOf(mpdu->GetHeader())] = false;
             }
         }
     }
 
     void Decide(const WifiMacHeader& header, double lost)
     {
-        if (header.HasData() && !header.GetAddr1().IsGroup())
+        if (!header.HasData() || header.GetAddr1().IsGroup())
         {
-            if (header.IsQosData())
+            return;
+        }
+        bool isCounted = false;
+        if (header.IsQosData())
+        {
+            auto& open = m_open[header.GetAddr1()];
+            if (const auto found = open.find(NumberOf(header)); found != open.end())
             {
-                m_unknown[header.GetAddr1()].erase(NumberOf(header));
+                isCounted = found->second;
+                open.erase(found);
             }
+        }
+        if (!isCounted)
+        {
             Count(header.GetAddr1(), lost);
         }
     }
@@ -120,8 +132,9 @@ class LossMeter
     }
 
     std::map<Mac48Address, Loss> m_of;
-    // MPDUs sent, by category and sequence number, of which no answer has told yet.
-    std::map<Mac48Address, std::set<std::pair<uint8_t, uint16_t>>> m_unknown;
+    // MPDUs sent, by category and sequence number, of which no answer has told yet; whether they
+    // count as lost already.
+    std::map<Mac48Address, std::map<std::pair<uint8_t, uint16_t>, bool>> m_open;
 };
 
 } // namespace cosim_native

@@ -10,7 +10,7 @@ but: whole recordings are dealt and held out (windows there, though they overlap
 person's five clients; the held-out part is looked at in every fifth round; convolutions with late
 fusion (there: convolutions and a recurrent layer, with attention); fixed units (there: every window
 scaled by its own mean and deviation, so their learning rate, 0.05, says little here); five
-iterations stand for an epoch (56 windows in batches of 16); the gradient's norm is clipped at 5.
+iterations stand for an epoch (55 windows in batches of 16); the gradient's norm is clipped at 5.
 Nothing is lost. last_f1_percent: of the model after the last round. Rows that the CSV has are not
 run again.
 """

@@ -33,6 +33,7 @@ def made_case(rng: np.random.Generator, devices: int, modalities: int, **changes
         "remaining_energy_j": rng.uniform(0.0, 60.0, devices),
         "reserve_j": 2.0,
         "trainings_left": 4,
+        "rounds_per_training": 1.0,
         "compute_limit_s": 6.0,
         "max_iterations": 6,
         "rule": "balance",
@@ -54,6 +55,7 @@ def one_device(**changes: Any) -> Case:
         "remaining_energy_j": np.array([1e9]),
         "reserve_j": 0.0,
         "trainings_left": 1,
+        "rounds_per_training": 1.0,
         "compute_limit_s": 1e9,
         "max_iterations": 50,
         "rule": "balance",
@@ -389,6 +391,19 @@ def test_the_budget_splits_what_is_above_the_reserve_among_the_trainings_left() 
     assert result.budget_j[0] == 10.0
     below = plan(**one_device(remaining_energy_j=np.array([5.0]), reserve_j=20.0))
     assert below.budget_j[0] == 0.0
+
+
+def test_a_training_leaves_the_radio_of_the_rounds_until_the_next() -> None:
+    case = one_device(remaining_energy_j=np.array([10.0]), communication_j=np.array([2.0]))
+    steps_j = [
+        float(plan(**case | {"rounds_per_training": rounds}).predicted_compute_j[0])
+        for rounds in (1.0, 2.0, 3.0)
+    ]
+    result = plan(**case | {"rounds_per_training": 2.0})
+    # The joules of 10 that two rounds of the radio leave over; the forecast is of one round.
+    assert 10 - 2 * 2 - 1.1 <= steps_j[1] <= 10 - 2 * 2
+    assert steps_j[0] > steps_j[1] > steps_j[2] > 0
+    assert result.predicted_j[0] == pytest.approx(steps_j[1] + 2.0)
 
 
 def test_the_dead_get_nothing() -> None:

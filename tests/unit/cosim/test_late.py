@@ -62,11 +62,12 @@ def arrived_in(
     """Fresh messages that arrived, and late ones."""
     degree = np.zeros((3, 2), dtype=np.int64)
     delivery = to_delivery(traffic, report, PAYLOAD, degree, make_scenario(CONFIG), unfinished)
-    assert delivery.late is not None
-    return tuple(  # type: ignore[return-value]
-        {tuple(map(int, row)) for row in np.argwhere(arrived)}
-        for arrived in (delivery.arrived, delivery.late.arrived)
+    late = np.zeros_like(delivery.arrived) if delivery.late is None else delivery.late.arrived
+    fresh, come_late = (
+        {(int(i), int(j), int(p)) for i, j, p in np.argwhere(each)}
+        for each in (delivery.arrived, late)
     )
+    return fresh, come_late
 
 
 def test_the_rest_takes_the_place_of_one_new_message_and_arrives_as_a_late_one() -> None:
@@ -93,11 +94,32 @@ def test_a_rest_that_comes_too_late_again_is_given_up_for_a_new_message() -> Non
         assert size_of(offer(feedback))[0, 1, 0] == next_bytes
 
 
+def test_a_sender_that_misses_the_last_acknowledgements_sends_in_vain_what_is_there() -> None:
+    feedback = initial_feedback(CONFIG, make_scenario(CONFIG))
+    traffic = offer(feedback)
+    report = reported(traffic, {(0, 1, 0): 70})
+    delivered = np.full_like(report.flows.outcome, OUTCOMES.index("delivered"))
+    report = replace(report, flows=replace(report.flows, outcome=delivered))
+    assert (0, 1, 0) in arrived_in(traffic, report, feedback.unfinished)[0]
+    feedback = go_on(feedback, traffic, report)
+    second = offer(feedback)
+    assert size_of(second)[0, 1, 0] == 30
+    fresh, late = arrived_in(second, reported(second, {}), feedback.unfinished)
+    assert late == set()
+    assert fresh == set(size_of(second)) - {(0, 1, 0)}
+
+
 @pytest.mark.parametrize("dead", [0, 1])
 def test_who_was_dead_has_forgotten_what_it_sent_and_what_it_had_received(dead: int) -> None:
     feedback = initial_feedback(CONFIG, make_scenario(CONFIG))
     traffic = offer(feedback)
     report = reported(traffic, {(0, 1, 0): 70})
+    outcome = np.where(
+        report.flows.outcome == OUTCOMES.index("late"),
+        OUTCOMES.index("dead"),
+        report.flows.outcome,
+    )
+    report = replace(report, flows=replace(report.flows, outcome=outcome))
     revived_at_s = np.where(np.arange(3) == dead, report.start_s + 0.5, np.nan)
     report = replace(report, energy=replace(report.energy, revived_at_s=revived_at_s))
     feedback = go_on(feedback, traffic, report)
@@ -126,8 +148,8 @@ def test_the_degree_of_a_late_message_is_that_of_its_own_round() -> None:
 
 
 def test_late_messages_need_a_transport_whose_senders_know_what_is_missing() -> None:
-    config = make_config("--learning.late_weight=0.5", "--network.transport=udp")
-    with pytest.raises(
-        ScenarioError, match=r"learning\.late_weight: expected 0 with transport udp"
-    ):
-        make_scenario(config)
+    for transport in ("udp", "tcp"):
+        config = make_config("--learning.late_weight=0.5", f"--network.transport={transport}")
+        words = rf"learning\.late_weight: expected 0 with transport {transport}"
+        with pytest.raises(ScenarioError, match=words):
+            make_scenario(config)

@@ -227,6 +227,30 @@ def test_a_star_spends_its_battery_evenly_over_the_rounds_in_which_it_trains() -
     assert down == {"no_work"}
 
 
+def test_a_star_whose_radios_draw_lasts_to_its_last_round() -> None:
+    # Idle radios draw 0.82 W: 7.4 of 8 J in six rounds of 1.5 s; what trains is the rest.
+    run = go(
+        "--network.kind=analytic",
+        "--network.round_period_s=1.5",
+        "--learning.method=fedavg_star",
+        "--energy.battery_j=8",
+        "--energy.reserve_j=0.05",
+        "--learning.rounds=6",
+        "--iteration.max_iterations=1000",
+        network_type=AnalyticNetwork,
+    )
+    last = run.records[-1].report.energy
+    assert last.alive.all()
+    for record in run.records[::2]:
+        assert (record.plan.iterations[1:] > 0).all()
+        assert set(record.plan.binding[1:]) == {"energy"}
+        # What is forecast is the radio of the round alone.
+        radio_j = record.report.energy.state_j.sum(axis=1)
+        forecast_j = record.plan.predicted_j - record.plan.predicted_compute_j
+        np.testing.assert_allclose(forecast_j[1:], radio_j[1:], rtol=0.05)
+    assert (last.remaining_energy_j[1:] < 0.2).all()
+
+
 def test_the_actual_work_is_the_planned_work_where_the_profile_is_right(
     runs: dict[str, Run],
 ) -> None:

@@ -66,9 +66,11 @@ def test_a_late_message_of_top_k_leaves_what_it_did_not_say_to_the_receiver(made
     assert 0 < int(changed.sum()) <= 3 * np.ceil(0.25 * changed.numel())
 
 
+@pytest.mark.parametrize("method", ["dmml_kd", "single_modality"])
 @pytest.mark.parametrize("codec", ["float32", "int8", "top_k"])
-def test_a_run_with_late_messages_goes_on_from_a_checkpoint(made, codec):
-    setup = make_setup(method="dmml_kd", late_weight=0.5, payload_codec=codec)
+def test_a_run_with_late_messages_goes_on_from_a_checkpoint(made, codec, method):
+    only = "acc" if method == "single_modality" else None
+    setup = make_setup(method=method, only_modality=only, late_weight=0.5, payload_codec=codec)
     straight, resumed = Learner(setup, made), Learner(setup, made)
     for r in range(2):
         train(straight, r)
@@ -95,3 +97,25 @@ def test_a_run_with_late_messages_goes_on_from_a_checkpoint(made, codec):
 def test_where_late_messages_have_no_use_they_are_refused(made, changes, expected):
     with pytest.raises(LearningError, match=expected):
         Learner(make_setup(**changes), made)
+
+
+def test_top_k_remembers_as_sent_only_what_it_sent_anew(made):
+    setup = make_setup(method="dmml", late_weight=0.5, payload_codec="top_k")
+    learner = Learner(setup, made)
+    for r, with_rests in enumerate((False, True)):
+        train(learner, r)
+        whole = everything_arrives(learner)
+        before = learner.state()
+        offered, late = whole.arrived.copy(), None
+        if with_rests:  # device 1 sends nothing but rests
+            offered[1] = False
+            only_1 = whole.arrived & (np.arange(N) == 1)[:, None, None]
+            late = LateArrivals(only_1, whole.advertised_degree)
+        learner.mix(
+            Delivery(offered, whole.advertised_degree, offered=offered, late=late), EVERYBODY
+        )
+        changed = [
+            bool((learner.state()[f"last_sent/{HEAD}"][k] != before[f"last_sent/{HEAD}"][k]).any())
+            for k in range(N)
+        ]
+        assert changed == [True, not with_rests, True, True]

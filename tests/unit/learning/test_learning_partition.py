@@ -282,7 +282,7 @@ def test_a_rate_gives_modalities_at_random_and_leaves_no_device_without():
 
 def test_a_table_says_which_device_has_what_in_any_order_of_columns(tmp_path):
     path = tmp_path / "has.csv"
-    path.write_text("gyro,acc\n1,0\n1,1\n0,1\n")
+    path.write_text("gyro,acc\n1,0\n1,1\n\n0,1\n\n")
     setup = make_setup(num_devices=3, modality_pattern="table", modality_file=str(path))
     mask = modality_mask(setup.data, ("acc", "gyro"))
     assert mask.tolist() == [[False, True], [True, True], [True, False]]

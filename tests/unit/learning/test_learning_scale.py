@@ -5,6 +5,7 @@ import pytest
 import torch
 from learning_reference import everything_arrives, make_setup
 
+from learning.data.normalise import local_scale, own_sums, scale_of_sums
 from learning.data.samples import TRAIN
 from learning.errors import LearningError
 from learning.learner import Delivery, Learner
@@ -111,3 +112,23 @@ def test_a_method_learns_with_it_and_goes_on_from_a_checkpoint(made, method, mix
 def test_a_star_has_no_gossip_to_normalise_by(made):
     with pytest.raises(LearningError, match="normalisation: expected fixed or local, got gossip"):
         Learner(make_setup(method="fedavg_star", normalisation="gossip"), made)
+
+
+def test_the_deviation_of_all_is_right_where_a_device_sees_hardly_any():
+    # Two devices, at +0.1 and -0.1 with a deviation of 0.02: sqrt(0.1^2 + 0.02^2) together.
+    rng = np.random.default_rng(3)
+    x = (0.02 * rng.standard_normal((4000, 1)) + np.repeat([[0.1], [-0.1]], 2000, 0)).astype("f4")
+    device = np.repeat([0, 1], 2000)
+    scale = local_scale(x, device, 2, least_deviation=0.0)
+    sums = own_sums("a", scale, np.bincount(device))
+    mixed = {name: value.mean(0, keepdim=True).expand_as(value) for name, value in sums.items()}
+    together = scale_of_sums("a", mixed)
+    np.testing.assert_allclose(together.deviation.ravel(), x.std(), rtol=1e-3)
+    np.testing.assert_allclose(together.mean.ravel(), x.mean(), atol=1e-6)
+
+
+def test_values_far_from_0_are_refused_since_their_sums_would_lose_the_deviation():
+    x = np.full((8, 1), 1000, dtype=np.float32) + np.arange(8, dtype=np.float32)[:, None]
+    scale = local_scale(x, np.zeros(8, dtype=int), 1, least_deviation=0.0)
+    with pytest.raises(LearningError, match="normalisation gossip of a: expected means within 100"):
+        own_sums("a", scale, np.array([8]))

@@ -108,6 +108,11 @@ def test_a_run_that_outlasts_a_stopping_trace_is_refused(tmp_path: Path) -> None
             "ap_is_device placement=line num_devices=4 ap_height_m=1.5",
             "got devices 0, 2 at 60, 0, 1.5 m",
         ),
+        (
+            "infrastructure",
+            "placement=line num_devices=3 ap_height_m=1.5",
+            "expected another than that of the devices",
+        ),
         ("infrastructure", "max_amsdu_bytes=3839", "expected 0 with scenario infrastructure"),
         ("adhoc80211", "min_speed_mps=3", "expected at most max_speed_mps (1.5)"),
         ("adhoc80211", "mobility=random_waypoint mobility_area_m=20", "got device 1 at (30, 0)"),
