@@ -252,12 +252,13 @@ def left_unfinished(
 
     A message has one more round; and who was dead has forgotten what it had sent.
     """
-    flows, shape = report.flows, (*payload.part_bytes.shape[:1] * 2, payload.part_bytes.shape[1])
+    flows, (n, num_parts) = report.flows, payload.part_bytes.shape
     lived = ~report.energy.dead_since(report.start_s)
     goes_on = (flows.acked_bytes > 0) & (flows.acked_bytes < traffic.payload_bytes)
     goes_on &= (flows.outcome != OUTCOMES.index("lost")) & lived[traffic.src]
     goes_on &= ~is_rest(traffic, payload)
-    missing_bytes, wanted = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.bool_)
+    missing_bytes = np.zeros((n, n, num_parts), dtype=np.int64)
+    wanted = np.zeros((n, n, num_parts), dtype=np.bool_)
     message = traffic.src, traffic.dst, traffic.part
     missing_bytes[message] = np.where(goes_on, traffic.payload_bytes - flows.acked_bytes, 0)
     lacks = flows.outcome != OUTCOMES.index("delivered")

@@ -76,8 +76,8 @@ class Learner:
         self.holder = holders(data, setup.data, self._method.topology)
         self._data = gather_device_data(data, self.holder, n, setup.data.normalisation)
         self._gossips_scale = setup.data.normalisation == "gossip"
-        if self._is_star and self._gossips_scale:
-            raise LearningError("normalisation", "fixed or local", "gossip", "a star has a server")
+        if self._is_star:
+            _check_star(setup)
         self.samples_per_device = self._data.count
         self.class_counts = self._data.class_counts
         specific_dim = self._method.specific_dim(setup)
@@ -105,12 +105,7 @@ class Learner:
         }
         self._exchange: Gossip | Push = Gossip(setup.exchange, travelling, self._weigh)
         if setup.exchange.mixing == "push_sum":
-            if self._is_star:
-                raise LearningError("mixing", "metropolis", "push_sum", "a star has a server")
             self._exchange = Push(travelling)
-        if self._is_star and setup.exchange.late_weight > 0:
-            got = str(setup.exchange.late_weight)
-            raise LearningError("late_weight", "0", got, "a star has a round up and a round down")
         self._pace = unmeasured(self.available.shape)
         self._round: tuple[Round, dict[str, Tensor], Tensor] | None = None
 
@@ -398,3 +393,15 @@ def _check_finite(result: LocalResult, iterations: Tensor, round_index: int) -> 
 def _check_shape(name: str, array: NDArray[np.generic], expected: tuple[int, ...]) -> None:
     if array.shape != expected:
         raise LearningError(name, f"shape {expected}", str(array.shape), "match the devices")
+
+
+def _check_star(setup: LearningSetup) -> None:
+    """Refuse what devices do among themselves."""
+    server = "a star has a server"
+    if setup.data.normalisation == "gossip":
+        raise LearningError("normalisation", "fixed or local", "gossip", server)
+    if setup.exchange.mixing == "push_sum":
+        raise LearningError("mixing", "metropolis", "push_sum", server)
+    if setup.exchange.late_weight > 0:
+        got = str(setup.exchange.late_weight)
+        raise LearningError("late_weight", "0", got, "a star has a round up and a round down")

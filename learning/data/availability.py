@@ -90,7 +90,14 @@ def _from_table(path: Path, num_devices: int, names: tuple[str, ...]) -> NDArray
     if not np.all(mask.any(axis=1)):
         device = int(np.argmin(mask.any(axis=1)))
         raise LearningError(what, "a modality per device", f"none on device {device}", remedy)
-    if not np.all(mask.any(axis=0)):
-        nobody = names[int(np.argmin(mask.any(axis=0)))]
-        raise LearningError(what, "every modality on a device", f"none with {nobody}", remedy)
+    check_somewhere(mask, names, what, "every modality on a device", remedy)
     return mask
+
+
+def check_somewhere(
+    mask: NDArray[np.bool_], names: tuple[str, ...], what: str, expected: str, remedy: str
+) -> None:
+    """Raise LearningError where no device of a mask (n, m) has some modality."""
+    somewhere = mask.any(axis=0)
+    if not somewhere.all():
+        raise LearningError(what, expected, f"none with {names[int(np.argmin(somewhere))]}", remedy)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from learning.data.normalise import Scale, local_scale
+from learning.data.normalise import LEAST_DEVIATION, Scale, local_scale
 
 if TYPE_CHECKING:
     from learning.data.samples import MultiModalData
@@ -60,8 +60,9 @@ def gather_device_data(
     inputs = {m: torch.from_numpy(x[rows]) for m, x in data.modalities.items()}
     scale: dict[str, Scale] = {}
     if normalisation != "fixed":
-        least = {} if normalisation == "local" else {"least_deviation": 0.0}
-        scale = {m: local_scale(x.numpy(), device, num_devices, **least) for m, x in inputs.items()}
+        # Sums that others add to theirs have to be as they are.
+        least = 0.0 if normalisation == "gossip" else LEAST_DEVIATION
+        scale = {m: local_scale(x.numpy(), device, num_devices, least) for m, x in inputs.items()}
     return DeviceData(
         inputs=inputs,
         label=torch.from_numpy(data.label[rows]),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.data.availability import modality_mask
+from learning.data.availability import check_somewhere, modality_mask
 from learning.data.partition import partition_recordings
 from learning.errors import LearningError
 from learning.star import SERVER
@@ -46,11 +46,9 @@ def usable_modalities(
         mask[0] = True
     if method.topology == "star":
         mask[SERVER] = False
-        if not mask.any(axis=0).all():
-            nobody = names[int(np.argmin(mask.any(axis=0)))]
-            expected, got = "every modality on a device besides the server", f"none with {nobody}"
-            what, remedy = f"modality_pattern {setup.data.modality_pattern}", "take another seed"
-            raise LearningError(what, expected, got, f"{remedy}, a higher rate, or a table")
+        what = f"modality_pattern {setup.data.modality_pattern}"
+        expected = "every modality on a device besides the server"
+        check_somewhere(mask, names, what, expected, "take another seed, a higher rate, or a table")
     one = setup.only_modality
     if method.uses_one_modality != (one is not None) or (one and one not in names):
         expected = " | ".join(names) if method.uses_one_modality else "none with this method"

@@ -46,7 +46,7 @@ def local_scale(
     x: NDArray[np.float32],
     device: NDArray[np.int64],
     num_devices: int,
-    least_deviation: float = LEAST_DEVIATION,
+    least_deviation: float,
 ) -> Scale:
     """Take mean and deviation over each device's own training samples, channel by channel.
 
@@ -77,10 +77,8 @@ def own_sums(modality: str, scale: Scale, count: NDArray[np.int64]) -> dict[str,
     scale: by local_scale, as it is; count (n,): samples. The first is (n, 1), the others as the
     mean. Raises LearningError for values so far from 0 that float32 loses their deviation.
     """
-    far = (
-        scale.mean.abs() > MOST_DEVIATIONS_FROM_0 * scale.deviation.clamp(min=LEAST_DEVIATION)
-    ).any()
-    if bool(far):
+    near = MOST_DEVIATIONS_FROM_0 * scale.deviation.clamp(min=LEAST_DEVIATION)
+    if bool((scale.mean.abs() > near).any()):
         expected = f"means within {MOST_DEVIATIONS_FROM_0:g} deviations of 0"
         remedy = "subtract an offset that all devices know, or use fixed or local"
         raise LearningError(f"normalisation gossip of {modality}", expected, "larger ones", remedy)
@@ -98,9 +96,8 @@ def scale_of_sums(modality: str, state: dict[str, Tensor]) -> Scale:
     part = scale_part(modality)
     count, total, square = (state[f"{part}/{name}"] for name in ("count", "sum", "square"))
     n = count.view(-1, *[1] * (total.dim() - 1))
-    mean = total / n.clamp(min=torch.finfo(n.dtype).tiny)
-    variance = (square / n.clamp(min=torch.finfo(n.dtype).tiny) - mean.square()).clamp(min=0)
-    deviation = variance.sqrt().clamp(min=LEAST_DEVIATION)
+    mean = total / n
+    deviation = (square / n - mean.square()).clamp(min=0).sqrt().clamp(min=LEAST_DEVIATION)
     return Scale(torch.where(n > 0, mean, 0.0), torch.where(n > 0, deviation, 1.0))
 
 

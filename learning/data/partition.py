@@ -48,10 +48,10 @@ def partition_recordings(data: MultiModalData, setup: DataSetup) -> NDArray[np.i
             device = deal_by_dirichlet(rng, label, size, share, setup.dirichlet_alpha)
         elif setup.partition == "classes":
             device = deal_by_class(rng, label, size, share, each)
+            if _fewest_classes(device, label, n) < each:
+                continue
         else:
             device = deal_by_subject(rng, subject, size, n)
-        if setup.partition == "classes" and _fewest_classes(device, label, n) < each:
-            continue
         if np.bincount(device, weights=size, minlength=n).min() >= MINIMUM_SAMPLES:
             owner = np.full(len(data.label), -1, dtype=np.int64)
             owner[train] = device[inverse]

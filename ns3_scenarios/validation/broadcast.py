@@ -10,11 +10,10 @@ from dataclasses import replace
 import numpy as np
 
 from ns3_scenarios.validation import theory_airtime, theory_path_loss
-from ns3_scenarios.validation.check import Check, Make, Row, on_line
+from ns3_scenarios.validation.check import LIMIT_STANDARD_ERRORS, Check, Make, Row, on_line
 from ns3_scenarios.validation.child import in_child
 from ns3_scenarios.validation.energy import run_rounds, traffic_of
 
-LIMIT_STANDARD_ERRORS = 4.0
 # From nearly all to a third of the frames of MCS 3; the weakest is 4 dB above preamble detection.
 DISTANCES_M = [57.0, 60.0, 62.0, 64.0, 66.0]
 SETTINGS = {

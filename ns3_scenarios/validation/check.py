@@ -10,6 +10,9 @@ import numpy as np
 
 from ns3_scenarios.scenario import NetworkScenario
 
+# Of rows whose error is in standard errors of what was drawn.
+LIMIT_STANDARD_ERRORS = 4.0
+
 # make(name, **fields): the program's default scenario of that name, but for these network fields.
 Make = Callable[..., NetworkScenario]
 

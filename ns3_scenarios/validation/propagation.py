@@ -11,11 +11,17 @@ from ns3_scenarios import catalogue
 from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.validation import theory_path_loss as theory
-from ns3_scenarios.validation.check import Check, Make, Row, absolute, on_line
+from ns3_scenarios.validation.check import (
+    LIMIT_STANDARD_ERRORS,
+    Check,
+    Make,
+    Row,
+    absolute,
+    on_line,
+)
 from ns3_scenarios.validation.child import in_child
 
 LIMIT_DB = 0.1
-LIMIT_STANDARD_ERRORS = 4.0
 # Several devices at each distance, so that both kinds of sight are drawn. 3GPP: 10 m and more.
 DISTANCES_M = np.repeat([12.0, 30.0, 100.0, 300.0, 900.0], 8)
 HEIGHT_M = 1.5
@@ -25,8 +31,8 @@ FADING_DEVICES = 100
 VEHICLES, RING_M = 100, 100.0
 
 
-def losses_db(scenarios: list[NetworkScenario], from_first: bool) -> list[FloatArray]:
-    """Return the loss of the built radios' links [dB]: from the first device, or of all pairs.
+def losses_db(scenarios: list[NetworkScenario], pairs: list[tuple[int, int]]) -> list[FloatArray]:
+    """Return what the built radios' links lose [dB], asked in this order, of each scenario.
 
     Transmit power and antenna gains are taken off. Runs in a child process.
     """
@@ -36,36 +42,17 @@ def losses_db(scenarios: list[NetworkScenario], from_first: bool) -> list[FloatA
     ns.RngSeedManager.SetSeed(scenarios[0].rng_seed)
     losses = []
     for scenario in scenarios:
+        ns.RngSeedManager.SetRun(scenario.rng_run)
         _, radios = catalogue.builder(scenario.name)(ns, scenario)
-        pairs = [(i, j) for j in range(len(radios)) for i in range(1 if from_first else j) if i < j]
         received_dbm = [ns.cosim_native.ReceivedPowerDbm(radios[i], radios[j]) for i, j in pairs]
         radio = scenario.radio
         losses.append(radio.tx_power_dbm + 2 * radio.antenna_gain_dbi - np.array(received_dbm))
     return losses
 
 
-def repeated_db(scenarios: list[NetworkScenario]) -> list[FloatArray]:
-    """Return what the first device's links lose, the same again, and the way back: (3, n - 1) [dB].
-
-    Runs in a child process.
-    """
-    from ns3_scenarios.session import load_ns3  # noqa: PLC0415
-
-    ns = load_ns3()
-    ns.RngSeedManager.SetSeed(scenarios[0].rng_seed)
-    losses = []
-    for scenario in scenarios:
-        ns.RngSeedManager.SetRun(scenario.rng_run)
-        _, radios = catalogue.builder(scenario.name)(ns, scenario)
-        first, *others = radios
-        ways = (
-            [(first, other) for other in others],
-            [(first, other) for other in others],
-            [(other, first) for other in others],
-        )
-        received_dbm = [[ns.cosim_native.ReceivedPowerDbm(*pair) for pair in way] for way in ways]
-        losses.append(scenario.radio.tx_power_dbm - np.array(received_dbm))
-    return losses
+def from_first(scenario: NetworkScenario) -> list[tuple[int, int]]:
+    """List the links of the first device."""
+    return [(0, j) for j in range(1, scenario.num_devices)]
 
 
 def formulas_db(path_loss: str, scenario: NetworkScenario, d_m: FloatArray) -> tuple[Any, ...]:
@@ -102,7 +89,7 @@ def path_loss_rows(make: Make, quick: bool) -> list[Row]:
         scenarios.append(replace(placed, channel=replace(base.channel, path_loss=name)))
     rows = []
     for name, scenario, measured in zip(
-        names, scenarios, in_child(losses_db, scenarios, True), strict=True
+        names, scenarios, in_child(losses_db, scenarios, from_first(scenarios[0])), strict=True
     ):
         d_m = np.linalg.norm(scenario.position_m[1:] - scenario.position_m[0], axis=1)
         expected = np.stack(formulas_db(name, scenario, d_m))
@@ -140,7 +127,9 @@ def vehicle_rows(make: Make, quick: bool) -> list[Row]:
         position_m[:, 2] = HEIGHT_M
         base = replace(base, position_m=position_m, channel=replace(base.channel, path_loss=name))
         scenarios = [replace(base, rng_run=run) for run in range(1, runs + 1)]
-        loss_db = np.hstack(in_child(repeated_db, scenarios))
+        there = from_first(base)
+        ways = [*there, *there, *((j, i) for i, j in there)]  # again, and back
+        loss_db = np.hstack([db.reshape(3, -1) for db in in_child(losses_db, scenarios, ways)])
         in_sight_db, hidden_db = formula(RING_M, base.radio.frequency_hz)
         links = loss_db[0]
         sight, hidden = (abs(links - db) < LIMIT_DB for db in (in_sight_db, hidden_db))
@@ -176,9 +165,10 @@ def fading_rows(make: Make, quick: bool) -> list[Row]:
         close = on_line(base, 0.01 * np.arange(FADING_DEVICES))
         channel = replace(base.channel, fading=fading, nakagami_m=m)
         scenarios.append(replace(close, channel=channel))
+    everyone = [(i, j) for j in range(FADING_DEVICES) for i in range(j)]
     rows = []
     for (fading, m), scenario, loss_db in zip(
-        cases, scenarios, in_child(losses_db, scenarios, False), strict=True
+        cases, scenarios, in_child(losses_db, scenarios, everyone), strict=True
     ):
         gain = 10 ** (0.1 * (scenario.channel.reference_loss_db - loss_db))
         count = len(gain)

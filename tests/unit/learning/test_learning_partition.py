@@ -7,7 +7,7 @@ from learning_reference import make_setup
 
 from learning.data.availability import modality_mask
 from learning.data.batches import draw_batch, draw_noise, gather_device_data
-from learning.data.normalise import local_scale, seen_by
+from learning.data.normalise import LEAST_DEVIATION, local_scale, seen_by
 from learning.data.partition import MINIMUM_SAMPLES, partition_recordings, target_shares
 from learning.data.samples import TEST, TRAIN
 from learning.errors import LearningError
@@ -171,7 +171,7 @@ def test_local_normalisation_gives_each_channel_of_a_device_mean_zero_and_deviat
 
 def test_a_feature_that_a_device_sees_constant_is_not_blown_up():
     x = np.array([[5.0, 1.0], [5.0, 3.0], [2.0, 0.0]], dtype=np.float32)
-    scale = local_scale(x, np.array([0, 0, 1]), 2)
+    scale = local_scale(x, np.array([0, 0, 1]), 2, LEAST_DEVIATION)
     assert scale.mean.squeeze(1).tolist() == [[5.0, 2.0], [2.0, 0.0]]
     np.testing.assert_allclose(scale.deviation.squeeze(1), [[0.1, 1.0], [0.1, 0.1]])
 
