@@ -21,7 +21,7 @@ from cosim.config_sources import load
 from cosim.deployment import make_scenario
 from cosim.errors import OutputError
 from cosim.loop import RoundRecord, run_rounds
-from cosim.record import TABLES, RunFolder, make_manifest, run_id
+from cosim.record import TABLES, RunFolder, make_manifest
 from cosim.tables import partition_table, to_tables
 from learning.data.dataset import load as load_data
 from learning.data.samples import TRAIN
@@ -218,25 +218,6 @@ def test_a_run_without_a_finished_round_has_a_manifest_and_no_tables(
     assert not list(folder.path.glob("*.parquet"))
 
 
-def test_the_run_id_changes_with_every_field_and_only_with_them() -> None:
-    configs = [
-        make_config(),
-        make_config("--seed=2"),
-        make_config("--network.tx_power_dbm=15"),
-        make_config("--learning.rounds=3"),
-        make_config("--iteration.rule=uniform"),
-    ]
-    assert len({run_id(config) for config in configs}) == len(configs)
-    assert run_id(make_config()) == run_id(configs[0])
-    assert recording.default_folder(configs[0]).name == f"mesh80211-{run_id(configs[0])}"
-
-
-def test_the_run_id_changes_with_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = run_id(make_config())
-    monkeypatch.setattr(recording, "code_version", lambda: "another")
-    assert run_id(make_config()) != before
-
-
 def refused(folder: Path, config: RunConfig) -> str:
     """The one line of the refusal; nothing may have changed on the disk."""
     top = folder
@@ -360,57 +341,6 @@ def test_a_torn_round_is_in_no_table_and_the_manifest_counts_as_many_rounds_as_t
     counted = json.loads((folder.path / "manifest.json").read_text(encoding="utf-8"))["rounds"]
     for name in TABLES:
         assert pd.read_parquet(folder.path / f"{name}.parquet")["round"].nunique() == counted == 1
-
-
-@pytest.mark.parametrize("field", ["method", "model"])
-def test_a_method_or_model_of_ones_own_is_part_of_the_run_and_of_its_id(
-    tmp_path: Path, field: str
-) -> None:
-    file = tmp_path / "mine.py"
-    file.write_text("METHOD = 1\n")
-    config = make_config(f"--learning.{field}={file}")
-    first = run_id(config)
-    folder = RunFolder(tmp_path / "out", config)
-    assert (folder.path / "mine.py").read_text() == "METHOD = 1\n"
-    file.write_text("METHOD = 2\n")
-    assert run_id(config) != first
-
-
-@pytest.mark.parametrize(
-    ("field", "text"),
-    [
-        ("energy.device_file", "battery_j\n1\n"),
-        ("learning.modality_file", "acc,gyro\n1,1\n"),
-        ("network.placement_file", "x_m,y_m,z_m\n0,0,1\n"),
-        ("network.loss_trace", "time_s,i,j,loss_db\n0,0,1,60\n"),
-    ],
-)
-def test_a_table_that_a_run_reads_is_kept_and_part_of_its_id(
-    tmp_path: Path, field: str, text: str
-) -> None:
-    file = tmp_path / "mine.csv"
-    file.write_text(text)
-    config = make_config(f"--{field}={file}")
-    first = run_id(config)
-    folder = RunFolder(tmp_path / "out", config)
-    assert (folder.path / "mine.csv").read_text() == text
-    file.write_text(text + "\n")
-    assert run_id(config) != first
-    file.unlink()  # its reader says so in one line
-    assert len(run_id(config)) == 10
-
-
-def test_two_files_of_one_name_are_both_kept(tmp_path: Path) -> None:
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "mine.py").write_text(folder)
-    config = load(
-        [*SMALL, f"--scenario={tmp_path}/a/mine.py", f"--learning.method={tmp_path}/b/mine.py"],
-        None,
-        f"{tmp_path}/a/mine.py",
-    )
-    path = RunFolder(tmp_path / "out", config).path
-    assert [(path / name).read_text() for name in ("mine.py", "2-mine.py")] == ["a", "b"]
 
 
 def test_the_partition_says_who_holds_each_recording_and_is_hashed(
