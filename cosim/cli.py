@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -20,12 +20,13 @@ import torch
 from tqdm import tqdm
 
 from cosim import check, deployment, figures, record, report, summary, validate
+from cosim.bridge import Feedback
 from cosim.config import RunConfig
 from cosim.config_sources import load, preset_names, to_toml
 from cosim.errors import ConfigError, OutputError
-from cosim.loop import RoundRecord, run_rounds
+from cosim.loop import RoundRecord, repeat_rounds, run_rounds
 from cosim.record import RunFolder
-from cosim.tables import partition_table, to_tables
+from cosim.tables import check_repeated, network_tables, partition_table, to_tables
 from learning.data.dataset import load as load_data
 from learning.data.setup import DataSetup
 from learning.errors import LearningError
@@ -43,12 +44,6 @@ from ns3_scenarios.worker import Ns3Network
 EXIT_BAD_INPUT = 2
 EXIT_NETWORK_FAILED = 3
 EXIT_INTERRUPTED = 130
-
-# First words that ask for something else than a run; each gets the words behind it.
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
-    "check": check.main,
-    "validate": validate.main,
-}
 
 log = logging.getLogger("cosim")
 
@@ -71,8 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: list[str]) -> int:
-    if arguments and arguments[0] in COMMANDS:
-        return COMMANDS[arguments[0]](arguments[1:])
+    # First words that ask for something else than a new run; each gets the words behind it.
+    commands = {"check": check.main, "resume": resume, "validate": validate.main}
+    if arguments and arguments[0] in commands:
+        return commands[arguments[0]](arguments[1:])
     options, flags = own_options().parse_known_args(arguments)
     if options.scenario:
         flags += ["--scenario", options.scenario]
@@ -108,8 +105,28 @@ def own_options() -> argparse.ArgumentParser:
     return parser
 
 
-def run(config: RunConfig, destination: Path) -> None:
-    """Run a configuration into a folder, with progress, summary, figures and report."""
+def resume(arguments: Sequence[str]) -> int:
+    """Go on with a run that was cut short; a finished one only says what it came to."""
+    parser = argparse.ArgumentParser(
+        prog="run.py resume",
+        description="Go on with a run that failed, was interrupted or killed, from its last"
+        " finished round. A fresh ns-3 first repeats the finished rounds, which must come out as"
+        " recorded; the tables end up as if nothing had happened.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the run")
+    folder = record.without_partial(parser.parse_args(arguments).folder)
+    if record.is_complete(folder):
+        print(f"This run is finished.\n\n{_closing_words(folder)}")
+    else:
+        run(load([], RunFolder.stored_config(folder), None), folder, take_up=True)
+    return 0
+
+
+def run(config: RunConfig, destination: Path, take_up: bool = False) -> None:
+    """Run a configuration into a folder, with progress, summary, figures and report.
+
+    take_up: go on with what stands in the folder.
+    """
     started = time.perf_counter()
     torch.set_num_threads(1)  # the same sums in the same order on every machine
     scenario = deployment.make_scenario(config)
@@ -118,7 +135,7 @@ def run(config: RunConfig, destination: Path) -> None:
     setup = learning_setup(config)
     data = load_data(setup.data)
     learner = Learner(setup, data)
-    folder = RunFolder(destination, config)
+    folder = RunFolder(destination, config, take_up)
     timings = {"ns3_s": 0.0, "learning_s": 0.0}
     network: Network | None = None
     with _logging_to(folder.log):
@@ -130,20 +147,26 @@ def run(config: RunConfig, destination: Path) -> None:
             waiting = time.perf_counter()
             network.wait_ready()
             timings["ns3_s"] += time.perf_counter() - waiting
-            for each in _with_progress(run_rounds(config, scenario, learner, network), config):
+            feedback = None
+            if folder.num_rounds > 0:
+                feedback = _repeat(config, scenario, learner, network, folder, timings)
+            rounds = run_rounds(config, scenario, learner, network, folder.num_rounds, feedback)
+            for each in _with_progress(rounds, config, folder.num_rounds):
                 folder.add(to_tables(each, scenario, learner), learner)
                 timings["ns3_s"] += each.ns3_s
                 timings["learning_s"] += each.learning_s
             network.close()
-            _finish(folder, config, timings, started)
+            _finish(folder, timings, started)
         except BaseException as error:
             # A second signal must not stop the saving of what is finished.
             for each_signal in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(each_signal, signal.SIG_IGN)
             if network is not None:
                 network.kill()
-            _keep_finished_rounds(folder, config, timings, error)
+            _keep_finished_rounds(folder, timings, error)
             raise
+        finally:
+            folder.release()
     print(_closing_words(folder.path))
 
 
@@ -167,9 +190,36 @@ def open_network(config: RunConfig, scenario: NetworkScenario, folder: RunFolder
     return Ns3Network(scenario, folder.ns3_log, config.network.wall_limit_s)
 
 
-def _with_progress(rounds: Iterator[RoundRecord], config: RunConfig) -> Iterator[RoundRecord]:
+def _repeat(
+    config: RunConfig,
+    scenario: NetworkScenario,
+    learner: Learner,
+    network: Network,
+    folder: RunFolder,
+    timings: dict[str, float],
+) -> Feedback:
+    """Take network and learner to where an unfinished run stands, at least one round on."""
+    log.info("resumed: %d finished rounds are repeated first, by the network", folder.num_rounds)
+    recorded = [folder.round(index) for index in range(folder.num_rounds)]
+    busy_s = [tables["devices"]["compute_s"].to_numpy() for tables in recorded]
+    repeated = repeat_rounds(config, scenario, learner, network, busy_s)
+    with tqdm(total=folder.num_rounds, unit="round", desc="repeated", disable=None) as bar:
+        for index, (tables, done) in enumerate(zip(recorded, repeated, strict=True)):
+            again = network_tables(done.traffic, done.report, done.after.cost, learner.payload())
+            check_repeated(index, tables, again)
+            bar.update()
+            timings["ns3_s"] += done.wall_s
+            log.info("round %d repeated, ns-3 %.2f s", index + 1, done.wall_s)
+    learner.load(folder.learner_state)
+    return done.after
+
+
+def _with_progress(
+    rounds: Iterator[RoundRecord], config: RunConfig, first_round: int
+) -> Iterator[RoundRecord]:
     """Show a bar where a person looks on, and write one line a round into the log."""
-    with tqdm(total=config.learning.rounds, unit="round", disable=None) as bar:
+    total = config.learning.rounds
+    with tqdm(total=total, initial=first_round, unit="round", disable=None) as bar:
         for each in rounds:
             yield each
             flows, energy = each.report.flows, each.report.energy
@@ -212,7 +262,7 @@ def _logging_to(path: Path) -> Iterator[None]:
 
 
 def _keep_finished_rounds(
-    folder: RunFolder, config: RunConfig, timings: dict[str, float], error: BaseException
+    folder: RunFolder, timings: dict[str, float], error: BaseException
 ) -> None:
     """Leave what was finished readable; a run that never got going leaves nothing."""
     if folder.num_rounds == 0:
@@ -220,22 +270,24 @@ def _keep_finished_rounds(
         return
     status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
     reason = " ".join(str(error).split()) or type(error).__name__
+    log.info("%s: %s", status, reason)
     try:
-        folder.finish(record.make_manifest(config, folder, status, timings, reason))
+        folder.finish(record.make_manifest(folder, status, timings, reason))
     except OutputError as also:
         log.info("the manifest could not be written: %s", also)
-    print(f"{status}: {folder.num_rounds} finished rounds are kept in {folder.path}")
+    print(
+        f"{status}: {folder.num_rounds} finished rounds are kept in {folder.path};"
+        f" `run.py resume {folder.final}` goes on"
+    )
 
 
-def _finish(
-    folder: RunFolder, config: RunConfig, timings: dict[str, float], started: float
-) -> None:
+def _finish(folder: RunFolder, timings: dict[str, float], started: float) -> None:
     """Draw, report and publish a complete run."""
     tables = folder.tables() | {"partition": folder.partition()}
     figures.draw_all(tables, folder.path / "figures")
     timings["total_s"] = time.perf_counter() - started
     timings["rest_s"] = timings["total_s"] - timings["ns3_s"] - timings["learning_s"]
-    folder.finish(record.make_manifest(config, folder, "complete", timings))
+    folder.finish(record.make_manifest(folder, "complete", timings))
     report.write_report(folder.path)
     folder.publish()
 

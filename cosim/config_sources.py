@@ -76,8 +76,9 @@ def load(
     parser = _Parser(
         prog="run.py",
         description=RunConfig.__doc__,
-        epilog="Instead of a run: `check FILE.py` holds an own scenario against what a network"
-        " promises, `validate` the network against theory; each has its own --help.",
+        epilog="Instead of a new run: `resume DIR` goes on with one that was cut short; `check"
+        " FILE.py` holds an own scenario against what a network promises, `validate` the network"
+        " against theory; each has its own --help.",
         allow_abbrev=False,
         parents=[also_in_help] if also_in_help else [],
         conflict_handler="resolve",

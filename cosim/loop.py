@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from cosim.compute import PROFILES, DeviceProfile, compute_j, compute_s
 from cosim.config import RunConfig
 from cosim.iteration import IterationPlan
 from cosim.seeds import stream
-from learning.learner import Evaluation, Learner, Payload, TrainResult, WorkCost
+from learning.learner import Delivery, Evaluation, Learner, Payload, TrainResult, WorkCost
 from ns3_scenarios.network import Network
 from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.scenario import NetworkScenario
@@ -44,44 +44,55 @@ class RoundRecord:
     learning_s: float
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """What became of a round's messages, and what is known after it; wall_s: of the network."""
+
+    traffic: RoundTraffic
+    report: RoundReport
+    delivery: Delivery
+    after: Feedback
+    wall_s: float
+
+
 def run_rounds(
-    config: RunConfig, scenario: NetworkScenario, learner: Learner, network: Network
+    config: RunConfig,
+    scenario: NetworkScenario,
+    learner: Learner,
+    network: Network,
+    first_round: int = 0,
+    feedback: Feedback | None = None,
 ) -> Iterator[RoundRecord]:
-    """Run the co-simulation and yield each round when it has ended."""
+    """Run the co-simulation and yield each round when it has ended.
+
+    To go on with a run, its first_round to come, the feedback of the round before (of
+    `repeat_rounds`), and a learner and a network that stand there.
+    """
     profile = PROFILES[config.energy.device_profile]
     work = learner.work_cost()
     plan_rng = stream(config.seed, "iteration")
-    feedback = bridge.initial_feedback(config, scenario)
-    for round_index in range(config.learning.rounds):
+    plan_rng.random((first_round, *learner.available.shape))  # what earlier plans have drawn
+    feedback = feedback or bridge.initial_feedback(config, scenario)
+    for round_index in range(first_round, config.learning.rounds):
         clock = time.perf_counter()
         before = learner.state()
         trains, sends = learner.roles(round_index)
         plan = make_plan(config, learner, work, profile, feedback, round_index, plan_rng, trains)
         trained = learner.train(round_index, plan.iterations, plan.active)
         payload = learner.payload()
-        degree = bridge.advertised_degree(payload, feedback.neighbourhood)
-        traffic = bridge.to_traffic(
-            round_index,
-            payload,
+        done = exchange(
+            config,
+            scenario,
+            network,
             feedback,
+            payload,
+            round_index,
             sends,
             compute_s(trained.flop, profile),
-            compute_j(trained.flop, profile),
-            config,
         )
-        trained_s = time.perf_counter()
-        report = network.run_round(traffic)
-        simulated_s = time.perf_counter()
-        trained = undo_cut_off_training(learner, before, trained, traffic, report)
-        unfinished = None
-        if config.learning.late_weight > 0:
-            unfinished = bridge.left_unfinished(traffic, report, payload, degree)
-        after = bridge.to_feedback(feedback, traffic, report, scenario, unfinished)
-        delivery = bridge.to_delivery(
-            traffic, report, payload, degree, scenario, feedback.unfinished
-        )
+        trained = undo_cut_off_training(learner, before, trained, done.traffic, done.report)
         # Who was dead for a while has lost what it had received; what it sent before is good.
-        learner.mix(delivery, ~report.energy.dead_since(report.start_s))
+        learner.mix(done.delivery, ~done.report.energy.dead_since(done.report.start_s))
         due = (round_index + 1) % config.learning.evaluate_every == 0
         is_last = round_index + 1 == config.learning.rounds
         evaluation = learner.evaluate() if due or is_last else learner.not_evaluated()
@@ -92,14 +103,60 @@ def run_rounds(
             payload=payload,
             plan=plan,
             trained=trained,
-            traffic=traffic,
-            report=report,
-            cost=after.cost,
+            traffic=done.traffic,
+            report=done.report,
+            cost=done.after.cost,
             evaluation=evaluation,
-            ns3_s=simulated_s - trained_s,
-            learning_s=trained_s - clock + time.perf_counter() - simulated_s,
+            ns3_s=done.wall_s,
+            learning_s=time.perf_counter() - clock - done.wall_s,
         )
-        feedback = after
+        feedback = done.after
+
+
+def exchange(
+    config: RunConfig,
+    scenario: NetworkScenario,
+    network: Network,
+    feedback: Feedback,
+    payload: Payload,
+    round_index: int,
+    sends: NDArray[np.bool_],
+    busy_s: NDArray[np.float64],
+) -> Exchange:
+    """Send what is on offer once devices have computed for busy_s (n,)."""
+    degree = bridge.advertised_degree(payload, feedback.neighbourhood)
+    profile = PROFILES[config.energy.device_profile]
+    busy_j = profile.power_w * busy_s
+    traffic = bridge.to_traffic(round_index, payload, feedback, sends, busy_s, busy_j, config)
+    clock = time.perf_counter()
+    report = network.run_round(traffic)
+    wall_s = time.perf_counter() - clock
+    unfinished = None
+    if config.learning.late_weight > 0:
+        unfinished = bridge.left_unfinished(traffic, report, payload, degree)
+    after = bridge.to_feedback(feedback, traffic, report, scenario, unfinished)
+    delivery = bridge.to_delivery(traffic, report, payload, degree, scenario, feedback.unfinished)
+    return Exchange(traffic, report, delivery, after, wall_s)
+
+
+def repeat_rounds(
+    config: RunConfig,
+    scenario: NetworkScenario,
+    learner: Learner,
+    network: Network,
+    busy_s: Sequence[NDArray[np.float64]],
+) -> Iterator[Exchange]:
+    """Take a fresh network through rounds that are done, as it cannot be stored.
+
+    busy_s: how long devices computed, (n,) a round. Messages have the sizes of any round, and all
+    else follows from the network's own answers. The learner neither trains nor mixes.
+    """
+    feedback, payload = bridge.initial_feedback(config, scenario), learner.payload()
+    for index, each_s in enumerate(busy_s):
+        _, sends = learner.roles(index)
+        done = exchange(config, scenario, network, feedback, payload, index, sends, each_s)
+        yield done
+        feedback = done.after
 
 
 def undo_cut_off_training(

@@ -1,19 +1,17 @@
 """The one place that knows file names: a run's folder, its tables and its manifest.
 
 A run under way lives in DIR.partial, one small Parquet file a round and table, so that each
-finished round can be read whatever happens next. At the end the tables are joined, the manifest
-is written last, and the folder gets its name: a folder with its final name is complete.
+finished round can be read, and the run taken up again, whatever happens next. At the end the
+tables are joined, and the folder gets its name: a folder with its final name is complete.
 """
 
 from __future__ import annotations
 
-import hashlib
+import fcntl
 import itertools
 import json
 import os
-import platform
 import shutil
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,51 +21,15 @@ import torch
 from cosim.config import RunConfig
 from cosim.config_sources import to_toml
 from cosim.errors import OutputError
-from cosim.seeds import NS3_RNG_SEED
-from learning.data.own_data import is_own_data
+from cosim.origin import check_same, file_hash, origin_of, own_files, run_id
 from learning.learner import Learner
-from ns3_scenarios.own_scenario import is_own
 
+PARTIAL = ".partial"
 TABLES = ("rounds", "devices", "links", "flows")
-PACKAGES = ("ns3", "cppyy", "torch", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "seglearn")
 # Tables, figures and report of a default run take about 3 MB.
 LEAST_FREE_BYTES = 50_000_000
 LARGEST_COPY_BYTES = 5_000_000
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "runs"
-
-
-def code_version() -> str:
-    """Return a hash of all source files of the three packages, which names what produced a run."""
-    digest = hashlib.sha256()
-    root = Path(__file__).resolve().parents[1]
-    for package in ("cosim", "learning", "ns3_scenarios"):
-        for path in sorted((root / package).rglob("*")):
-            if path.suffix in {".py", ".h", ".cpp", ".toml"}:
-                digest.update(str(path.relative_to(root)).encode())
-                digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def run_id(config: RunConfig) -> str:
-    """Return the id of a run: a hash of its resolved configuration and the code."""
-    own = [file_hash(file) for file in own_files(config)]
-    text = to_toml(config) + code_version() + "".join(own)
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
-
-
-def own_files(config: RunConfig) -> list[Path]:
-    """Return the user's own files that take part in a run; who reads them reports missing ones."""
-    learning, network = config.learning, config.network
-    named = (config.scenario, learning.method, learning.model, learning.dataset)
-    tables = (
-        config.energy.device_file,
-        learning.modality_file,
-        network.placement_file,
-        network.mobility_trace,
-        network.loss_trace,
-    )
-    own = [Path(name) for name in named if is_own(name) or is_own_data(name)]
-    return own + [Path(name) for name in tables if name is not None and Path(name).is_file()]
 
 
 def default_folder(config: RunConfig) -> Path:
@@ -80,18 +42,49 @@ def is_complete(folder: Path) -> bool:
     return (folder / "manifest.json").exists()
 
 
+def without_partial(folder: Path) -> Path:
+    """Return the final name of a run's folder, which may be given by that of its unfinished one."""
+    return folder.with_name(folder.name.removesuffix(PARTIAL))
+
+
 class RunFolder:
     """Owns the files of a run; made before the run starts, so that a bad folder stops it first."""
 
-    def __init__(self, folder: Path, config: RunConfig) -> None:
-        """Check the place and make DIR.partial; raise OutputError where it does not work."""
+    def __init__(self, folder: Path, config: RunConfig, take_up: bool = False) -> None:
+        """Check the place and make DIR.partial, or take up the unfinished run that it holds.
+
+        Raises OutputError where that does not work.
+        """
         self.final = folder.absolute()
-        self.path = self.final.with_name(self.final.name + ".partial")
-        self._config = config
+        self.path = self.final.with_name(self.final.name + PARTIAL)
         self._num_rounds = 0
         self._hashes: dict[str, str] = {}
-        # Of the code that runs, whatever happens to its files meanwhile.
-        self.code_version = code_version()
+        self._held: int | None = None
+        self.resumed_after_rounds: list[int] = []
+        self.learner_state: dict[str, torch.Tensor] = {}  # of a run that is taken up
+        # Of the code and files that run, whatever happens to them meanwhile.
+        self.origin = origin_of(config)
+        try:
+            if take_up:
+                self._take_up()
+            else:
+                self._make(config)
+        except BaseException:
+            self.release()
+            raise
+
+    @classmethod
+    def stored_config(cls, folder: Path) -> Path:
+        """Return where the configuration of an unfinished run stands; OutputError if nowhere."""
+        path = folder.absolute().with_name(folder.name + PARTIAL) / "config.toml"
+        if not path.is_file():
+            raise OutputError(
+                f"resume: expected an unfinished run, got no {path};"
+                " name its folder, with or without .partial"
+            )
+        return path
+
+    def _make(self, config: RunConfig) -> None:
         _check_place(self.final, self.path)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,6 +92,7 @@ class RunFolder:
         except OSError as error:
             raise _cannot_write(self.final, error) from None
         try:
+            self._lock()
             self._parts.mkdir()
             (self.path / "checkpoint").mkdir()
             (self.path / "config.toml").write_text(to_toml(config), encoding="utf-8")
@@ -106,9 +100,61 @@ class RunFolder:
                 if own.stat().st_size > LARGEST_COPY_BYTES:  # the manifest has its hash
                     continue
                 shutil.copy(own, _free_name(self.path, own.name))
+            self.write_manifest(make_manifest(self, "running", {}))
         except OSError as error:
             shutil.rmtree(self.path, ignore_errors=True)
             raise _cannot_write(self.final, error) from None
+
+    def _take_up(self) -> None:
+        try:
+            self._lock()
+            before = json.loads(self._manifest.read_text(encoding="utf-8"))
+            check_same(before, self.origin)
+            if self._state.exists():
+                stored = torch.load(self._state, weights_only=True)
+                self._num_rounds, self.learner_state = stored["rounds"], stored["learner"]
+            self.resumed_after_rounds = [*before["resumed_after_rounds"], self._num_rounds]
+            # Of a round that did not end, and what is written anew.
+            for path in self._parts.iterdir():
+                if int(path.stem.rpartition("-")[2]) >= self._num_rounds:
+                    path.unlink()
+            for path in (self.ns3_log, *(self.path / f"{name}.parquet" for name in TABLES)):
+                path.unlink(missing_ok=True)
+            self.write_manifest(make_manifest(self, "running", {}))
+        except BlockingIOError:
+            raise OutputError(
+                f"resume: expected a run that has ended, got {self.path}, in which one is under"
+                " way; wait for it, or end it"
+            ) from None
+        except OSError as error:
+            raise OutputError(
+                f"resume: expected the folder of an unfinished run, got {self.path}"
+                f" ({error.strerror}: {error.filename}); start anew with --output DIR"
+            ) from None
+
+    def _lock(self) -> None:
+        """Hold the folder until this process ends, where its file system can do so."""
+        self._held = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:  # no locks here: that one folder has one run is up to the user
+            pass
+
+    def release(self) -> None:
+        """Let others take the folder; safe to call more than once."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+    @property
+    def _manifest(self) -> Path:
+        return self.path / "manifest.json"
+
+    @property
+    def _state(self) -> Path:
+        return self.path / "checkpoint" / "learner.pt"
 
     @property
     def _parts(self) -> Path:
@@ -133,13 +179,13 @@ class RunFolder:
         try:
             for name, table in tables.items():
                 _write(table, self._part(name, self._num_rounds))
-            state = self.path / "checkpoint" / "learner.pt"
-            torch.save(learner.state(), state.with_suffix(".new"))
-            os.replace(state.with_suffix(".new"), state)
+            new = self._state.with_suffix(".new")
+            torch.save({"rounds": self._num_rounds + 1, "learner": learner.state()}, new)
+            os.replace(new, self._state)  # the round counts as finished from here on
         except OSError as error:
             raise OutputError(
                 f"--output: could not write round {self._num_rounds} to {self.path}"
-                f" ({error.strerror}); finished rounds are kept there; free space and run again"
+                f" ({error.strerror}); finished rounds are kept there; free space and resume"
             ) from None
         self._num_rounds += 1
 
@@ -162,29 +208,35 @@ class RunFolder:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Join the rounds stored so far, one table a name."""
+        rounds = [self.round(index) for index in range(self._num_rounds)]
         return {
-            name: pd.concat(
-                [pd.read_parquet(self._part(name, i)) for i in range(self._num_rounds)],
-                ignore_index=True,
-            )
+            name: pd.concat([tables[name] for tables in rounds], ignore_index=True)
             for name in TABLES
         }
+
+    def round(self, round_index: int) -> dict[str, pd.DataFrame]:
+        """Return the tables of one finished round."""
+        return {name: pd.read_parquet(self._part(name, round_index)) for name in TABLES}
 
     def _part(self, table: str, round_index: int) -> Path:
         return self._parts / f"{table}-{round_index:06d}.parquet"
 
     def finish(self, manifest: dict[str, Any]) -> None:
-        """Join the tables, then write the manifest; a second call only writes the manifest."""
+        """Join the tables, then write the manifest."""
         try:
-            if self._num_rounds and self._parts.exists():
-                for name, table in self.tables().items():
-                    _write(table, self.path / f"{name}.parquet")
-                    self._hashes[name] = file_hash(self.path / f"{name}.parquet")
-                shutil.rmtree(self._parts)
-            text = json.dumps(manifest | {"table_sha256": self._hashes}, indent=2, allow_nan=False)
-            (self.path / "manifest.json").write_text(text + "\n", encoding="utf-8")
+            for name, table in self.tables().items() if self._num_rounds else ():
+                _write(table, self.path / f"{name}.parquet")
+                self._hashes[name] = file_hash(self.path / f"{name}.parquet")
+            self.write_manifest(manifest)
         except OSError as error:
             raise _cannot_write(self.path, error) from None
+
+    def write_manifest(self, manifest: dict[str, Any]) -> None:
+        """Write the manifest with the hashes of the tables, in the place of an earlier one."""
+        text = json.dumps(manifest | {"table_sha256": self._hashes}, indent=2, allow_nan=False)
+        new = self._manifest.with_suffix(".new")
+        new.write_text(text + "\n", encoding="utf-8")
+        os.replace(new, self._manifest)
 
     def publish(self) -> None:
         """Give the finished folder its final name."""
@@ -192,13 +244,14 @@ class RunFolder:
             self.final.rmdir()
         self.path.rename(self.final)
         self.path = self.final
+        shutil.rmtree(self._parts)
 
 
 def _check_place(final: Path, partial: Path) -> None:
     if partial.exists():
         raise OutputError(
-            f"--output: expected a new folder, got the remains of an unfinished run in {partial};"
-            " look at it, then delete it or choose another with --output DIR"
+            f"--output: expected a new folder, got an unfinished run in {partial}; go on with"
+            f" `run.py resume {final}`, delete it, or choose another with --output DIR"
         )
     if final.exists() and (not final.is_dir() or any(final.iterdir())):
         what = "a finished run" if is_complete(final) else "other files"
@@ -242,44 +295,15 @@ def _free_name(folder: Path, name: str) -> Path:
     return next(path for path in map(folder.joinpath, names) if not path.exists())
 
 
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def make_manifest(
-    config: RunConfig,
-    folder: RunFolder,
-    status: str,
-    timings: dict[str, float],
-    reason: str = "",
+    folder: RunFolder, status: str, timings: dict[str, float], reason: str = ""
 ) -> dict[str, Any]:
-    """Say what made a run: versions, seeds, network kind, host, and how it ended."""
+    """Say what made a run, and how it ended."""
     return {
         "status": status,
         "reason": reason,
         "rounds": folder.num_rounds,
-        "scenario": config.scenario,
-        "network_kind": config.network.kind,
-        "sync": config.network.sync,
-        "seed": config.seed,
-        "RngSeed": NS3_RNG_SEED,
-        "RngRun": config.seed,
-        "own_files_sha256": {file.name: file_hash(file) for file in own_files(config)},
-        "config_sha256": hashlib.sha256(to_toml(config).encode()).hexdigest(),
-        "code_version": folder.code_version,
-        "versions": {"python": platform.python_version(), **_versions()},
-        "host": {"system": platform.platform(), "machine": platform.machine()},
+        "resumed_after_rounds": folder.resumed_after_rounds,
+        **folder.origin,
         "timings": {name: round(value, 3) for name, value in timings.items()},
     }
-
-
-def _versions() -> dict[str, str]:
-    """Versions of what a run may use; some kinds of run need not have all of it."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "absent"
-    return found

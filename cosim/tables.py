@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cosim.bridge import is_rest
+from cosim.bridge import TransmissionCost, is_rest
+from cosim.errors import OutputError
 from cosim.loop import RoundRecord
 from learning.data.samples import MultiModalData
-from learning.learner import Learner
+from learning.learner import Learner, Payload
 from ns3_scenarios.arrays import FloatArray
-from ns3_scenarios.reports import OUTCOMES, num_chunks
+from ns3_scenarios.reports import OUTCOMES, RoundReport, num_chunks
 from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
+from ns3_scenarios.traffic import RoundTraffic
 
 
 def partition_table(data: MultiModalData, learner: Learner) -> pd.DataFrame:
@@ -39,27 +41,51 @@ def to_tables(
 ) -> dict[str, pd.DataFrame]:
     """Turn a round into rows of the four tables; wall times stay out, so that runs can be equal."""
     devices = _devices_table(record, scenario, learner)
-    flows = _flows_table(record)
+    flows = _flows_table(record.traffic, record.report, record.payload)
     return {
         "rounds": _rounds_table(record, devices, flows),
         "devices": devices,
-        "links": _links_table(record),
+        "links": _links_table(record.report, record.cost),
         "flows": flows,
     }
+
+
+def network_tables(
+    traffic: RoundTraffic, report: RoundReport, cost: TransmissionCost, payload: Payload
+) -> dict[str, pd.DataFrame]:
+    """Return those columns of a round's tables that are the network's doing."""
+    devices = _whereabouts(report) | _measured(traffic, report)
+    return {
+        "devices": pd.DataFrame(devices),
+        "links": _links_table(report, cost),
+        "flows": _flows_table(traffic, report, payload),
+    }
+
+
+def check_repeated(
+    round_index: int, recorded: dict[str, pd.DataFrame], again: dict[str, pd.DataFrame]
+) -> None:
+    """Raise OutputError where a round that was run again differs from its record by one bit."""
+    for name, table in again.items():
+        for column in table:
+            was = recorded[name][column]
+            if not table[column].astype(was.dtype).equals(was):
+                raise OutputError(
+                    f"resume: expected round {round_index + 1} to come out as recorded, got other"
+                    f" values in column {column} of its {name}; the results may be altered, or this"
+                    " machine computes otherwise: start anew with --output DIR"
+                )
 
 
 def _devices_table(
     record: RoundRecord, scenario: NetworkScenario, learner: Learner
 ) -> pd.DataFrame:
-    n, energy, flows = scenario.num_devices, record.report.energy, record.report.flows
+    n = scenario.num_devices
     plan, trained, evaluation = record.plan, record.trained, record.evaluation
     columns: dict[str, Any] = {
         "round": np.full(n, record.round_index),
         "device": np.arange(n),
-        "x_m": record.report.position_m[:, 0],
-        "y_m": record.report.position_m[:, 1],
-        "z_m": record.report.position_m[:, 2],
-        "alive": energy.alive,
+        **_whereabouts(record.report),
         "accuracy": evaluation.accuracy,
         "macro_f1": evaluation.macro_f1,
         **{f"accuracy_{name}": v for name, v in evaluation.subset_accuracy.items()},
@@ -85,6 +111,19 @@ def _devices_table(
         "binding": list(plan.binding),
         "compute_s": record.traffic.compute_s,
         "flop": trained.flop,
+        **_measured(record.traffic, record.report),
+    }
+    return pd.DataFrame(columns)
+
+
+def _whereabouts(report: RoundReport) -> dict[str, Any]:
+    x, y, z = report.position_m.T
+    return {"x_m": x, "y_m": y, "z_m": z, "alive": report.energy.alive}
+
+
+def _measured(traffic: RoundTraffic, report: RoundReport) -> dict[str, Any]:
+    n, energy, flows = len(report.position_m), report.energy, report.flows
+    return {
         "start_energy_j": energy.start_energy_j,
         **{f"{state}_j": energy.state_j[:, i] for i, state in enumerate(RADIO_STATES)},
         "radio_j": energy.state_j.sum(axis=1),
@@ -94,30 +133,29 @@ def _devices_table(
         "remaining_energy_j": energy.remaining_energy_j,
         "died_at_s": energy.died_at_s,
         "revived_at_s": energy.revived_at_s,
-        "sent_bytes": _per_device(n, record.traffic.src, flows.handed_bytes),
-        "received_bytes": _per_device(n, record.traffic.dst, flows.delivered_bytes),
-        "stale_datagrams": record.report.stale_datagrams,
+        "sent_bytes": _per_device(n, traffic.src, flows.handed_bytes),
+        "received_bytes": _per_device(n, traffic.dst, flows.delivered_bytes),
+        "stale_datagrams": report.stale_datagrams,
     }
-    return pd.DataFrame(columns)
 
 
 def _per_device(n: int, device: FloatArray | Any, values: Any) -> Any:
     return np.bincount(device, weights=values, minlength=n).astype(np.int64)
 
 
-def _flows_table(record: RoundRecord) -> pd.DataFrame:
-    traffic, flows = record.traffic, record.report.flows
-    chunks = num_chunks(traffic.payload_bytes, record.report.chunk_bytes)
+def _flows_table(traffic: RoundTraffic, report: RoundReport, payload: Payload) -> pd.DataFrame:
+    flows = report.flows
+    chunks = num_chunks(traffic.payload_bytes, report.chunk_bytes)
     message = np.repeat(np.arange(len(chunks)), chunks)
-    arrived = record.report.chunk_arrived
+    arrived = report.chunk_arrived
     return pd.DataFrame(
         {
-            "round": np.full(len(traffic.src), record.round_index),
+            "round": np.full(len(traffic.src), report.round_index),
             "src": traffic.src,
             "dst": traffic.dst,
-            "part": _names(record.payload.parts, traffic.part),
+            "part": _names(payload.parts, traffic.part),
             "payload_bytes": traffic.payload_bytes,
-            "is_rest": is_rest(traffic, record.payload),
+            "is_rest": is_rest(traffic, payload),
             "handed_bytes": flows.handed_bytes,
             "unsent_bytes": flows.unsent_bytes,
             "delivered_bytes": flows.delivered_bytes,
@@ -138,8 +176,8 @@ def _names(names: Iterable[str], index: Any) -> pd.Series:
     return pd.Series([table[i] for i in index], dtype="str")
 
 
-def _links_table(record: RoundRecord) -> pd.DataFrame:
-    links, cost = record.report.links, record.cost
+def _links_table(report: RoundReport, cost: TransmissionCost) -> pd.DataFrame:
+    links = report.links
     src, dst = np.nonzero(~np.eye(len(links.frames), dtype=np.bool_))
     measured = {
         "rate_bps": links.rate_bps,
@@ -159,7 +197,7 @@ def _links_table(record: RoundRecord) -> pd.DataFrame:
         "reachable": cost.reachable,
     }
     return pd.DataFrame(
-        {"round": np.full(len(src), record.round_index), "src": src, "dst": dst}
+        {"round": np.full(len(src), report.round_index), "src": src, "dst": dst}
         | {name: matrix[src, dst] for name, matrix in measured.items()}
     )
 

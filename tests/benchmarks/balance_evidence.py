@@ -6,19 +6,22 @@ python ../../tests/benchmarks/balance_evidence.py --csv balance.csv --table
 
 The setting is that of learning_evidence.py (watch, its five folds, nine devices, ideal network,
 Dirichlet 0.5, all modalities, the settings tuned there), with the iteration optimizer's rule as
-what differs: each device spends the same joules, on other modalities. Modalities are as hard as
-they are, or one is made faint (its values times 0.2, so that it learns slowly). 20 runs each: four
-seeds a fold. Rows that the CSV has are not run again.
+what differs: each device spends the same joules, on other modalities. Modalities are as they are,
+or one is made faint (its values times 0.2, so that it learns slowly), or cheap (every fourth of
+its samples, so that an iteration of it costs a quarter). 20 runs each: four seeds a fold. Rows
+that the CSV has are not run again.
 """
 
 import argparse
 import sys
 import tempfile
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from learning_evidence import FOLDS, Job, best, run, show
@@ -28,23 +31,31 @@ from cosim.cli import learning_setup
 from cosim.config_sources import load
 from learning.data.dataset import load as load_data
 
+Floats = NDArray[np.float32]
+
 RULES = ("uniform", "random", "inverse", "balance", "contribution")
 METHODS = ("dmml_strong", "fedgen_strong", "dmml_kd")
-FAINT = {"as they are": (1.0, 1.0), "faint gyro": (1.0, 0.2), "faint acc": (0.2, 1.0)}
+FAINT, CHEAP = 0.2, 4
+# What is done to a modality of the watch, in each variant of its data.
+VARIANTS: dict[str, dict[str, Callable[[Floats], Floats]]] = {
+    "as they are": {},
+    "faint gyro": {"gyro": lambda x: FAINT * x},
+    "faint acc": {"acc": lambda x: FAINT * x},
+    "cheap gyro": {"gyro": lambda x: x[..., ::CHEAP]},
+    "cheap acc": {"acc": lambda x: x[..., ::CHEAP]},
+}
 
 
-def write_data(folder: Path, difficulty: str, fold: int) -> Path:
-    """Write the fold's training and test people as data of one's own, one modality scaled."""
+def write_data(folder: Path, variant: str, fold: int) -> Path:
+    """Write the fold's training and test people as data of one's own, one modality changed."""
     flags = [f"--learning.fold={fold}", "--network.kind=ideal"]
     data = load_data(learning_setup(load(flags, None, None)).data)
-    path = folder / f"{difficulty.replace(' ', '_')}-{fold}.npz"
+    path = folder / f"{variant.replace(' ', '_')}-{fold}.npz"
     used = data.split != 1  # the people that settings were tuned on stay out
-    scaled = {
-        m: factor * x[used]
-        for (m, x), factor in zip(data.modalities.items(), FAINT[difficulty], strict=True)
-    }
+    change = VARIANTS[variant]
+    changed = {m: change.get(m, np.asarray)(x[used]) for m, x in data.modalities.items()}
     rest = {name: getattr(data, name)[used] for name in ("label", "subject", "recording", "split")}
-    np.savez(path, **scaled, **rest, class_names=np.array(data.class_names))
+    np.savez(path, **changed, **rest, class_names=np.array(data.class_names))
     return path
 
 
@@ -61,17 +72,17 @@ def study(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = {
             (name, fold): str(write_data(Path(folder), name, fold))
-            for name, fold in product(options.difficulties, range(FOLDS))
+            for name, fold in product(options.variants, range(FOLDS))
         }
         runs = []
-        for seed, fold, difficulty, arm, rule in product(
-            range(1, 5), range(FOLDS), options.difficulties, options.arms, options.rules
+        for seed, fold, variant, arm, rule in product(
+            range(1, 5), range(FOLDS), options.variants, options.arms, options.rules
         ):
             setting = best(tuned, "watch", arm, fold)
-            key = {"difficulty": difficulty, "arm": arm, "rule": rule, "fold": fold, "seed": seed}
+            key = {"variant": variant, "arm": arm, "rule": rule, "fold": fold, "seed": seed}
             key["setting"] = show(setting)
             job = Job(
-                files[difficulty, fold],
+                files[variant, fold],
                 None,
                 arm,
                 tuple(setting.items()),
@@ -89,7 +100,7 @@ def study(options: argparse.Namespace) -> None:
 def main() -> int:
     """Study, or print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--difficulties", nargs="*", choices=list(FAINT), default=list(FAINT))
+    parser.add_argument("--variants", nargs="*", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--arms", nargs="*", choices=METHODS, default=METHODS)
     parser.add_argument("--rules", nargs="*", choices=RULES, default=RULES)
     parser.add_argument("--tuning", type=Path)
@@ -98,7 +109,7 @@ def main() -> int:
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     if options.table:
-        shown = compare(options.csv, ["difficulty", "arm"], "rule", RULES, ("random",))
+        shown = compare(options.csv, ["variant", "arm"], "rule", RULES, ("random",))
         print(shown.round(2).to_string(index=False))
     else:
         study(options)

@@ -311,6 +311,43 @@ def test_an_interrupted_run_keeps_finished_rounds_and_leaves_no_process(
     assert kept == manifest["rounds"] >= 2
 
 
+@pytest.mark.ns3
+def test_a_killed_run_taken_up_again_ends_with_the_bytes_of_one_that_was_left_alone(
+    tmp_path: Path,
+) -> None:
+    # Movement and fading: all that ns-3 draws has to come out again.
+    d2d = ("--scenario=d2d", "--network.fading=nakagami", "--network.disc_radius_m=40")
+    made = ("--learning.dataset=made", "--network.num_devices=4", "--iteration.max_iterations=4")
+    words = (*d2d, *made, "--learning.rounds=5")
+    done = run_script(tmp_path, *words, "--output", "whole")
+    assert done.returncode == 0, done.stderr
+    process = subprocess.Popen(
+        [sys.executable, str(SCRIPT), *words, "--output", "run"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    log = tmp_path / "run.partial" / "log.txt"
+    deadline = time.monotonic() + 150
+    while not (log.exists() and "round 2 of 5" in log.read_text(encoding="utf-8")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert_refused(run_script(tmp_path, *words, "--output", "run"), "`run.py resume ")
+    done = run_script(tmp_path, "resume", "run")
+    assert done.returncode == 0, done.stderr
+    assert "finished rounds are repeated first" in done.stderr
+    for name in (*TABLES, "partition"):
+        file = f"{name}.parquet"
+        assert (tmp_path / "run" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["status"] == "complete"
+    assert manifest["resumed_after_rounds"][0] >= 2
+    assert not list(tmp_path.glob("*.partial"))
+
+
 DIVERGES = """
 from learning.losses import fused_loss
 from learning.methods.interface import Method, Rules
@@ -334,7 +371,8 @@ def test_a_run_that_diverges_names_device_and_round_and_keeps_the_last_good_mode
     assert re.search(r"got inf for device 0 in step 1 of round 2", line), line
     kept, manifest = kept_rounds(tmp_path)
     assert (kept, manifest["status"]) == (2, "failed")
-    state = torch.load(tmp_path / "run.partial" / "checkpoint" / "learner.pt", weights_only=True)
+    stored = torch.load(tmp_path / "run.partial" / "checkpoint" / "learner.pt", weights_only=True)
+    state = stored["learner"]
     assert all(v.isfinite().all() for v in state.values() if v.is_floating_point())
 
 

@@ -65,7 +65,7 @@ def fill(folder: RunFolder, run: Run, rounds: int = 2) -> None:
 
 
 def finish(folder: RunFolder, run: Run, status: str = "complete") -> None:
-    folder.finish(make_manifest(run.config, folder, status, TIMINGS))
+    folder.finish(make_manifest(folder, status, TIMINGS))
 
 
 def contents(folder: Path) -> set[str]:
@@ -78,7 +78,10 @@ def test_a_run_under_way_lives_in_a_partial_folder_and_not_under_its_name(
     folder = RunFolder(tmp_path / "deep" / "run", run.config)
     assert folder.path == tmp_path / "deep" / "run.partial"
     assert not (tmp_path / "deep" / "run").exists()
-    assert contents(tmp_path) == {"deep/run.partial/config.toml"}
+    files = ("config.toml", "manifest.json")
+    assert contents(tmp_path) == {f"deep/run.partial/{name}" for name in files}
+    manifest = json.loads((folder.path / "manifest.json").read_text(encoding="utf-8"))
+    assert (manifest["status"], manifest["rounds"]) == ("running", 0)
     assert load([], folder.path / "config.toml", None) == run.config
     assert folder.log.parent == folder.ns3_log.parent == folder.path
 
@@ -92,7 +95,9 @@ def test_each_finished_round_can_be_read_before_the_run_ends(tmp_path: Path, run
             parts = sorted((folder.path / "rounds.parts").glob(f"{name}-*.parquet"))
             assert len(parts) == done
             assert set(pd.read_parquet(parts[-1])["round"]) == {done - 1}
-        state = torch.load(folder.path / "checkpoint" / "learner.pt")
+        stored = torch.load(folder.path / "checkpoint" / "learner.pt", weights_only=True)
+        state = stored["learner"]
+        assert stored["rounds"] == done
         mine = run.learner.state()
         assert state.keys() == mine.keys()
         assert all(torch.equal(state[key], mine[key]) for key in mine)
@@ -211,7 +216,7 @@ def test_a_run_without_a_finished_round_has_a_manifest_and_no_tables(
     tmp_path: Path, run: Run
 ) -> None:
     folder = RunFolder(tmp_path / "run", run.config)
-    folder.finish(make_manifest(run.config, folder, "failed", TIMINGS, "it broke"))
+    folder.finish(make_manifest(folder, "failed", TIMINGS, "it broke"))
     manifest = json.loads((folder.path / "manifest.json").read_text(encoding="utf-8"))
     assert (manifest["status"], manifest["reason"]) == ("failed", "it broke")
     assert manifest["table_sha256"] == {}
@@ -252,7 +257,8 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path, run: Run) -> None:
 def test_the_remains_of_an_unfinished_run_are_refused_and_kept(tmp_path: Path, run: Run) -> None:
     fill(RunFolder(tmp_path / "run", run.config), run, 1)
     message = refused(tmp_path / "run", run.config)
-    assert f"remains of an unfinished run in {tmp_path / 'run.partial'}" in message
+    assert f"got an unfinished run in {tmp_path / 'run.partial'}" in message
+    assert f"`run.py resume {tmp_path / 'run'}`" in message
 
 
 @pytest.mark.parametrize("below", [".", "deep/run"])

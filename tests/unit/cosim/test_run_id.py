@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from made_config import make_config
 
+from cosim import origin
 from cosim import record as recording
 from cosim.config_sources import load
-from cosim.record import RunFolder, run_id
+from cosim.origin import run_id
+from cosim.record import RunFolder
 
 
 def test_the_run_id_changes_with_every_field_and_only_with_them() -> None:
@@ -25,7 +27,7 @@ def test_the_run_id_changes_with_every_field_and_only_with_them() -> None:
 
 def test_the_run_id_changes_with_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     before = run_id(make_config())
-    monkeypatch.setattr(recording, "code_version", lambda: "another")
+    monkeypatch.setattr(origin, "code_version", lambda: "another")
     assert run_id(make_config()) != before
 
 

@@ -1,0 +1,100 @@
+"""What makes a run: its configuration, the code, packages and files; and the id made of them."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from cosim.config import RunConfig
+from cosim.config_sources import to_toml
+from cosim.errors import OutputError
+from cosim.seeds import NS3_RNG_SEED
+from learning.data.own_data import is_own_data
+from ns3_scenarios.own_scenario import is_own
+
+PACKAGES = ("ns3", "cppyy", "torch", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "seglearn")
+
+
+def origin_of(config: RunConfig) -> dict[str, Any]:
+    """Say what makes a run: configuration, code, versions, seeds, network kind, host."""
+    return {
+        "scenario": config.scenario,
+        "network_kind": config.network.kind,
+        "sync": config.network.sync,
+        "seed": config.seed,
+        "RngSeed": NS3_RNG_SEED,
+        "RngRun": config.seed,
+        "own_files_sha256": {file.name: file_hash(file) for file in own_files(config)},
+        "config_sha256": hashlib.sha256(to_toml(config).encode()).hexdigest(),
+        "code_version": code_version(),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "host": {"system": platform.platform(), "machine": platform.machine()},
+    }
+
+
+def run_id(config: RunConfig) -> str:
+    """Return the id of a run: a hash of its resolved configuration and the code."""
+    own = [file_hash(file) for file in own_files(config)]
+    text = to_toml(config) + code_version() + "".join(own)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def own_files(config: RunConfig) -> list[Path]:
+    """Return the user's own files that take part in a run; who reads them reports missing ones."""
+    learning, network = config.learning, config.network
+    named = (config.scenario, learning.method, learning.model, learning.dataset)
+    tables = (
+        config.energy.device_file,
+        learning.modality_file,
+        network.placement_file,
+        network.mobility_trace,
+        network.loss_trace,
+    )
+    own = [Path(name) for name in named if is_own(name) or is_own_data(name)]
+    return own + [Path(name) for name in tables if name is not None and Path(name).is_file()]
+
+
+def check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse to go on with other code, packages, files or fields; another host will do."""
+    for name in ("config_sha256", "code_version", "versions", "own_files_sha256"):
+        if before[name] == now[name]:
+            continue
+        what, was, got = name, before[name], now[name]
+        if isinstance(was, dict):
+            odd = next(key for key in (*was, *got) if was.get(key) != got.get(key))
+            what, was, got = f"{name} of {odd}", was.get(odd), got.get(odd)
+        raise OutputError(
+            f"resume: expected {what} {was} as when the run began, got {got};"
+            " put back what was changed, or start anew with --output DIR"
+        )
+
+
+def code_version() -> str:
+    """Return a hash of all source files of the three packages, which names what produced a run."""
+    digest = hashlib.sha256()
+    root = Path(__file__).resolve().parents[1]
+    for package in ("cosim", "learning", "ns3_scenarios"):
+        for path in sorted((root / package).rglob("*")):
+            if path.suffix in {".py", ".h", ".cpp", ".toml"}:
+                digest.update(str(path.relative_to(root)).encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what a run may use; some kinds of run need not have all of it."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
