@@ -118,7 +118,7 @@ def resume(arguments: Sequence[str]) -> int:
     if record.is_complete(folder):
         print(f"This run is finished.\n\n{_closing_words(folder)}")
     else:
-        run(load([], RunFolder.stored_config(folder), None), folder, take_up=True)
+        run(load([], record.stored_config(folder), None), folder, take_up=True)
     return 0
 
 
@@ -135,11 +135,11 @@ def run(config: RunConfig, destination: Path, take_up: bool = False) -> None:
     setup = learning_setup(config)
     data = load_data(setup.data)
     learner = Learner(setup, data)
-    folder = RunFolder(destination, config, take_up)
-    timings = {"ns3_s": 0.0, "learning_s": 0.0}
+    folder = RunFolder(destination, config, data, take_up)
+    timings, earlier_s = folder.timings, folder.timings["total_s"]
     network: Network | None = None
     with _logging_to(folder.log):
-        for warning in deployment.warnings(config, scenario):
+        for warning in (*deployment.warnings(config, scenario), *_other_processors(folder)):
             log.warning(warning)
         try:
             folder.add_partition(partition_table(data, learner))
@@ -149,25 +149,43 @@ def run(config: RunConfig, destination: Path, take_up: bool = False) -> None:
             timings["ns3_s"] += time.perf_counter() - waiting
             feedback = None
             if folder.num_rounds > 0:
-                feedback = _repeat(config, scenario, learner, network, folder, timings)
+                feedback = _repeat(config, scenario, learner, network, folder)
             rounds = run_rounds(config, scenario, learner, network, folder.num_rounds, feedback)
             for each in _with_progress(rounds, config, folder.num_rounds):
-                folder.add(to_tables(each, scenario, learner), learner)
                 timings["ns3_s"] += each.ns3_s
                 timings["learning_s"] += each.learning_s
+                timings["total_s"] = earlier_s + time.perf_counter() - started
+                folder.add(to_tables(each, scenario, learner), learner)
             network.close()
-            _finish(folder, timings, started)
+            _finish(folder, earlier_s - started)
         except BaseException as error:
             # A second signal must not stop the saving of what is finished.
             for each_signal in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(each_signal, signal.SIG_IGN)
             if network is not None:
                 network.kill()
-            _keep_finished_rounds(folder, timings, error)
+            _keep_finished_rounds(folder, error)
             raise
         finally:
             folder.release()
     print(_closing_words(folder.path))
+
+
+def _other_processors(folder: RunFolder) -> list[str]:
+    """Warn where a run goes on with a processor that may round otherwise."""
+    if not folder.resumed:
+        return []
+    kinds = ("processor", "torch_instructions")
+    began, here = (
+        ", ".join(host[kind] for kind in kinds)
+        for host in (folder.origin["host"], folder.resumed[-1]["host"])
+    )
+    if began == here:
+        return []
+    return [
+        f"resumed on another processor: {here}; begun on {began}. It may round otherwise, so that"
+        " the rounds to come may differ from those of a run that was left alone"
+    ]
 
 
 def learning_setup(config: RunConfig) -> LearningSetup:
@@ -196,21 +214,20 @@ def _repeat(
     learner: Learner,
     network: Network,
     folder: RunFolder,
-    timings: dict[str, float],
 ) -> Feedback:
     """Take network and learner to where an unfinished run stands, at least one round on."""
     log.info("resumed: %d finished rounds are repeated first, by the network", folder.num_rounds)
     recorded = [folder.round(index) for index in range(folder.num_rounds)]
     busy_s = [tables["devices"]["compute_s"].to_numpy() for tables in recorded]
-    repeated = repeat_rounds(config, scenario, learner, network, busy_s)
+    repeated, payload = repeat_rounds(config, scenario, learner, network, busy_s), learner.payload()
     with tqdm(total=folder.num_rounds, unit="round", desc="repeated", disable=None) as bar:
         for index, (tables, done) in enumerate(zip(recorded, repeated, strict=True)):
-            again = network_tables(done.traffic, done.report, done.after.cost, learner.payload())
+            again = network_tables(done.traffic, done.report, done.after.cost, payload)
             check_repeated(index, tables, again)
             bar.update()
-            timings["ns3_s"] += done.wall_s
+            folder.timings["ns3_s"] += done.wall_s
             log.info("round %d repeated, ns-3 %.2f s", index + 1, done.wall_s)
-    learner.load(folder.learner_state)
+    learner.load(folder.learner_state())
     return done.after
 
 
@@ -261,18 +278,18 @@ def _logging_to(path: Path) -> Iterator[None]:
             handler.close()
 
 
-def _keep_finished_rounds(
-    folder: RunFolder, timings: dict[str, float], error: BaseException
-) -> None:
-    """Leave what was finished readable; a run that never got going leaves nothing."""
-    if folder.num_rounds == 0:
+def _keep_finished_rounds(folder: RunFolder, error: BaseException) -> None:
+    """Leave what was finished readable; a new run that never got going leaves nothing."""
+    if folder.path == folder.final:  # complete, and has its name
+        return
+    if folder.num_rounds == 0 and not folder.resumed:
         shutil.rmtree(folder.path)
         return
     status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
     reason = " ".join(str(error).split()) or type(error).__name__
     log.info("%s: %s", status, reason)
     try:
-        folder.finish(record.make_manifest(folder, status, timings, reason))
+        folder.finish(record.make_manifest(folder, status, reason))
     except OutputError as also:
         log.info("the manifest could not be written: %s", also)
     print(
@@ -281,13 +298,14 @@ def _keep_finished_rounds(
     )
 
 
-def _finish(folder: RunFolder, timings: dict[str, float], started: float) -> None:
-    """Draw, report and publish a complete run."""
+def _finish(folder: RunFolder, counted_s: float) -> None:
+    """Draw, report and publish a complete run; counted_s: to be added to the clock."""
     tables = folder.tables() | {"partition": folder.partition()}
     figures.draw_all(tables, folder.path / "figures")
-    timings["total_s"] = time.perf_counter() - started
+    timings = folder.timings
+    timings["total_s"] = time.perf_counter() + counted_s
     timings["rest_s"] = timings["total_s"] - timings["ns3_s"] - timings["learning_s"]
-    folder.finish(record.make_manifest(folder, "complete", timings))
+    folder.finish(record.make_manifest(folder, "complete"))
     report.write_report(folder.path)
     folder.publish()
 

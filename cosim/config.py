@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from cosim.compute import PROFILES
 from cosim.config_learning import LearningConfig
 from cosim.config_network import NetworkConfig
-from cosim.config_section import Section, quantity
+from cosim.config_section import Section, StoredPath, quantity
 from cosim.iteration import RULES
 from learning.balance import SPEED_METRICS
 from ns3_scenarios.scenario import RADIO_PROFILES
@@ -44,7 +44,7 @@ class EnergyConfig(Section):
         1e-3,
         1e9,
     )
-    device_file: str | None = Field(
+    device_file: StoredPath | None = Field(
         None,
         description="CSV file with one row a device and any of the columns battery_j, capacity_j,"
         " harvest_power_w, for devices that differ",

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from cosim.config_section import Section, quantity
+from cosim.config_section import Section, StoredPath, quantity
 from learning.data.availability import MODALITY_PATTERNS
 from learning.data.normalise import NORMALISATIONS
 from learning.data.own_data import SUFFIXES
@@ -32,7 +32,7 @@ class DataFields(Section):
         " mfeat_digits: need data_path; made: synthetic, for tests; or an npz, or a Python file"
         " with a function load(), of your own",
     )
-    data_path: str | None = Field(None, description="Folder, zip or npz of the data set")
+    data_path: StoredPath | None = Field(None, description="Folder, zip or npz of the data set")
     evaluate_on: Literal[EVALUATE_ON] = Field(  # type: ignore[valid-type]
         "test", description="validation: for tuning, with people or recordings of their own"
     )
@@ -72,7 +72,7 @@ class DataFields(Section):
     modality_rate: float = quantity(
         0.7, "Probability that a device has a modality, with pattern rate", "", 1e-3, 1.0
     )
-    modality_file: str | None = Field(
+    modality_file: StoredPath | None = Field(
         None, description="CSV file with one row a device and a column of 0 and 1 a modality"
     )
 

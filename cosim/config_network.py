@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cosim.config_section import Section, quantity
+from cosim.config_section import Section, StoredPath, quantity
 from ns3_scenarios.catalogue import ROUTINGS
 from ns3_scenarios.channel import FADINGS, PATH_LOSSES, TRACE_ENDS
 from ns3_scenarios.interference import INTERFERENCES
@@ -27,7 +27,7 @@ class Placement(Section):
     )
     spacing_m: float = quantity(30.0, "Distance between neighbours, grid and line", "m", 1.0, 1e4)
     disc_radius_m: float = quantity(60.0, "Radius of placement disc", "m", 1.0, 1e5)
-    placement_file: str | None = Field(
+    placement_file: StoredPath | None = Field(
         None,
         description="CSV file with columns x_m, y_m and, if heights differ, z_m, one row a device",
     )
@@ -53,7 +53,7 @@ class Placement(Section):
     mobility_area_m: float | None = quantity(
         None, "Side of the square in which devices move; by default just holds them", "m", 1.0, 1e6
     )
-    mobility_trace: str | None = Field(
+    mobility_trace: StoredPath | None = Field(
         None,
         description="ns-2 file of movements ($node_(0) is device 0), as BonnMotion and SUMO"
         " write it",
@@ -91,7 +91,7 @@ class ChannelFields(Section):
     )
     nakagami_m: float = quantity(1.0, "Nakagami's m; 1 is Rayleigh fading", "", 0.5, 100.0)
     coherence_time_s: float = quantity(0.1, "Time between two draws of fading", "s", 1e-4, 1e6)
-    loss_trace: str | None = Field(
+    loss_trace: StoredPath | None = Field(
         None, description="CSV or Parquet file of losses: time_s, i, j, loss_db (path_loss trace)"
     )
     loss_trace_end: Literal[TRACE_ENDS] = Field(  # type: ignore[valid-type]

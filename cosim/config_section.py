@@ -1,8 +1,9 @@
 """What every part of the configuration is made of."""
 
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 def quantity(default: Any, text: str, unit: str = "", low: Any = None, high: Any = None) -> Any:
@@ -15,6 +16,14 @@ def quantity(default: Any, text: str, unit: str = "", low: Any = None, high: Any
         limits = ""
     bracket = f" [{unit}]" if unit else ""
     return Field(default=default, ge=low, le=high, description=f"{text}{bracket}{limits}")
+
+
+def _whole_path(name: str) -> str:
+    # Stored as it can be found again from any folder; who reads it reports a missing one as given.
+    return str(Path(name).resolve()) if Path(name).exists() else name
+
+
+StoredPath = Annotated[str, AfterValidator(_whole_path)]
 
 
 class Section(BaseModel):

@@ -8,18 +8,21 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from cosim.config import RunConfig
 from cosim.config_sources import to_toml
 from cosim.errors import OutputError
 from cosim.seeds import NS3_RNG_SEED
 from learning.data.own_data import is_own_data
+from learning.data.samples import MultiModalData
 from ns3_scenarios.own_scenario import is_own
 
 PACKAGES = ("ns3", "cppyy", "torch", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "seglearn")
 
 
-def origin_of(config: RunConfig) -> dict[str, Any]:
-    """Say what makes a run: configuration, code, versions, seeds, network kind, host."""
+def origin_of(config: RunConfig, data: MultiModalData) -> dict[str, Any]:
+    """Say what makes a run: configuration, data, code, versions, seeds, network kind, host."""
     return {
         "scenario": config.scenario,
         "network_kind": config.network.kind,
@@ -27,11 +30,16 @@ def origin_of(config: RunConfig) -> dict[str, Any]:
         "seed": config.seed,
         "RngSeed": NS3_RNG_SEED,
         "RngRun": config.seed,
-        "own_files_sha256": {file.name: file_hash(file) for file in own_files(config)},
+        "own_files_sha256": {str(file): file_hash(file) for file in own_files(config)},
+        "data_sha256": data.sha256(),
         "config_sha256": hashlib.sha256(to_toml(config).encode()).hexdigest(),
         "code_version": code_version(),
         "versions": {"python": platform.python_version(), **_versions()},
-        "host": {"system": platform.platform(), "machine": platform.machine()},
+        "host": {
+            "system": platform.platform(),
+            "processor": _processor(),
+            "torch_instructions": torch.backends.cpu.get_cpu_capability(),
+        },
     }
 
 
@@ -58,8 +66,8 @@ def own_files(config: RunConfig) -> list[Path]:
 
 
 def check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Refuse to go on with other code, packages, files or fields; another host will do."""
-    for name in ("config_sha256", "code_version", "versions", "own_files_sha256"):
+    """Refuse to go on with other code, packages, files, data or fields."""
+    for name in ("config_sha256", "code_version", "versions", "own_files_sha256", "data_sha256"):
         if before[name] == now[name]:
             continue
         what, was, got = name, before[name], now[name]
@@ -82,6 +90,14 @@ def code_version() -> str:
                 digest.update(str(path.relative_to(root)).encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _processor() -> str:
+    """Name the processor as Linux does, or else by its kind."""
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
 
 
 def _versions() -> dict[str, str]:

@@ -56,6 +56,13 @@ def network_tables(
     """Return those columns of a round's tables that are the network's doing."""
     devices = _whereabouts(report) | _measured(traffic, report)
     return {
+        "rounds": pd.DataFrame(
+            {
+                "start_s": [report.start_s],
+                "duration_s": [report.duration_s],
+                "events": [report.num_events],
+            }
+        ),
         "devices": pd.DataFrame(devices),
         "links": _links_table(report, cost),
         "flows": _flows_table(traffic, report, payload),

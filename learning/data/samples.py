@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +53,15 @@ class MultiModalData:
             self._check_modality(name, values)
         self._check_split_and_label()
         self._check_recordings()
+
+    def sha256(self) -> str:
+        """Return a hash of all samples and what is known of them."""
+        digest = hashlib.sha256(repr((self.name, self.class_names, [*self.modalities])).encode())
+        known: list[NDArray[Any]] = [self.label, self.subject, self.recording, self.split]
+        for values in [*self.modalities.values(), *known]:
+            digest.update(repr((values.shape, values.dtype.str)).encode())
+            digest.update(np.ascontiguousarray(values).tobytes())
+        return digest.hexdigest()
 
     def _check_modality(self, name: str, values: NDArray[np.float32]) -> None:
         if values.ndim not in _DIMENSIONS or values.dtype != np.float32 or values.size == 0:

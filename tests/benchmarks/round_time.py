@@ -32,9 +32,11 @@ def main() -> None:
     torch.set_num_threads(1)
     config = load(sys.argv[1:], None, None)
     scenario = deployment.make_scenario(config)
-    learner = Learner(learning_setup(config), load_data(learning_setup(config).data))
+    setup = learning_setup(config)
+    data = load_data(setup.data)
+    learner = Learner(setup, data)
     with tempfile.TemporaryDirectory() as name:
-        folder = RunFolder(Path(name) / "run", config)
+        folder = RunFolder(Path(name) / "run", config, data)
         started = time.perf_counter()
         network = open_network(config, scenario, folder)
         network.wait_ready()

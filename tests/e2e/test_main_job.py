@@ -344,7 +344,7 @@ def test_a_killed_run_taken_up_again_ends_with_the_bytes_of_one_that_was_left_al
         assert (tmp_path / "run" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["status"] == "complete"
-    assert manifest["resumed_after_rounds"][0] >= 2
+    assert manifest["resumed"][0]["after_rounds"] >= 2
     assert not list(tmp_path.glob("*.partial"))
 
 

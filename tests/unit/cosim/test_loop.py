@@ -166,9 +166,10 @@ def test_a_run_over_the_analytic_network_measures_the_cost_of_its_capacity(
 ) -> None:
     config = make_config("--network.kind=analytic")
     scenario, setup = make_scenario(config), learning_setup(config)
-    network = open_network(config, scenario, RunFolder(tmp_path / "run", config))
+    data = load_data(setup.data)
+    network = open_network(config, scenario, RunFolder(tmp_path / "run", config, data))
     assert isinstance(network, AnalyticNetwork)
-    learner = Learner(setup, load_data(setup.data))
+    learner = Learner(setup, data)
     last = list(run_rounds(config, scenario, learner, network))[-1]
     # A byte takes 8 / C seconds, at the power of a sender and a receiver.
     s_per_byte = 8 / capacity_bps(scenario)[scenario.neighbours]

@@ -24,13 +24,13 @@ from cosim.loop import RoundRecord, run_rounds
 from cosim.record import TABLES, RunFolder, make_manifest
 from cosim.tables import partition_table, to_tables
 from learning.data.dataset import load as load_data
-from learning.data.samples import TRAIN
+from learning.data.samples import TRAIN, MultiModalData
 from learning.learner import Learner
 from ns3_scenarios.ideal import IdealNetwork
 
 SMALL = ("--network.num_devices=4", "--network.kind=ideal", "--learning.dataset=made")
 FEW = ("--learning.rounds=2", "--learning.batch_size=8", "--learning.feature_dim=8")
-TIMINGS = {"ns3_s": 1.0, "learning_s": 2.0, "rest_s": 0.5, "total_s": 3.5}
+TIMINGS = {"ns3_s": 1.0, "learning_s": 2.0, "total_s": 3.5}
 
 
 def make_config(*flags: str) -> RunConfig:
@@ -41,6 +41,7 @@ def make_config(*flags: str) -> RunConfig:
 @dataclass
 class Run:
     config: RunConfig
+    data: MultiModalData
     learner: Learner
     records: list[RoundRecord]
     tables: list[dict[str, pd.DataFrame]]
@@ -51,12 +52,13 @@ def run() -> Run:
     torch.set_num_threads(1)
     config = make_config()
     scenario, setup = make_scenario(config), learning_setup(config)
-    learner = Learner(setup, load_data(setup.data))
+    data = load_data(setup.data)
+    learner = Learner(setup, data)
     records, tables = [], []
     for each in run_rounds(config, scenario, learner, IdealNetwork(scenario)):
         records.append(each)
         tables.append(to_tables(each, scenario, learner))
-    return Run(config, learner, records, tables)
+    return Run(config, data, learner, records, tables)
 
 
 def fill(folder: RunFolder, run: Run, rounds: int = 2) -> None:
@@ -65,7 +67,7 @@ def fill(folder: RunFolder, run: Run, rounds: int = 2) -> None:
 
 
 def finish(folder: RunFolder, run: Run, status: str = "complete") -> None:
-    folder.finish(make_manifest(folder, status, TIMINGS))
+    folder.finish(make_manifest(folder, status))
 
 
 def contents(folder: Path) -> set[str]:
@@ -75,10 +77,10 @@ def contents(folder: Path) -> set[str]:
 def test_a_run_under_way_lives_in_a_partial_folder_and_not_under_its_name(
     tmp_path: Path, run: Run
 ) -> None:
-    folder = RunFolder(tmp_path / "deep" / "run", run.config)
+    folder = RunFolder(tmp_path / "deep" / "run", run.config, run.data)
     assert folder.path == tmp_path / "deep" / "run.partial"
     assert not (tmp_path / "deep" / "run").exists()
-    files = ("config.toml", "manifest.json")
+    files = ("config.toml", "manifest.json", "log.txt")
     assert contents(tmp_path) == {f"deep/run.partial/{name}" for name in files}
     manifest = json.loads((folder.path / "manifest.json").read_text(encoding="utf-8"))
     assert (manifest["status"], manifest["rounds"]) == ("running", 0)
@@ -87,7 +89,7 @@ def test_a_run_under_way_lives_in_a_partial_folder_and_not_under_its_name(
 
 
 def test_each_finished_round_can_be_read_before_the_run_ends(tmp_path: Path, run: Run) -> None:
-    folder = RunFolder(tmp_path / "run", run.config)
+    folder = RunFolder(tmp_path / "run", run.config, run.data)
     for done in (1, 2):
         folder.add(run.tables[done - 1], run.learner)
         assert folder.num_rounds == done
@@ -104,7 +106,7 @@ def test_each_finished_round_can_be_read_before_the_run_ends(tmp_path: Path, run
 
 
 def test_a_finished_run_gets_its_name_and_leaves_nothing_partial(tmp_path: Path, run: Run) -> None:
-    folder = RunFolder(tmp_path / "run", run.config)
+    folder = RunFolder(tmp_path / "run", run.config, run.data)
     fill(folder, run)
     finish(folder, run)
     assert not (tmp_path / "run").exists()
@@ -114,6 +116,7 @@ def test_a_finished_run_gets_its_name_and_leaves_nothing_partial(tmp_path: Path,
     tables = {f"{name}.parquet" for name in TABLES}
     assert contents(tmp_path / "run") == {
         "config.toml",
+        "log.txt",
         "manifest.json",
         "checkpoint/learner.pt",
         *tables,
@@ -123,7 +126,7 @@ def test_a_finished_run_gets_its_name_and_leaves_nothing_partial(tmp_path: Path,
 
 def test_an_empty_folder_that_the_user_made_is_taken(tmp_path: Path, run: Run) -> None:
     (tmp_path / "run").mkdir()
-    folder = RunFolder(tmp_path / "run", run.config)
+    folder = RunFolder(tmp_path / "run", run.config, run.data)
     fill(folder, run, 1)
     finish(folder, run)
     folder.publish()
@@ -131,7 +134,7 @@ def test_an_empty_folder_that_the_user_made_is_taken(tmp_path: Path, run: Run) -
 
 
 def test_tables_come_back_as_they_were_written(tmp_path: Path, run: Run) -> None:
-    folder = RunFolder(tmp_path / "run", run.config)
+    folder = RunFolder(tmp_path / "run", run.config, run.data)
     fill(folder, run)
     joined = folder.tables()
     finish(folder, run)
@@ -178,14 +181,14 @@ def test_no_column_holds_wall_time(run: Run) -> None:
 
 def test_the_same_records_written_twice_give_the_same_bytes(tmp_path: Path, run: Run) -> None:
     for name in ("one", "two"):
-        folder = RunFolder(tmp_path / name, run.config)
+        folder = RunFolder(tmp_path / name, run.config, run.data)
         fill(folder, run)
         finish(folder, run)
         folder.publish()
     for name in TABLES:
         one, two = ((tmp_path / run_name / f"{name}.parquet") for run_name in ("one", "two"))
         assert one.read_bytes() == two.read_bytes()
-    shorter = RunFolder(tmp_path / "three", run.config)
+    shorter = RunFolder(tmp_path / "three", run.config, run.data)
     fill(shorter, run, 1)
     finish(shorter, run)
     first = (tmp_path / "one" / "rounds.parquet").read_bytes()
@@ -193,8 +196,9 @@ def test_the_same_records_written_twice_give_the_same_bytes(tmp_path: Path, run:
 
 
 def test_the_manifest_hashes_tables_and_says_how_a_run_ended(tmp_path: Path, run: Run) -> None:
-    folder = RunFolder(tmp_path / "run", run.config)
+    folder = RunFolder(tmp_path / "run", run.config, run.data)
     fill(folder, run)
+    folder.timings |= TIMINGS
     finish(folder, run, "interrupted")
     manifest = json.loads((folder.path / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["table_sha256"] == {
@@ -215,15 +219,15 @@ def test_the_manifest_hashes_tables_and_says_how_a_run_ended(tmp_path: Path, run
 def test_a_run_without_a_finished_round_has_a_manifest_and_no_tables(
     tmp_path: Path, run: Run
 ) -> None:
-    folder = RunFolder(tmp_path / "run", run.config)
-    folder.finish(make_manifest(folder, "failed", TIMINGS, "it broke"))
+    folder = RunFolder(tmp_path / "run", run.config, run.data)
+    folder.finish(make_manifest(folder, "failed", "it broke"))
     manifest = json.loads((folder.path / "manifest.json").read_text(encoding="utf-8"))
     assert (manifest["status"], manifest["reason"]) == ("failed", "it broke")
     assert manifest["table_sha256"] == {}
     assert not list(folder.path.glob("*.parquet"))
 
 
-def refused(folder: Path, config: RunConfig) -> str:
+def refused(folder: Path, run: Run) -> str:
     """The one line of the refusal; nothing may have changed on the disk."""
     top = folder
     while not top.exists():
@@ -231,7 +235,7 @@ def refused(folder: Path, config: RunConfig) -> str:
     root = top.parent
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     with pytest.raises(OutputError) as error:
-        RunFolder(folder, config)
+        RunFolder(folder, run.config, run.data)
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
     message = str(error.value)
     assert "\n" not in message
@@ -241,31 +245,44 @@ def refused(folder: Path, config: RunConfig) -> str:
 
 
 def test_a_folder_that_holds_a_run_is_refused(tmp_path: Path, run: Run) -> None:
-    folder = RunFolder(tmp_path / "run", run.config)
+    folder = RunFolder(tmp_path / "run", run.config, run.data)
     fill(folder, run, 1)
     finish(folder, run)
     folder.publish()
-    assert "holds a finished run; choose another" in refused(tmp_path / "run", run.config)
+    assert "holds a finished run; choose another" in refused(tmp_path / "run", run)
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path: Path, run: Run) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "letter.txt").write_text("dear", encoding="utf-8")
-    assert "holds other files" in refused(tmp_path / "run", run.config)
+    assert "holds other files" in refused(tmp_path / "run", run)
 
 
 def test_the_remains_of_an_unfinished_run_are_refused_and_kept(tmp_path: Path, run: Run) -> None:
-    fill(RunFolder(tmp_path / "run", run.config), run, 1)
-    message = refused(tmp_path / "run", run.config)
+    folder = RunFolder(tmp_path / "run", run.config, run.data)
+    fill(folder, run, 1)
+    assert "expected no run under way" in refused(tmp_path / "run", run)
+    folder.release()
+    message = refused(tmp_path / "run", run)
     assert f"got an unfinished run in {tmp_path / 'run.partial'}" in message
     assert f"`run.py resume {tmp_path / 'run'}`" in message
+
+
+def test_a_folder_in_which_no_run_has_begun_is_refused(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "run.partial").mkdir()
+    assert "in which no run has begun; delete it" in refused(tmp_path / "run", run)
+
+
+def test_a_name_that_unfinished_runs_have_is_refused(tmp_path: Path, run: Run) -> None:
+    message = refused(tmp_path / "run.partial", run)
+    assert "expected a name that does not end in .partial" in message
 
 
 @pytest.mark.parametrize("below", [".", "deep/run"])
 def test_a_file_in_the_way_is_refused(tmp_path: Path, run: Run, below: str) -> None:
     file = tmp_path / "file"
     file.write_text("x", encoding="utf-8")
-    message = refused(file / below, run.config)
+    message = refused(file / below, run)
     assert "is a file" in message or "holds other files" in message
     assert file.read_text(encoding="utf-8") == "x"
 
@@ -280,7 +297,7 @@ def test_a_read_only_place_is_refused(
     else:
         above.chmod(0o555)
     try:
-        assert f"({above} is read-only)" in refused(above / "run", run.config)
+        assert f"({above} is read-only)" in refused(above / "run", run)
     finally:
         above.chmod(0o755)
 
@@ -290,7 +307,7 @@ def test_a_full_disk_is_refused_with_its_megabytes(
 ) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9 - 3e6, 3_000_000))
-    message = refused(tmp_path / "run", run.config)
+    message = refused(tmp_path / "run", run)
     assert "expected 50 MB of free space, got 3 MB" in message
 
 
@@ -306,20 +323,20 @@ def test_a_folder_that_cannot_be_made_is_refused_and_nothing_is_left(
 
     monkeypatch.setattr(Path, "mkdir", fail_below)
     with pytest.raises(OutputError, match=r"^--output: [^\n]*\(No space left on device\)[^\n]*$"):
-        RunFolder(tmp_path / "run", run.config)
+        RunFolder(tmp_path / "run", run.config, run.data)
     assert os.listdir(tmp_path) == []
 
 
 def test_a_round_that_cannot_be_written_is_told_and_earlier_ones_stay(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = RunFolder(tmp_path / "run", run.config)
+    folder = RunFolder(tmp_path / "run", run.config, run.data)
     folder.add(run.tables[0], run.learner)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(torch, "save", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutputError, match=r"^--output: could not write round 1 to [^\n]*$"):
         folder.add(run.tables[1], run.learner)
     assert folder.num_rounds == 1
@@ -330,7 +347,7 @@ def test_a_round_that_cannot_be_written_is_told_and_earlier_ones_stay(
 def test_a_torn_round_is_in_no_table_and_the_manifest_counts_as_many_rounds_as_there_are(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = RunFolder(tmp_path / "run", run.config)
+    folder = RunFolder(tmp_path / "run", run.config, run.data)
     folder.add(run.tables[0], run.learner)
     write = pd.DataFrame.to_parquet
 
@@ -352,8 +369,7 @@ def test_a_torn_round_is_in_no_table_and_the_manifest_counts_as_many_rounds_as_t
 def test_the_partition_says_who_holds_each_recording_and_is_hashed(
     tmp_path: Path, run: Run
 ) -> None:
-    data = load_data(learning_setup(run.config).data)
-    folder = RunFolder(tmp_path / "run", run.config)
+    data, folder = run.data, RunFolder(tmp_path / "run", run.config, run.data)
     folder.add_partition(partition_table(data, run.learner))
     table = folder.partition()
     assert table["samples"].sum() == (data.split == TRAIN).sum()

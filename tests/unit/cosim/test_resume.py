@@ -12,7 +12,7 @@ import pytest
 import torch
 from made_runs import FLAGS, THIRSTY, ThirstyNetwork
 
-from cosim import cli
+from cosim import cli, origin
 from cosim.errors import OutputError
 from cosim.record import TABLES, RunFolder
 from ns3_scenarios.errors import NetworkFailedError
@@ -122,7 +122,7 @@ def test_a_run_that_failed_twice_ends_with_the_bytes_of_one_that_did_not(
     assert not list(tmp_path.glob("*.partial"))
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["status"] == "complete"
-    assert manifest["resumed_after_rounds"] == [2, 4]
+    assert [step["after_rounds"] for step in manifest["resumed"]] == [2, 4]
 
 
 def test_a_run_whose_device_died_in_training_goes_on_without_it(
@@ -155,10 +155,17 @@ def test_what_a_killed_run_was_writing_is_written_again(
     assert_same_run(tmp_path / "whole", tmp_path / "run")
 
 
-def test_a_run_killed_before_its_first_round_was_stored_begins_again(tmp_path: Path) -> None:
+def test_a_run_killed_before_its_first_round_was_stored_begins_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert cli.main([*IDEAL, "--output", str(tmp_path / "whole")]) == 0
     config = cli.load([*IDEAL], None, None)
-    RunFolder(tmp_path / "run", config).release()
+    data = cli.load_data(cli.learning_setup(config).data)
+    RunFolder(tmp_path / "run", config, data).release()
+    # That it fails once more takes nothing away.
+    with monkeypatch.context() as patch:
+        fail_in(0, patch)
+        assert cli.main(["resume", str(tmp_path / "run")]) == 3
     assert cli.main(["resume", str(tmp_path / "run")]) == 0
     assert_same_run(tmp_path / "whole", tmp_path / "run")
 
@@ -181,17 +188,26 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return line
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "change"),
+    [("devices", "remaining_energy_j", 1e-12), ("rounds", "events", 1), ("flows", "finish_s", 1.0)],
+)
 def test_a_record_that_the_network_does_not_repeat_is_refused_by_round_and_column(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    table: str,
+    column: str,
+    change: float,
 ) -> None:
     cut_short(tmp_path / "run", IDEAL, 3, monkeypatch)
-    part = tmp_path / "run.partial" / "rounds.parts" / "devices-000001.parquet"
-    table = pd.read_parquet(part)
-    table.loc[2, "remaining_energy_j"] += 1e-12
-    table.to_parquet(part, index=False)
+    part = tmp_path / "run.partial" / "rounds.parts" / f"{table}-000001.parquet"
+    rows = pd.read_parquet(part)
+    rows.loc[0, column] += change
+    rows.to_parquet(part, index=False)
     line = refused(["resume", str(tmp_path / "run")], capsys)
     assert "expected round 2 to come out as recorded" in line
-    assert "column remaining_energy_j of its devices" in line
+    assert f"column {column} of its {table}" in line
     # What was finished is still there.
     kept = pd.read_parquet(tmp_path / "run.partial" / "rounds.parquet")
     assert list(kept["round"]) == [0, 1, 2]
@@ -216,29 +232,153 @@ def test_another_code_package_or_field_than_the_run_began_with_is_refused(
     assert "expected config_sha256" in refused(["resume", str(tmp_path / "run")], capsys)
 
 
-def test_a_changed_file_of_ones_own_is_refused(
+def test_a_changed_file_of_ones_own_is_refused_even_if_another_has_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    example = Path(cli.__file__).parents[1] / "learning" / "methods" / "examples" / "own_method.py"
-    own = tmp_path / "mine.py"
-    shutil.copy(example, own)
-    flags = (*IDEAL, f"--learning.method={own}")
+    learning = Path(cli.__file__).parents[1] / "learning"
+    method, model = tmp_path / "a" / "mine.py", tmp_path / "b" / "mine.py"
+    for example, own in (
+        (learning / "methods" / "examples" / "own_method.py", method),
+        (learning / "examples" / "own_encoder.py", model),
+    ):
+        own.parent.mkdir()
+        shutil.copy(example, own)
+    flags = (*IDEAL, f"--learning.method={method}", f"--learning.model={model}")
     cut_short(tmp_path / "run", flags, 2, monkeypatch)
-    own.write_text(own.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    method.write_text(method.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     line = refused(["resume", str(tmp_path / "run")], capsys)
-    assert "own_files_sha256 of mine.py" in line
+    assert f"own_files_sha256 of {method}" in line
+
+
+OWN_DATA = """
+from pathlib import Path
+import numpy as np
+
+def load():
+    rng = np.random.default_rng(int((Path(__file__).parent / "number.txt").read_text()))
+    label = np.arange(600) % 3
+    values = {name: rng.normal(label[:, None], 1.0, (600, 6)).astype(np.float32) for name in "ab"}
+    subject = np.arange(600) // 30
+    split = np.where(subject < 15, "train", "test")
+    return {"modalities": values, "label": label, "subject": subject, "split": split}
+"""
+
+
+def test_data_that_have_changed_are_refused_where_their_file_has_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text(OWN_DATA, encoding="utf-8")
+    (tmp_path / "number.txt").write_text("1", encoding="utf-8")
+    flags = (*IDEAL, f"--learning.dataset={tmp_path / 'mine.py'}")
+    cut_short(tmp_path / "run", flags, 2, monkeypatch)
+    (tmp_path / "number.txt").write_text("2", encoding="utf-8")
+    assert "expected data_sha256" in refused(["resume", str(tmp_path / "run")], capsys)
+
+
+def test_a_run_goes_on_from_another_folder_with_the_tables_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    Path("mine.csv").write_text("battery_j\n" + "900\n" * 4, encoding="utf-8")
+    flags = (*IDEAL, "--energy.device_file=mine.csv")
+    cut_short(Path("run"), flags, 2, monkeypatch)
+    monkeypatch.chdir(tmp_path / "there")
+    assert cli.main(["resume", "../here/run"]) == 0
+    devices = pd.read_parquet(tmp_path / "here" / "run" / "devices.parquet")
+    assert set(devices.loc[devices["round"] == 0, "start_energy_j"]) == {900.0}
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "log.txt")
+    return {path: path.read_bytes() for path in files}
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:40])
+
+
+def swap_for_older(path: Path) -> None:
+    stored = torch.load(path, weights_only=True)
+    torch.save(stored | {"rounds": 1}, path)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "expected"),
+    [
+        ("rounds.parts/links-000001.parquet", cut, "expected the whole files of a run"),
+        ("rounds.parts/links-000001.parquet", Path.unlink, "expected the whole files of a run"),
+        ("checkpoint/learner.pt", cut, "expected the whole files of a run"),
+        ("checkpoint/learner.pt", Path.unlink, "expected tables of the 0 rounds"),
+        ("checkpoint/learner.pt", swap_for_older, "expected tables of the 1 rounds"),
+        ("manifest.json", cut, "expected the whole files of a run"),
+        ("manifest.json", Path.unlink, "expected the whole files of a run"),
+    ],
+)
+def test_damaged_remains_are_refused_and_nothing_of_them_is_changed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    damage: Callable[[Path], None],
+    expected: str,
+) -> None:
+    cut_short(tmp_path / "run", IDEAL, 3, monkeypatch)
+    damage(tmp_path / "run.partial" / name)
+    before = contents(tmp_path)
+    assert expected in refused(["resume", str(tmp_path / "run")], capsys)
+    assert contents(tmp_path) == before
+
+
+def test_a_finished_run_stays_finished_when_it_is_interrupted_while_it_tidies_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", interrupted)
+        assert cli.main([*IDEAL, "--output", str(tmp_path / "run")]) == 130
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
+    assert (manifest["status"], manifest["rounds"]) == ("complete", 5)
+    assert cli.main(["resume", str(tmp_path / "run")]) == 0
+
+
+def test_what_lies_under_the_final_name_is_found_before_a_round_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut_short(tmp_path / "run", IDEAL, 2, monkeypatch)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "letter.txt").write_text("dear", encoding="utf-8")
+    before = contents(tmp_path)
+    assert "which holds other files" in refused(["resume", str(tmp_path / "run")], capsys)
+    assert contents(tmp_path) == before
+
+
+def test_another_processor_is_warned_of_and_named_in_the_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_short(tmp_path / "run", IDEAL, 2, monkeypatch)
+    monkeypatch.setattr(origin, "_processor", lambda: "Another 9000")
+    assert cli.main(["resume", str(tmp_path / "run")]) == 0
+    assert "another processor: Another 9000" in (tmp_path / "run" / "log.txt").read_text("utf-8")
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["host"]["processor"] != "Another 9000"
+    assert manifest["resumed"][0]["host"]["processor"] == "Another 9000"
 
 
 def test_a_folder_in_which_a_run_is_under_way_is_refused(tmp_path: Path) -> None:
     config = cli.load([*IDEAL], None, None)
-    first = RunFolder(tmp_path / "run", config)
-    with pytest.raises(OutputError, match="in which one is under way"):
-        RunFolder(tmp_path / "run", config, take_up=True)
+    data = cli.load_data(cli.learning_setup(config).data)
+    first = RunFolder(tmp_path / "run", config, data)
+    with pytest.raises(OutputError, match="expected no run under way"):
+        RunFolder(tmp_path / "run", config, data, take_up=True)
     first.release()
-    RunFolder(tmp_path / "run", config, take_up=True).release()
+    RunFolder(tmp_path / "run", config, data, take_up=True).release()
 
 
-@pytest.mark.parametrize("name", ["nothing", "file", "empty.partial"])
+@pytest.mark.parametrize("name", ["nothing", "file", "empty.partial", ".", "/"])
 def test_what_holds_no_unfinished_run_is_refused(
     tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -246,3 +386,14 @@ def test_what_holds_no_unfinished_run_is_refused(
     (tmp_path / "empty.partial").mkdir()
     line = refused(["resume", str(tmp_path / name)], capsys)
     assert "expected an unfinished run, got no" in line
+
+
+def test_an_unfinished_run_under_another_name_or_link_is_not_taken_for_a_finished_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut_short(tmp_path / "run", IDEAL, 2, monkeypatch)
+    shutil.copytree(tmp_path / "run.partial", tmp_path / "copy")
+    assert "expected an unfinished run" in refused(["resume", str(tmp_path / "copy")], capsys)
+    (tmp_path / "latest").symlink_to(tmp_path / "run.partial")
+    assert cli.main(["resume", str(tmp_path / "latest")]) == 0
+    assert (tmp_path / "run" / "manifest.json").exists()

@@ -7,9 +7,16 @@ from made_config import make_config
 
 from cosim import origin
 from cosim import record as recording
+from cosim.cli import learning_setup
 from cosim.config_sources import load
 from cosim.origin import run_id
 from cosim.record import RunFolder
+from learning.data.dataset import load as load_data
+from learning.data.samples import MultiModalData
+
+
+def made_data() -> MultiModalData:
+    return load_data(learning_setup(load(["--learning.dataset=made"], None, None)).data)
 
 
 def test_the_run_id_changes_with_every_field_and_only_with_them() -> None:
@@ -39,7 +46,7 @@ def test_a_method_or_model_of_ones_own_is_part_of_the_run_and_of_its_id(
     file.write_text("METHOD = 1\n")
     config = make_config(f"--learning.{field}={file}")
     first = run_id(config)
-    folder = RunFolder(tmp_path / "out", config)
+    folder = RunFolder(tmp_path / "out", config, made_data())
     assert (folder.path / "mine.py").read_text() == "METHOD = 1\n"
     file.write_text("METHOD = 2\n")
     assert run_id(config) != first
@@ -61,7 +68,7 @@ def test_a_table_that_a_run_reads_is_kept_and_part_of_its_id(
     file.write_text(text)
     config = make_config(f"--{field}={file}")
     first = run_id(config)
-    folder = RunFolder(tmp_path / "out", config)
+    folder = RunFolder(tmp_path / "out", config, made_data())
     assert (folder.path / "mine.csv").read_text() == text
     file.write_text(text + "\n")
     assert run_id(config) != first
@@ -78,5 +85,5 @@ def test_two_files_of_one_name_are_both_kept(tmp_path: Path) -> None:
         None,
         f"{tmp_path}/a/mine.py",
     )
-    path = RunFolder(tmp_path / "out", config).path
+    path = RunFolder(tmp_path / "out", config, made_data()).path
     assert [(path / name).read_text() for name in ("mine.py", "2-mine.py")] == ["a", "b"]
