@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from cosim import check, deployment, figures, record, report, summary, validate
+from cosim import check, deployment, figures, place, record, report, summary, validate
 from cosim.bridge import Feedback
 from cosim.config import RunConfig
 from cosim.config_sources import load, preset_names, to_toml
@@ -78,7 +78,7 @@ def _main(arguments: list[str]) -> int:
         print(to_toml(config), end="")
         return 0
     folder = options.output or record.default_folder(config)
-    if options.output is None and record.is_complete(folder):
+    if options.output is None and place.is_complete(folder):
         print(f"This run is finished already; delete {folder} to run it again.\n")
         print(_closing_words(folder))
         return 0
@@ -114,11 +114,11 @@ def resume(arguments: Sequence[str]) -> int:
         " recorded; the tables end up as if nothing had happened.",
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the run")
-    folder = record.without_partial(parser.parse_args(arguments).folder)
-    if record.is_complete(folder):
+    folder = place.without_partial(parser.parse_args(arguments).folder)
+    if place.is_complete(folder):
         print(f"This run is finished.\n\n{_closing_words(folder)}")
     else:
-        run(load([], record.stored_config(folder), None), folder, take_up=True)
+        run(load([], place.stored_config(folder), None), folder, take_up=True)
     return 0
 
 

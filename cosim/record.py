@@ -7,7 +7,6 @@ tables are joined, and the folder gets its name: a folder with its final name is
 
 from __future__ import annotations
 
-import fcntl
 import io
 import itertools
 import json
@@ -24,13 +23,20 @@ from cosim.config import RunConfig
 from cosim.config_sources import to_toml
 from cosim.errors import OutputError
 from cosim.origin import check_same, file_hash, origin_of, own_files, run_id
+from cosim.place import (
+    PARTIAL,
+    cannot_write,
+    check_final,
+    check_place,
+    lock,
+    read_manifest,
+    replace_whole,
+    under_way,
+)
 from learning.data.samples import MultiModalData
 from learning.learner import Learner
 
-PARTIAL = ".partial"
 TABLES = ("rounds", "devices", "links", "flows")
-# Tables, figures and report of a default run take about 3 MB.
-LEAST_FREE_BYTES = 50_000_000
 LARGEST_COPY_BYTES = 5_000_000
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "runs"
 
@@ -38,31 +44,6 @@ RESULTS = Path(__file__).resolve().parents[1] / "results" / "runs"
 def default_folder(config: RunConfig) -> Path:
     """Return where a run goes that names no output."""
     return RESULTS / f"{Path(config.scenario).stem}-{run_id(config)}"
-
-
-def is_complete(folder: Path) -> bool:
-    """Tell whether a folder holds a finished run."""
-    try:
-        return bool(_read_manifest(folder)["status"] == "complete")
-    except (OSError, ValueError):
-        return False
-
-
-def without_partial(folder: Path) -> Path:
-    """Return the final name of a run's folder, which may be given by that of its unfinished one."""
-    whole = folder.resolve()
-    return whole.parent / whole.name.removesuffix(PARTIAL)
-
-
-def stored_config(folder: Path) -> Path:
-    """Return where the configuration of an unfinished run stands; OutputError if nowhere."""
-    path = folder.parent / (folder.name + PARTIAL) / "config.toml"
-    if not path.is_file():
-        raise OutputError(
-            f"resume: expected an unfinished run, got no {path};"
-            " name its folder, with or without .partial"
-        )
-    return path
 
 
 class RunFolder:
@@ -94,14 +75,14 @@ class RunFolder:
             raise
 
     def _make(self, config: RunConfig) -> None:
-        _check_place(self.final, self.path)
+        check_place(self.final, self.path)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.mkdir()  # fails if another run has just begun here
         except OSError as error:
-            raise _cannot_write(self.final, error) from None
+            raise cannot_write(self.final, error) from None
         try:
-            self._held = _lock(self.log)
+            self._held = lock(self.log)
             self._parts.mkdir()
             (self.path / "checkpoint").mkdir()
             (self.path / "config.toml").write_text(to_toml(config), encoding="utf-8")
@@ -112,25 +93,25 @@ class RunFolder:
             self.write_manifest(make_manifest(self, "running"))
         except OSError as error:
             shutil.rmtree(self.path, ignore_errors=True)
-            raise _cannot_write(self.final, error) from None
+            raise cannot_write(self.final, error) from None
 
     def _take_up(self) -> None:
         """Read all that is needed before anything is changed."""
-        _check_final(self.final)
+        check_final(self.final)
         try:
-            self._held = _lock(self.log)
+            self._held = lock(self.log)
         except OSError as error:
-            raise _cannot_write(self.path, error) from None
+            raise cannot_write(self.path, error) from None
         if self._held is None:
-            raise OutputError(f"resume: {_under_way(self.path)}")
+            raise OutputError(f"resume: {under_way(self.path)}")
         try:
-            before = _read_manifest(self.path)
+            before = read_manifest(self.path)
             check_same(before, self.origin)
             stored = self._checkpoint()
             self._num_rounds = stored["rounds"]
             self.tables()
         # What torch and pyarrow say of a torn file is one of these.
-        except (OSError, ValueError, RuntimeError, EOFError, UnpicklingError) as error:
+        except (OSError, ValueError, RuntimeError, EOFError, KeyError, UnpicklingError) as error:
             said = " ".join(str(error).split())[:200] or type(error).__name__
             raise OutputError(
                 f"resume: expected the whole files of a run in {self.path}, got: {said};"
@@ -145,7 +126,7 @@ class RunFolder:
             self.ns3_log.unlink(missing_ok=True)  # the network says all of it again
             self.write_manifest(make_manifest(self, "running"))
         except OSError as error:
-            raise _cannot_write(self.path, error) from None
+            raise cannot_write(self.path, error) from None
 
     def _drop_unfinished_round(self) -> None:
         later = [
@@ -218,7 +199,7 @@ class RunFolder:
             }
             buffer = io.BytesIO()  # torch makes of a full disk what is no OSError
             torch.save(state, buffer)
-            _replace(self._state, buffer.getvalue())  # from here on the round is finished
+            replace_whole(self._state, buffer.getvalue())  # from here on the round is finished
         except OSError as error:
             raise OutputError(
                 f"--output: could not write round {self._num_rounds} to {self.path}"
@@ -231,7 +212,7 @@ class RunFolder:
         try:
             _write(table, self._partition)
         except OSError as error:
-            raise _cannot_write(self.path, error) from None
+            raise cannot_write(self.path, error) from None
         self._hashes["partition"] = file_hash(self._partition)
 
     def partition(self) -> pd.DataFrame:
@@ -270,12 +251,12 @@ class RunFolder:
                 self._hashes[name] = file_hash(path)
             self.write_manifest(manifest)
         except OSError as error:
-            raise _cannot_write(self.path, error) from None
+            raise cannot_write(self.path, error) from None
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
         """Write the manifest with the hashes of the tables, in the place of an earlier one."""
         text = json.dumps(manifest | {"table_sha256": self._hashes}, indent=2, allow_nan=False)
-        _replace(self._manifest, (text + "\n").encode())
+        replace_whole(self._manifest, (text + "\n").encode())
 
     def publish(self) -> None:
         """Give the finished folder its final name."""
@@ -284,113 +265,10 @@ class RunFolder:
                 self.final.rmdir()
             self.path.rename(self.final)
         except OSError as error:
-            raise _cannot_write(self.final, error) from None
+            raise cannot_write(self.final, error) from None
         self.path = self.final
         # The run is complete by now, whatever becomes of what is left over.
         shutil.rmtree(self._parts, ignore_errors=True)
-
-
-def _check_place(final: Path, partial: Path) -> None:
-    if final.name.endswith(PARTIAL):
-        raise OutputError(
-            f"--output: expected a name that does not end in {PARTIAL}, as those of unfinished"
-            f" runs do, got {final}; choose another"
-        )
-    if partial.exists():
-        _refuse_partial(final, partial)
-    _check_final(final)
-    above = next(parent for parent in final.parents if parent.exists())
-    if not above.is_dir():
-        raise OutputError(
-            f"--output: expected a folder that can be made, got {final}, but {above} is a file;"
-            " choose another with --output DIR"
-        )
-    if not os.access(above, os.W_OK | os.X_OK):
-        raise OutputError(
-            f"--output: expected a folder that can be written, got {final} ({above} is read-only);"
-            " choose another with --output DIR"
-        )
-    free_bytes = shutil.disk_usage(above).free
-    if free_bytes < LEAST_FREE_BYTES:
-        raise OutputError(
-            f"--output: expected {LEAST_FREE_BYTES / 1e6:.0f} MB of free space, got"
-            f" {free_bytes / 1e6:.0f} MB at {above}; free space or choose another with --output DIR"
-        )
-
-
-def _refuse_partial(final: Path, partial: Path) -> None:
-    if not (partial / "manifest.json").exists():
-        raise OutputError(
-            f"--output: expected a new folder, got {partial}, in which no run has begun;"
-            " delete it, or choose another with --output DIR"
-        )
-    if _is_held(partial / "log.txt"):
-        raise OutputError(f"--output: {_under_way(partial)}")
-    raise OutputError(
-        f"--output: expected a new folder, got an unfinished run in {partial}; go on with"
-        f" `run.py resume {final}`, delete it, or choose another with --output DIR"
-    )
-
-
-def _check_final(final: Path) -> None:
-    if final.exists() and (not final.is_dir() or any(final.iterdir())):
-        what = "a finished run" if is_complete(final) else "other files"
-        raise OutputError(
-            f"--output: expected a new or empty folder, got {final}, which holds {what};"
-            " choose another with --output DIR"
-        )
-
-
-def _under_way(partial: Path) -> str:
-    return f"expected no run under way in {partial}, got one; wait for it, or end it"
-
-
-def _lock(path: Path) -> int | None:
-    """Hold a file until it is closed or this process ends; None if another holds it.
-
-    Where a file system has no locks, that one folder has one run is up to the user.
-    """
-    held = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(held)
-        return None
-    except OSError:
-        pass
-    return held
-
-
-def _is_held(path: Path) -> bool:
-    try:
-        held = _lock(path)
-    except OSError:  # one may not even look
-        return False
-    if held is not None:
-        os.close(held)
-    return held is None
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    return manifest
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put a whole file in the place of another: at no time is there half of it."""
-    new = path.with_suffix(".new")
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
-
-
-def _cannot_write(folder: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"--output: expected a folder that can be written, got {folder} ({error.strerror});"
-        " free space or choose another with --output DIR"
-    )
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:

@@ -14,13 +14,13 @@ import pandas as pd
 import pytest
 import torch
 
-from cosim import record as recording
 from cosim.cli import learning_setup
 from cosim.config import RunConfig
 from cosim.config_sources import load
 from cosim.deployment import make_scenario
 from cosim.errors import OutputError
 from cosim.loop import RoundRecord, run_rounds
+from cosim.place import is_complete
 from cosim.record import TABLES, RunFolder, make_manifest
 from cosim.tables import partition_table, to_tables
 from learning.data.dataset import load as load_data
@@ -121,7 +121,7 @@ def test_a_finished_run_gets_its_name_and_leaves_nothing_partial(tmp_path: Path,
         "checkpoint/learner.pt",
         *tables,
     }
-    assert recording.is_complete(tmp_path / "run")
+    assert is_complete(tmp_path / "run")
 
 
 def test_an_empty_folder_that_the_user_made_is_taken(tmp_path: Path, run: Run) -> None:
@@ -270,7 +270,7 @@ def test_the_remains_of_an_unfinished_run_are_refused_and_kept(tmp_path: Path, r
 
 def test_a_folder_in_which_no_run_has_begun_is_refused(tmp_path: Path, run: Run) -> None:
     (tmp_path / "run.partial").mkdir()
-    assert "in which no run has begun; delete it" in refused(tmp_path / "run", run)
+    assert "in which no run has begun; look at it, then delete it" in refused(tmp_path / "run", run)
 
 
 def test_a_name_that_unfinished_runs_have_is_refused(tmp_path: Path, run: Run) -> None:
