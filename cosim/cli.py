@@ -164,6 +164,7 @@ def run(config: RunConfig, destination: Path, take_up: bool = False) -> None:
                 signal.signal(each_signal, signal.SIG_IGN)
             if network is not None:
                 network.kill()
+            timings["total_s"] = earlier_s + time.perf_counter() - started
             _keep_finished_rounds(folder, error)
             raise
         finally:

@@ -1,5 +1,6 @@
 """What every part of the configuration is made of."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ def quantity(default: Any, text: str, unit: str = "", low: Any = None, high: Any
 
 def _whole_path(name: str) -> str:
     # Stored as it can be found again from any folder; who reads it reports a missing one as given.
-    return str(Path(name).resolve()) if Path(name).exists() else name
+    return str(Path(name).resolve()) if os.path.exists(name) else name
 
 
 StoredPath = Annotated[str, AfterValidator(_whole_path)]

@@ -37,6 +37,8 @@ from learning.data.samples import MultiModalData
 from learning.learner import Learner
 
 TABLES = ("rounds", "devices", "links", "flows")
+# What a run writes beside the copies of the user's files.
+OUTPUTS = (*(f"{name}.parquet" for name in (*TABLES, "partition")), "manifest.json", "ns3.log")
 LARGEST_COPY_BYTES = 5_000_000
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "runs"
 
@@ -56,7 +58,7 @@ class RunFolder:
 
         Raises OutputError where that does not work.
         """
-        self.final = folder.absolute()
+        self.final = folder.resolve()
         self.path = self.final.with_name(self.final.name + PARTIAL)
         self._num_rounds = 0
         self._hashes: dict[str, str] = {}
@@ -110,39 +112,45 @@ class RunFolder:
             stored = self._checkpoint()
             self._num_rounds = stored["rounds"]
             self.tables()
+            said, was, resumed = before["timings"], before["host"], before["resumed"]
         # What torch and pyarrow say of a torn file is one of these.
-        except (OSError, ValueError, RuntimeError, EOFError, KeyError, UnpicklingError) as error:
-            said = " ".join(str(error).split())[:200] or type(error).__name__
+        except (
+            *(OSError, ValueError, TypeError, RuntimeError, EOFError, KeyError),
+            UnpicklingError,
+        ) as error:
+            words = " ".join(str(error).split())[:200] or type(error).__name__
             raise OutputError(
-                f"resume: expected the whole files of a run in {self.path}, got: {said};"
+                f"resume: expected the whole files of a run in {self.path}, got: {words};"
                 " put back what was damaged, or start anew with --output DIR"
             ) from None
-        self._drop_unfinished_round()
-        self.timings = stored["timings"]
-        here, self.origin["host"] = self.origin["host"], before["host"]
-        step = {"after_rounds": self._num_rounds, "host": here}
-        self.resumed = [*before["resumed"], step]
+        unfinished = self._unfinished_round(before["rounds"])
+        # An attempt that failed wrote its times there; one that was killed, into the checkpoint.
+        later = said.get("total_s", 0.0) > stored["timings"]["total_s"]
+        self.timings = self.timings | (said if later else stored["timings"])
+        here, self.origin["host"] = self.origin["host"], was
+        self.resumed = [*resumed, {"after_rounds": self._num_rounds, "host": here}]
         try:
-            self.ns3_log.unlink(missing_ok=True)  # the network says all of it again
+            for path in (*unfinished, self.ns3_log):  # the network says all of it again
+                path.unlink(missing_ok=True)
             self.write_manifest(make_manifest(self, "running"))
         except OSError as error:
             raise cannot_write(self.path, error) from None
 
-    def _drop_unfinished_round(self) -> None:
-        later = [
-            path
-            for path in self._parts.glob("*-??????.parquet")
-            if int(path.stem.rpartition("-")[2]) >= self._num_rounds
-        ]
+    def _unfinished_round(self, least: int) -> list[Path]:
+        """Find what was written of a round that did not end; refuse the lack of a finished one."""
         torn = [self._part(name, self._num_rounds) for name in TABLES]
-        if odd := sorted(set(later) - set(torn)):
+        later = [
+            path.name
+            for path in self._parts.glob(f"*-{6 * '[0-9]'}.parquet")
+            if int(path.stem[-6:]) >= self._num_rounds and path not in torn
+        ]
+        if later or least > self._num_rounds:
             raise OutputError(
-                f"resume: expected tables of the {self._num_rounds} rounds of"
-                f" {self._state}, got {odd[0].name} as well; put back the checkpoint that belongs"
-                " to them, or start anew with --output DIR"
+                f"resume: expected {max(least, self._num_rounds)} finished rounds in"
+                f" {self._state}, got {self._num_rounds}, and tables of more; put back the"
+                " checkpoint that belongs to them, or start anew with --output DIR"
             )
-        for path in later:
-            path.unlink()
+        return torn
 
     def _checkpoint(self) -> dict[str, Any]:
         if not self._state.exists():
@@ -246,8 +254,7 @@ class RunFolder:
         try:
             for name, table in self.tables().items():
                 path = self.path / f"{name}.parquet"
-                _write(table, path.with_suffix(".new"))
-                os.replace(path.with_suffix(".new"), path)
+                _write(table, path)
                 self._hashes[name] = file_hash(path)
             self.write_manifest(manifest)
         except OSError as error:
@@ -272,13 +279,16 @@ class RunFolder:
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
-    table.to_parquet(path, engine="pyarrow", compression="zstd", index=False)
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, engine="pyarrow", compression="zstd", index=False)
+    replace_whole(path, buffer.getvalue())
 
 
 def _free_name(folder: Path, name: str) -> Path:
     """Return folder/name, or folder/2-name and so on where files of one name meet."""
     names = itertools.chain([name], (f"{i}-{name}" for i in itertools.count(2)))
-    return next(path for path in map(folder.joinpath, names) if not path.exists())
+    free = (folder / name for name in names if name not in OUTPUTS)
+    return next(path for path in free if not path.exists())
 
 
 def make_manifest(folder: RunFolder, status: str, reason: str = "") -> dict[str, Any]:

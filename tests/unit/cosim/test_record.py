@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
+from cosim import record as recording
 from cosim.cli import learning_setup
 from cosim.config import RunConfig
 from cosim.config_sources import load
@@ -233,10 +234,10 @@ def refused(folder: Path, run: Run) -> str:
     while not top.exists():
         top = top.parent
     root = top.parent
-    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    before = {path: path.lstat().st_mtime_ns for path in root.rglob("*")}
     with pytest.raises(OutputError) as error:
         RunFolder(folder, run.config, run.data)
-    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
+    assert {path: path.lstat().st_mtime_ns for path in root.rglob("*")} == before
     message = str(error.value)
     assert "\n" not in message
     assert message.startswith("--output: expected ")
@@ -349,14 +350,14 @@ def test_a_torn_round_is_in_no_table_and_the_manifest_counts_as_many_rounds_as_t
 ) -> None:
     folder = RunFolder(tmp_path / "run", run.config, run.data)
     folder.add(run.tables[0], run.learner)
-    write = pd.DataFrame.to_parquet
+    write = recording.replace_whole
 
-    def interrupted(self: pd.DataFrame, path: Path, **options: object) -> None:
+    def interrupted(path: Path, content: bytes) -> None:
         if path.name.startswith("links-"):  # rounds and devices are written by then
             raise KeyboardInterrupt
-        write(self, path, **options)  # type: ignore[call-overload]
+        write(path, content)
 
-    monkeypatch.setattr(pd.DataFrame, "to_parquet", interrupted)
+    monkeypatch.setattr(recording, "replace_whole", interrupted)
     with pytest.raises(KeyboardInterrupt):
         folder.add(run.tables[1], run.learner)
     monkeypatch.undo()

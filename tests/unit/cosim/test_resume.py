@@ -150,7 +150,12 @@ def test_what_a_killed_run_was_writing_is_written_again(
     for name in TABLES:
         (left / f"{name}.parquet").unlink()
     (left / "rounds.parts" / "rounds-000003.parquet").write_bytes(b"PAR1 and no more")
+    (left / "rounds.parts" / "rounds-backup.parquet").write_bytes(b"not ours")
     (left / "checkpoint" / "learner.new").write_bytes(b"half a state")
+    # Nor does it say in the manifest how far it came.
+    manifest = json.loads((left / "manifest.json").read_text(encoding="utf-8"))
+    running = manifest | {"status": "running", "rounds": 0}
+    (left / "manifest.json").write_text(json.dumps(running), encoding="utf-8")
     assert cli.main(["resume", str(tmp_path / "run")]) == 0
     assert_same_run(tmp_path / "whole", tmp_path / "run")
 
@@ -299,9 +304,9 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:40])
 
 
-def swap_for_older(path: Path) -> None:
+def swap_for_older(path: Path, rounds: int) -> None:
     stored = torch.load(path, weights_only=True)
-    torch.save(stored | {"rounds": 1}, path)
+    torch.save(stored | {"rounds": rounds}, path)
 
 
 @pytest.mark.parametrize(
@@ -310,8 +315,10 @@ def swap_for_older(path: Path) -> None:
         ("rounds.parts/links-000001.parquet", cut, "expected the whole files of a run"),
         ("rounds.parts/links-000001.parquet", Path.unlink, "expected the whole files of a run"),
         ("checkpoint/learner.pt", cut, "expected the whole files of a run"),
-        ("checkpoint/learner.pt", Path.unlink, "expected tables of the 0 rounds"),
-        ("checkpoint/learner.pt", swap_for_older, "expected tables of the 1 rounds"),
+        ("checkpoint/learner.pt", Path.unlink, "expected 3 finished rounds"),
+        ("checkpoint/learner.pt", partial(swap_for_older, rounds=1), "expected 3 finished rounds"),
+        ("checkpoint/learner.pt", partial(swap_for_older, rounds=2), "expected 3 finished rounds"),
+        ("manifest.json", partial(Path.write_text, data="[]"), "expected the whole files of a"),
         ("manifest.json", cut, "expected the whole files of a run"),
         ("manifest.json", Path.unlink, "expected the whole files of a run"),
     ],
@@ -386,6 +393,40 @@ def test_what_holds_no_unfinished_run_is_refused(
     (tmp_path / "empty.partial").mkdir()
     line = refused(["resume", str(tmp_path / name)], capsys)
     assert "expected an unfinished run, got no" in line
+
+
+@pytest.mark.parametrize("there_already", [True, False])
+def test_a_link_as_output_names_the_folder_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there_already: bool
+) -> None:
+    if there_already:
+        (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with monkeypatch.context() as patch:
+        fail_in(2, patch)
+        assert cli.main([*IDEAL, "--output", str(tmp_path / "link")]) == 3
+    assert cli.main(["resume", str(tmp_path / "link")]) == 0
+    assert (tmp_path / "real" / "manifest.json").exists()
+
+
+def test_wall_times_are_those_of_all_attempts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_short(tmp_path / "run", IDEAL, 3, monkeypatch)
+
+    def timings(folder: str) -> dict[str, float]:
+        manifest = json.loads((tmp_path / folder / "manifest.json").read_text(encoding="utf-8"))
+        found: dict[str, float] = manifest["timings"]
+        return found
+
+    before = timings("run.partial")
+    assert before["total_s"] > before["learning_s"] > 0
+    assert cli.main(["resume", str(tmp_path / "run")]) == 0
+    after = timings("run")
+    assert all(after[name] >= before[name] for name in before)
+    assert after["total_s"] == pytest.approx(
+        after["ns3_s"] + after["learning_s"] + after["rest_s"], abs=0.01
+    )
 
 
 def test_an_unfinished_run_under_another_name_or_link_is_not_taken_for_a_finished_one(

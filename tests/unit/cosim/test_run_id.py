@@ -87,3 +87,11 @@ def test_two_files_of_one_name_are_both_kept(tmp_path: Path) -> None:
     )
     path = RunFolder(tmp_path / "out", config, made_data()).path
     assert [(path / name).read_text() for name in ("mine.py", "2-mine.py")] == ["a", "b"]
+
+
+def test_a_table_named_like_one_of_the_results_is_kept_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "rounds.parquet").write_text("battery_j\n1\n")
+    config = make_config(f"--energy.device_file={tmp_path / 'rounds.parquet'}")
+    path = RunFolder(tmp_path / "out", config, made_data()).path
+    assert (path / "2-rounds.parquet").read_text() == "battery_j\n1\n"
+    assert not (path / "rounds.parquet").exists()
