@@ -136,7 +136,8 @@ def run(config: RunConfig, destination: Path, take_up: bool = False) -> None:
     data = load_data(setup.data)
     learner = Learner(setup, data)
     folder = RunFolder(destination, config, data, take_up)
-    timings, earlier_s = folder.timings, folder.timings["total_s"]
+    timings = folder.timings
+    started -= timings["total_s"]  # as if earlier attempts had ended just before
     network: Network | None = None
     with _logging_to(folder.log):
         for warning in (*deployment.warnings(config, scenario), *_other_processors(folder)):
@@ -154,17 +155,17 @@ def run(config: RunConfig, destination: Path, take_up: bool = False) -> None:
             for each in _with_progress(rounds, config, folder.num_rounds):
                 timings["ns3_s"] += each.ns3_s
                 timings["learning_s"] += each.learning_s
-                timings["total_s"] = earlier_s + time.perf_counter() - started
+                timings["total_s"] = time.perf_counter() - started
                 folder.add(to_tables(each, scenario, learner), learner)
             network.close()
-            _finish(folder, earlier_s - started)
+            _finish(folder, started)
         except BaseException as error:
             # A second signal must not stop the saving of what is finished.
             for each_signal in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(each_signal, signal.SIG_IGN)
             if network is not None:
                 network.kill()
-            timings["total_s"] = earlier_s + time.perf_counter() - started
+            timings["total_s"] = time.perf_counter() - started
             _keep_finished_rounds(folder, error)
             raise
         finally:
@@ -220,11 +221,10 @@ def _repeat(
     log.info("resumed: %d finished rounds are repeated first, by the network", folder.num_rounds)
     recorded = [folder.round(index) for index in range(folder.num_rounds)]
     busy_s = [tables["devices"]["compute_s"].to_numpy() for tables in recorded]
-    repeated, payload = repeat_rounds(config, scenario, learner, network, busy_s), learner.payload()
+    repeated = repeat_rounds(config, scenario, learner, network, busy_s)
     with tqdm(total=folder.num_rounds, unit="round", desc="repeated", disable=None) as bar:
         for index, (tables, done) in enumerate(zip(recorded, repeated, strict=True)):
-            again = network_tables(done.traffic, done.report, done.after.cost, payload)
-            check_repeated(index, tables, again)
+            check_repeated(index, tables, network_tables(done))
             bar.update()
             folder.timings["ns3_s"] += done.wall_s
             log.info("round %d repeated, ns-3 %.2f s", index + 1, done.wall_s)
@@ -299,12 +299,12 @@ def _keep_finished_rounds(folder: RunFolder, error: BaseException) -> None:
     )
 
 
-def _finish(folder: RunFolder, counted_s: float) -> None:
-    """Draw, report and publish a complete run; counted_s: to be added to the clock."""
+def _finish(folder: RunFolder, started: float) -> None:
+    """Draw, report and publish a complete run."""
     tables = folder.tables() | {"partition": folder.partition()}
     figures.draw_all(tables, folder.path / "figures")
     timings = folder.timings
-    timings["total_s"] = time.perf_counter() + counted_s
+    timings["total_s"] = time.perf_counter() - started
     timings["rest_s"] = timings["total_s"] - timings["ns3_s"] - timings["learning_s"]
     folder.finish(record.make_manifest(folder, "complete"))
     report.write_report(folder.path)

@@ -48,6 +48,7 @@ class RoundRecord:
 class Exchange:
     """What became of a round's messages, and what is known after it; wall_s: of the network."""
 
+    payload: Payload
     traffic: RoundTraffic
     report: RoundReport
     delivery: Delivery
@@ -79,13 +80,12 @@ def run_rounds(
         trains, sends = learner.roles(round_index)
         plan = make_plan(config, learner, work, profile, feedback, round_index, plan_rng, trains)
         trained = learner.train(round_index, plan.iterations, plan.active)
-        payload = learner.payload()
         done = exchange(
             config,
             scenario,
             network,
             feedback,
-            payload,
+            learner.payload(),
             round_index,
             sends,
             compute_s(trained.flop, profile),
@@ -100,7 +100,7 @@ def run_rounds(
             round_index=round_index,
             alive_at_start=feedback.alive,
             communication_forecast_j=feedback.communication_j,
-            payload=payload,
+            payload=done.payload,
             plan=plan,
             trained=trained,
             traffic=done.traffic,
@@ -136,7 +136,7 @@ def exchange(
         unfinished = bridge.left_unfinished(traffic, report, payload, degree)
     after = bridge.to_feedback(feedback, traffic, report, scenario, unfinished)
     delivery = bridge.to_delivery(traffic, report, payload, degree, scenario, feedback.unfinished)
-    return Exchange(traffic, report, delivery, after, wall_s)
+    return Exchange(payload, traffic, report, delivery, after, wall_s)
 
 
 def repeat_rounds(

@@ -125,8 +125,7 @@ class RunFolder:
             ) from None
         unfinished = self._unfinished_round(before["rounds"])
         # An attempt that failed wrote its times there; one that was killed, into the checkpoint.
-        later = said.get("total_s", 0.0) > stored["timings"]["total_s"]
-        self.timings = self.timings | (said if later else stored["timings"])
+        self.timings = max(said, stored["timings"], key=lambda timings: timings["total_s"])
         here, self.origin["host"] = self.origin["host"], was
         self.resumed = [*resumed, {"after_rounds": self._num_rounds, "host": here}]
         try:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cosim.bridge import TransmissionCost, is_rest
 from cosim.errors import OutputError
-from cosim.loop import RoundRecord
+from cosim.loop import Exchange, RoundRecord
 from learning.data.samples import MultiModalData
 from learning.learner import Learner, Payload
 from ns3_scenarios.arrays import FloatArray
@@ -50,11 +50,10 @@ def to_tables(
     }
 
 
-def network_tables(
-    traffic: RoundTraffic, report: RoundReport, cost: TransmissionCost, payload: Payload
-) -> dict[str, pd.DataFrame]:
+def network_tables(done: Exchange) -> dict[str, pd.DataFrame]:
     """Return those columns of a round's tables that are the network's doing."""
-    devices = _whereabouts(report) | _measured(traffic, report)
+    report = done.report
+    devices = _whereabouts(report) | _measured(done.traffic, report)
     return {
         "rounds": pd.DataFrame(
             {
@@ -64,8 +63,8 @@ def network_tables(
             }
         ),
         "devices": pd.DataFrame(devices),
-        "links": _links_table(report, cost),
-        "flows": _flows_table(traffic, report, payload),
+        "links": _links_table(report, done.after.cost),
+        "flows": _flows_table(done.traffic, report, done.payload),
     }
 
 

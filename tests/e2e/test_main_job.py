@@ -220,6 +220,15 @@ def is_running(pid: int) -> bool:
     return text.rpartition(")")[2].split()[0] != "Z"
 
 
+def wait_for(process: subprocess.Popen[str], log: Path, words: str) -> None:
+    """Wait until a running process has logged some words."""
+    deadline = time.monotonic() + 150
+    while not (log.exists() and words in log.read_text(encoding="utf-8")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 Start = Callable[..., tuple[subprocess.Popen[str], int]]
 
 
@@ -242,12 +251,7 @@ def start_long_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         finally:
             signal.signal(signal.SIGINT, before)
         started.append(process)
-        log = tmp_path / "run.partial" / "log.txt"
-        deadline = time.monotonic() + 150
-        while not (log.exists() and "round 2 of 200" in log.read_text(encoding="utf-8")):
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for(process, tmp_path / "run.partial" / "log.txt", "round 2 of 200")
         # The parts of finished rounds can be read while the run goes on.
         part = tmp_path / "run.partial" / "rounds.parts" / "flows-000001.parquet"
         assert set(pd.read_parquet(part)["round"]) == {1}
@@ -326,13 +330,9 @@ def test_a_killed_run_taken_up_again_ends_with_the_bytes_of_one_that_was_left_al
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        text=True,
     )
-    log = tmp_path / "run.partial" / "log.txt"
-    deadline = time.monotonic() + 150
-    while not (log.exists() and "round 2 of 5" in log.read_text(encoding="utf-8")):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(process, tmp_path / "run.partial" / "log.txt", "round 2 of 5")
     process.kill()
     process.wait()
     assert_refused(run_script(tmp_path, *words, "--output", "run"), "`run.py resume ")
