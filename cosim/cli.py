@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from cosim import check, deployment, figures, place, record, report, summary, validate
+from cosim import arithmetic, check, deployment, figures, place, record, report, summary, validate
 from cosim.bridge import Feedback
 from cosim.config import RunConfig
 from cosim.config_sources import load, preset_names, to_toml
@@ -128,6 +128,7 @@ def run(config: RunConfig, destination: Path, take_up: bool = False) -> None:
     take_up: go on with what stands in the folder.
     """
     started = time.perf_counter()
+    arithmetic.ensure(config.learning.arithmetic)
     torch.set_num_threads(1)  # the same sums in the same order on every machine
     scenario = deployment.make_scenario(config)
     if config.network.kind == "ns3":
@@ -177,12 +178,10 @@ def _other_processors(folder: RunFolder) -> list[str]:
     """Warn where a run goes on with a processor that may round otherwise."""
     if not folder.resumed:
         return []
-    kinds = ("processor", "torch_instructions")
-    began, here = (
-        ", ".join(host[kind] for kind in kinds)
-        for host in (folder.origin["host"], folder.resumed[-1]["host"])
-    )
-    if began == here:
+    hosts = (folder.origin["host"], folder.resumed[-1]["host"])
+    kinds = ("processor", "torch_instructions", "arithmetic")
+    began, here = (", ".join(host[kind] for kind in kinds) for host in hosts)
+    if began == here or all(host["arithmetic"] == "portable" for host in hosts):
         return []
     return [
         f"resumed on another processor: {here}; begun on {began}. It may round otherwise, so that"
@@ -192,7 +191,7 @@ def _other_processors(folder: RunFolder) -> list[str]:
 
 def learning_setup(config: RunConfig) -> LearningSetup:
     """Turn the configuration into the learning side's own."""
-    given = config.learning.model_dump(exclude={"rounds", "evaluate_every"})
+    given = config.learning.model_dump(exclude={"rounds", "evaluate_every", "arithmetic"})
     given |= {"num_devices": config.network.num_devices, "seed": config.seed}
     data, exchange = (
         {field.name: given.pop(field.name) for field in fields(kind)}

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from cosim.arithmetic import ARITHMETICS
 from cosim.config_section import Section, StoredPath, quantity
 from learning.data.availability import MODALITY_PATTERNS
 from learning.data.normalise import NORMALISATIONS
@@ -202,6 +203,11 @@ class LearningConfig(DataFields, ExchangeFields, MethodFields):
     """Data, exchange, method and training."""
 
     rounds: int = quantity(30, "Rounds to run", "", 1, 100000)
+    arithmetic: Literal[ARITHMETICS] = Field(  # type: ignore[valid-type]
+        "portable",
+        description="portable: the same bits on every x86-64 processor with AVX2 and FMA; fast:"
+        " this processor's own",
+    )
     evaluate_every: int = quantity(
         1, "Evaluate in every so manieth round, and in the last", "", 1, 100000
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from cosim import arithmetic
 from cosim.config import RunConfig
 from cosim.config_sources import to_toml
 from cosim.errors import OutputError
@@ -39,6 +40,8 @@ def origin_of(config: RunConfig, data: MultiModalData) -> dict[str, Any]:
             "system": platform.platform(),
             "processor": _processor(),
             "torch_instructions": torch.backends.cpu.get_cpu_capability(),
+            # What computes, whatever was asked for.
+            "arithmetic": arithmetic.in_use(),
         },
     }
 

@@ -24,6 +24,9 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
+    from cosim.arithmetic import prepare
+
+    prepare()
     from cosim.cli import main as run
 
     return run()

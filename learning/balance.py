@@ -10,6 +10,7 @@ from torch import Tensor
 from learning.encoders import Stack
 from learning.losses import cross_entropy
 from learning.models import Forward
+from learning.root import root
 
 # step: moving average of the rounds' variation; cumulative: mean over all iterations so far.
 SPEED_METRICS = ("step", "cumulative")
@@ -99,7 +100,7 @@ def parameter_variation(before: Stack, after: Stack, iterations: Tensor) -> Tens
         ((after[name] - before[name]).square().flatten(1).sum(1) for name in names),
         torch.zeros(()),
     )
-    return torch.where(iterations > 0, (change / size).sqrt() / iterations, torch.nan)
+    return torch.where(iterations > 0, root(change / size) / iterations, torch.nan)
 
 
 @torch.no_grad()

@@ -25,6 +25,7 @@ from learning.encoders import Stack
 from learning.losses import cross_entropy
 from learning.methods.interface import AfterStep, ExtraFlop, Round, keep_where
 from learning.models import GENERATOR_PART, Forward, Model
+from learning.root import root
 
 if TYPE_CHECKING:
     from learning.setup import LearningSetup
@@ -145,7 +146,7 @@ def gaussians(sums: Stack, part: str) -> tuple[Tensor, Tensor, Tensor]:
     mass = torch.where(known, count, 1.0)[..., None]
     mean = sums[f"{part}/first"] / mass
     variance = (sums[f"{part}/second"] / mass - mean.square()).clamp(min=0)
-    return mean, variance.sqrt(), known
+    return mean, root(variance), known
 
 
 def gaussian_teacher(sums: Stack, part: str) -> Teacher:

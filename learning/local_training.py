@@ -13,6 +13,7 @@ from learning.data.batches import DeviceData
 from learning.encoders import Stack
 from learning.methods.interface import Adjust, Gradient, Rules, per_device
 from learning.models import Forward, Model, encoder_part, forward, take
+from learning.root import root
 
 # step -> rows of the training samples (n, B)
 Batches = Callable[[int], Tensor]
@@ -124,7 +125,7 @@ def _descend(
     squared = torch.zeros(len(first))
     for each in gradients.values():
         squared.index_add_(0, each.devices, each.gradient.square().flatten(1).sum(1))
-    norm = squared.sqrt()
+    norm = root(squared)
     rate = learning_rate * (clip_norm / (norm + _NORM_FLOOR)).clamp(max=1)
     for name, each in gradients.items():
         step = per_device(rate[each.devices], each.value) * each.gradient

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from learning.models import Forward
+from learning.root import root
 
 # Keeps the logarithm of a class that the device has never seen finite.
 PRIOR_FLOOR = 1e-3
@@ -40,7 +41,7 @@ def orthogonality(common: Tensor, specific: Tensor) -> Tensor:
 def _unit_columns(features: Tensor) -> Tensor:
     centred = features - features.mean(1, keepdim=True)
     # Not the root of a clamped sum: its slope at a dead ReLU column would be NaN.
-    return centred / (centred.square().sum(1, keepdim=True) + _NORM_FLOOR).sqrt()
+    return centred / root(centred.square().sum(1, keepdim=True) + _NORM_FLOOR)
 
 
 def alignment(common: Tensor, label: Tensor, class_mean: Tensor, known: Tensor) -> Tensor:

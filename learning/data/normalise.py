@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from learning.errors import LearningError
+from learning.root import root
 
 NORMALISATIONS = ("fixed", "local", "gossip")
 # In units of the loader, which are near the spread: a channel that hardly varies on a device is
@@ -97,7 +98,7 @@ def scale_of_sums(modality: str, state: dict[str, Tensor]) -> Scale:
     count, total, square = (state[f"{part}/{name}"] for name in ("count", "sum", "square"))
     n = count.view(-1, *[1] * (total.dim() - 1))
     mean = total / n
-    deviation = (square / n - mean.square()).clamp(min=0).sqrt().clamp(min=LEAST_DEVIATION)
+    deviation = root((square / n - mean.square()).clamp(min=0)).clamp(min=LEAST_DEVIATION)
     return Scale(torch.where(n > 0, mean, 0.0), torch.where(n > 0, deviation, 1.0))
 
 

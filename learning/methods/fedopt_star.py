@@ -17,6 +17,7 @@ from learning.encoders import Stack
 from learning.methods.interface import Method, MixedRound, Round
 from learning.methods.local import begin
 from learning.models import Model
+from learning.root import root
 from learning.star import SERVER, goes_up
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _adam(
     b1, b2 = options["server_beta1"], options["server_beta2"]
     m = b1 * first + (1 - b1) * change
     v = b2 * second + (1 - b2) * change.square()
-    return options["server_rate"] * m / (v.sqrt() + options["server_tau"]), m, v
+    return options["server_rate"] * m / (root(v) + options["server_tau"]), m, v
 
 
 METHOD = Method(

@@ -20,6 +20,7 @@ from learning.generator import add_features, empty_sums, gaussians, renew
 from learning.losses import fused_loss
 from learning.methods.interface import ExtraFlop, Method, Round, Rules
 from learning.models import Forward, Model
+from learning.root import root
 
 if TYPE_CHECKING:
     from learning.setup import LearningSetup
@@ -82,7 +83,7 @@ def _log_share(
     who = passed.devices[rows]
     z = torch.cat([passed.common[modality], passed.specific[modality]], 2)
     squared = (z[:, :, None, :] - mean[who][:, None]).square().sum(3)
-    logits = -(squared + 1e-12).sqrt().masked_fill(~known[who][:, None, :], torch.inf)
+    logits = -root(squared + 1e-12).masked_fill(~known[who][:, None, :], torch.inf)
     # A device that knows no class yet has nothing to be pulled to.
     logits = torch.where(known[who].any(1)[:, None, None], logits, 0.0)
     own = logits.log_softmax(2).gather(2, label[rows][..., None]).squeeze(2)

@@ -164,6 +164,25 @@ def test_another_processor_is_warned_of_and_named_in_the_manifest(
     assert manifest["resumed"][0]["host"]["processor"] == "Another 9000"
 
 
+def test_in_portable_arithmetic_another_processor_is_not_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(origin.arithmetic, "in_use", lambda: "portable")
+    cut_short(tmp_path / "run", IDEAL, 2, monkeypatch)
+    monkeypatch.setattr(origin, "_processor", lambda: "Another 9000")
+    assert cli.main(["resume", str(tmp_path / "run")]) == 0
+    assert "another processor" not in (tmp_path / "run" / "log.txt").read_text("utf-8")
+
+
+def test_another_arithmetic_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(origin.arithmetic, "in_use", lambda: "portable")
+        cut_short(tmp_path / "run", IDEAL, 2, monkeypatch)
+    monkeypatch.setattr(origin.arithmetic, "in_use", lambda: "fast")
+    assert cli.main(["resume", str(tmp_path / "run")]) == 0
+    assert "It may round otherwise" in (tmp_path / "run" / "log.txt").read_text("utf-8")
+
+
 @pytest.mark.parametrize("there_already", [True, False])
 def test_a_link_as_output_names_the_folder_behind_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there_already: bool
