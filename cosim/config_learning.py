@@ -124,23 +124,29 @@ class MethodFields(Section):
     batch_size: int = quantity(32, "Windows in one local step", "", 1, 4096)
     learning_rate: float = quantity(0.1, "Step size of SGD", "", 1e-6, 10.0)
     clip_norm: float = quantity(5.0, "Largest gradient norm of a device's step", "", 1e-6, 1e6)
-    feature_dim: int = quantity(32, "Width of the common and of the specific features", "", 1, 1024)
-    decomposition: bool = Field(
-        True, description="dmml_kd splits features into common and specific ones"
+    feature_dim: int = quantity(32, "Half of the features of a modality", "", 1, 1024)
+    specific_share: float | None = quantity(
+        None,
+        "Share of the features of a modality that are specific to it, the others being common; 0:"
+        " no decomposition; by default that of the method: 0.25 in dmml_kd, 0.5 in others, none in"
+        " fedgen, fedgen_strong and fedproto",
+        "",
+        0.0,
+        0.99,
     )
     generator: Literal[GENERATORS] = Field(  # type: ignore[valid-type]
         "statistics",
         description="What dmml_kd distils from: statistics of features by class, a network, none",
     )
     unimodal_weight: float = quantity(1.0, "Loss weight of each modality alone", "", 0.0, 100.0)
-    orthogonality_weight: float = quantity(
-        0.02, "Loss weight of common against specific features", "", 0.0, 100.0
+    decorrelation_weight: float = quantity(
+        0.3, "Loss weight of dmml_kd for common and specific features that differ", "", 0.0, 100.0
     )
     distillation_weight: float = quantity(
         1.0, "Loss weight of generated common features", "", 0.0, 100.0
     )
     alignment_weight: float = quantity(
-        0.1, "Loss weight of common features to the global class means", "", 0.0, 100.0
+        0.0, "Loss weight of common features to the global class means", "", 0.0, 100.0
     )
     logit_adjustment: bool = Field(True, description="Correct logits by the local label prior")
     generator_samples: int = quantity(32, "Generated features per local step", "", 1, 4096)

@@ -30,7 +30,9 @@ class Evaluation:
     ("acc+gyro"; with more than three modalities the mean over subsets of a size, "2_modalities");
     feature_distance (n,): how far a device's class-conditional common features lie from those of
     all devices (see `class_feature_distance`); consensus_distance (n,): how far its model is from
-    the mean one. No logit adjustment: it belongs to training.
+    the mean one; dead_feature_share (n,): the share of its common features, of all its modalities,
+    that have one value for all samples (a ReLU that never opens), and so say nothing. No logit
+    adjustment: it belongs to training.
     """
 
     accuracy: NDArray[np.float64]
@@ -39,6 +41,7 @@ class Evaluation:
     subset_accuracy: dict[str, NDArray[np.float64]]
     feature_distance: NDArray[np.float64]
     consensus_distance: NDArray[np.float64]
+    dead_feature_share: NDArray[np.float64]
 
     @property
     def modality_imbalance(self) -> NDArray[np.float64]:
@@ -82,6 +85,8 @@ def evaluate_stack(
     sums = {
         m: torch.zeros(len(who), model.num_classes, model.common_dim) for m, who in users.items()
     }
+    lowest: dict[str, Tensor] = {}
+    highest: dict[str, Tensor] = {}
     for chunk, passed in _passes(model, parameters, inputs, users, has_any, scale):
         fused[has_any, chunk] = passed.fused_logits.argmax(-1)
         for subset, values in predicted.items():
@@ -92,6 +97,9 @@ def evaluate_stack(
         one_hot = torch.nn.functional.one_hot(label[chunk], model.num_classes).float()
         for m, common in passed.common.items():
             sums[m] += one_hot.T @ common
+            low, high = common.aminmax(dim=1)
+            lowest[m] = torch.minimum(lowest.get(m, low), low)
+            highest[m] = torch.maximum(highest.get(m, high), high)
 
     right = {subset: (values == truth).mean(1) for subset, values in predicted.items()}
     for subset, scores in right.items():
@@ -105,6 +113,11 @@ def evaluate_stack(
         subset_accuracy=_named_subsets(right, len(inputs)),
         feature_distance=class_feature_distance(means, users, len(available)),
         consensus_distance=consensus_distance(model, parameters, users, has_any),
+        dead_feature_share=_mean_over_modalities(
+            {m: (lowest[m] == highest[m]).double().mean(1).numpy() for m in lowest},
+            users,
+            len(available),
+        ),
     )
 
 
@@ -118,6 +131,7 @@ def no_evaluation(available: NDArray[np.bool_], names: tuple[str, ...]) -> Evalu
         subset_accuracy=_named_subsets(dict.fromkeys(_subsets(names), nothing), len(names)),
         feature_distance=nothing,
         consensus_distance=nothing,
+        dead_feature_share=nothing,
     )
 
 
@@ -183,13 +197,23 @@ def class_feature_distance(
     everyone = np.concatenate(list(means.values())).astype(np.float64)
     centre = everyone.mean(0)
     spread = ((centre - centre.mean(0)) ** 2).sum()
-    total, held = np.zeros(num_devices), np.zeros(num_devices)
-    for m, values in means.items():
-        total[users[m]] += ((values - centre) ** 2).sum((1, 2))
-        held[users[m]] += 1
-    away = np.where(held > 0, total / np.maximum(held, 1), np.nan)
+    apart = {m: ((values - centre) ** 2).sum((1, 2)) for m, values in means.items()}
+    away = _mean_over_modalities(apart, users, num_devices)
     result: NDArray[np.float64] = away / max(spread, 1e-12)
     return result
+
+
+def _mean_over_modalities(
+    values: Mapping[str, NDArray[np.floating]],
+    users: Mapping[str, NDArray[np.int64]],
+    num_devices: int,
+) -> NDArray[np.float64]:
+    """Average numbers of modalities (a_m,) over those that a device has, (n,); NaN for none."""
+    total, held = np.zeros(num_devices), np.zeros(num_devices)
+    for m, value in values.items():
+        total[users[m]] += value
+        held[users[m]] += 1
+    return np.where(held > 0, total / np.maximum(held, 1), np.nan)
 
 
 def consensus_distance(

@@ -23,7 +23,7 @@ from learning.evaluate import Evaluation, evaluate_stack, no_evaluation
 from learning.gossip import Gossip
 from learning.local_training import LocalResult, train_locally
 from learning.methods.catalogue import find_method, resolve_options
-from learning.methods.interface import MixedRound, Round, keep_where
+from learning.methods.interface import MixedRound, Round, keep_where, specific_dim
 from learning.mixing import metropolis_hastings
 from learning.models import encoder_part, init_parameters, make_model, part_of, specific_part
 from learning.push import LINKS, Push
@@ -80,12 +80,12 @@ class Learner:
             _check_star(setup)
         self.samples_per_device = self._data.count
         self.class_counts = self._data.class_counts
-        specific_dim = self._method.specific_dim(setup)
+        num_specific = specific_dim(setup, self._method)
         self._model = make_model(
             {m: x.shape[1:] for m, x in data.modalities.items()},
             data.num_classes,
-            2 * setup.feature_dim - specific_dim,
-            specific_dim,
+            2 * setup.feature_dim - num_specific,
+            num_specific,
             setup.seed,
             None if setup.model == "default" else setup.model,
         )
@@ -168,7 +168,12 @@ class Learner:
             state=self._copy(),
             class_prior=self._class_prior,
             noise=lambda step: draw_noise(
-                (setup.num_devices, setup.generator_samples, self._model.common_dim),
+                (
+                    setup.num_devices,
+                    setup.generator_samples,
+                    self._model.common_dim,
+                    self._model.specific_dim,
+                ),
                 setup.seed,
                 round_index,
                 step,

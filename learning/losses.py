@@ -11,7 +11,9 @@ from learning.root import root
 
 # Keeps the logarithm of a class that the device has never seen finite.
 PRIOR_FLOOR = 1e-3
-_NORM_FLOOR = 1e-6
+# A feature whose deviation over a batch is below this is asked to vary more.
+LEAST_DEVIATION = 0.5
+_VARIANCE_FLOOR = 1e-4
 
 
 def cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
@@ -28,20 +30,23 @@ def log_prior(class_prior: Tensor) -> Tensor:
     return torch.log(class_prior + PRIOR_FLOOR)
 
 
-def orthogonality(common: Tensor, specific: Tensor) -> Tensor:
-    """How much common and specific features repeat each other: ||C^T S||_F^2 / d.
+def decorrelation(common: Tensor, specific: Tensor) -> Tensor:
+    """How much common and specific features repeat each other, and how many say little: (a,).
 
-    C, S: the features, centred over the batch, each column scaled to unit length, so an entry of
-    C^T S is a correlation. common, specific (a, B, d) -> (a,). A constant column counts as zero.
+    ||cov(C, S)||_F^2 / d_C + mean_d max(0, 1/2 - std(C)) + mean_d max(0, 1/2 - std(S)), over the
+    batch; common (a, B, d_C), specific (a, B, d_S). Without the two last terms its optimum would
+    be features that never change.
+    Source: variance and covariance of VICReg (Bardes, Ponce, LeCun, ICLR 2022), there within one
+    embedding.
     """
-    product = _unit_columns(common).transpose(1, 2) @ _unit_columns(specific)
-    return product.square().sum((1, 2)) / common.shape[-1]
-
-
-def _unit_columns(features: Tensor) -> Tensor:
-    centred = features - features.mean(1, keepdim=True)
-    # Not the root of a clamped sum: its slope at a dead ReLU column would be NaN.
-    return centred / root(centred.square().sum(1, keepdim=True) + _NORM_FLOOR)
+    c, s = (features - features.mean(1, keepdim=True) for features in (common, specific))
+    covariance = c.transpose(1, 2) @ s / c.shape[1]
+    loss = covariance.square().sum((1, 2)) / c.shape[2]
+    for centred in (c, s):
+        # Not the root of a variance alone: its slope at a dead ReLU feature would be NaN.
+        deviation = root(centred.square().mean(1) + _VARIANCE_FLOOR)
+        loss = loss + (LEAST_DEVIATION - deviation).clamp(min=0).mean(1)
+    return loss
 
 
 def alignment(common: Tensor, label: Tensor, class_mean: Tensor, known: Tensor) -> Tensor:

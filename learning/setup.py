@@ -23,9 +23,10 @@ class LearningSetup:
     generator's old mass after a round; `warmup_rounds` and `ramp_rounds` count rounds in which the
     generator terms are off, and over which they then grow to their full weight.
     `method` is a name of learning.methods.catalogue or the path of a file, `method_options` that
-    method's own numbers; which of the loss weights a method takes, its file says. `decomposition`
-    splits features into common and specific ones (feature_dim each; else all 2 feature_dim are
-    common) where a method asks for it. `only_modality` is what `single_modality` trains.
+    method's own numbers; which of the loss weights a method takes, its file says. Of the 2
+    feature_dim features of a modality `specific_share` are specific and the others common, where a
+    method tells them apart; None: the method's own share. `only_modality` is what
+    `single_modality` trains.
     `model`: default, the encoders of encoders.py, or the path of a file (own_encoder.py).
 
     Raises LearningError for an unknown name or a number out of range.
@@ -38,10 +39,9 @@ class LearningSetup:
     learning_rate: float
     clip_norm: float
     feature_dim: int
-    decomposition: bool
     generator: str
     unimodal_weight: float
-    orthogonality_weight: float
+    decorrelation_weight: float
     distillation_weight: float
     alignment_weight: float
     logit_adjustment: bool
@@ -49,6 +49,7 @@ class LearningSetup:
     generator_decay: float
     warmup_rounds: int
     ramp_rounds: int
+    specific_share: float | None = None
     only_modality: str | None = None
     model: str = "default"
     method_options: Mapping[str, float] = field(default_factory=dict)
@@ -69,7 +70,7 @@ class LearningSetup:
             ),
             not_negative=(
                 "unimodal_weight",
-                "orthogonality_weight",
+                "decorrelation_weight",
                 "distillation_weight",
                 "alignment_weight",
                 "warmup_rounds",
@@ -77,6 +78,9 @@ class LearningSetup:
             ),
             may_be_infinite=("clip_norm",),
         )
+        if self.specific_share is not None and not 0 <= self.specific_share < 1:
+            got = str(self.specific_share)
+            raise LearningError("specific_share", "0 to below 1", got, "leave some features common")
         if not 0 <= self.generator_decay <= 1:
             got = str(self.generator_decay)
             raise LearningError("generator_decay", "0 to 1", got, "0.9 forgets 10 % each round")

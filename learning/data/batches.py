@@ -87,23 +87,31 @@ def draw_batch(data: DeviceData, batch_size: int, seed: int, round_index: int, s
 
 @dataclass(frozen=True)
 class GeneratorNoise:
-    """Random numbers for generated samples: uniform (n, G) chooses labels, normal (n, G, d)."""
+    """Random numbers of generated samples: uniform (n, G) chooses labels.
+
+    normal (n, G, d) is for their common features, specific (n, G, d_s) for their specific ones.
+    """
 
     uniform: Tensor
     normal: Tensor
+    specific: Tensor
 
 
 def draw_noise(
-    size: tuple[int, int, int], seed: int, round_index: int, step: int
+    size: tuple[int, int, int, int], seed: int, round_index: int, step: int
 ) -> GeneratorNoise:
     """Draw the random numbers of generated samples, keyed by (seed, round, step).
 
-    size: (devices, samples per device, feature_dim); one row per device, as in `draw_batch`.
+    size: (devices, samples per device, common_dim, specific_dim); one row per device, as in
+    `draw_batch`.
     """
-    num_devices, samples, feature_dim = size
+    num_devices, samples, *dims = size
     key = [seed, _NOISE_STREAM, round_index, step]
-    # Two streams, so that a device's row of one does not shift with the size of the other.
-    labels, values = np.random.default_rng([*key, 0]), np.random.default_rng([*key, 1])
+    # A stream each, so that a device's row of one does not shift with the size of another.
+    labels, *values = (np.random.default_rng([*key, stream]) for stream in range(3))
     uniform = labels.random((num_devices, samples), dtype=np.float32)
-    normal = values.standard_normal((num_devices, samples, feature_dim), dtype=np.float32)
-    return GeneratorNoise(torch.from_numpy(uniform), torch.from_numpy(normal))
+    normal, specific = (
+        rng.standard_normal((num_devices, samples, dim), dtype=np.float32)
+        for rng, dim in zip(values, dims, strict=True)
+    )
+    return GeneratorNoise(*(torch.from_numpy(values) for values in (uniform, normal, specific)))

@@ -9,7 +9,6 @@ from learning.methods import (
     centralised,
     dmml,
     dmml_kd,
-    dmml_kd_wide,
     dmml_strong,
     fedavg_star,
     fedgen,
@@ -31,7 +30,6 @@ METHODS: dict[str, Method] = {
     module.__name__.rsplit(".", maxsplit=1)[1]: module.METHOD
     for module in (
         dmml_kd,
-        dmml_kd_wide,
         fedgen_strong,
         fedgen,
         dmml_strong,

@@ -70,11 +70,9 @@ def checked(method: Method, path: str) -> Method:
         state = run_own(path, f"{path}, after_mixing", after_mixing, round_, mixed)
         return _checked_renewal(path, "after_mixing", state, mixed.mixed)
 
-    def specific_dim(setup: LearningSetup) -> int:
-        dim = run_own(path, f"{path}, specific_dim", method.specific_dim, setup)
-        if not isinstance(dim, int) or not 0 <= dim < 2 * setup.feature_dim:
-            raise _wrong(path, "specific_dim", f"0 to {2 * setup.feature_dim - 1}", repr(dim))
-        return dim
+    share = method.specific_share
+    if not isinstance(share, (int, float)) or not 0 <= share < 1:
+        raise _wrong(path, "specific_share", "0 to below 1", repr(share))
 
     def flop(setup: LearningSetup, model: Model) -> ExtraFlop:
         return _of_type(
@@ -86,7 +84,6 @@ def checked(method: Method, path: str) -> Method:
         begin=begin,
         extra_state=extra_state,
         shared_parts=shared_parts,
-        specific_dim=specific_dim,
         after_mixing=renewed if after_mixing else None,
         flop=flop,
     )

@@ -72,6 +72,6 @@ METHOD = Method(
     begin,
     extra_state,
     lambda setup, model: (GENERATOR_PART,),
-    specific_dim=lambda setup: 0,
+    specific_share=0.0,
     flop=lambda setup, model: teaching_flop(setup, model, NETWORK),
 )

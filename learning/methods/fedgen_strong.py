@@ -29,6 +29,6 @@ METHOD = Method(
     begin,
     STATISTICS.state,
     lambda setup, model: (GENERATOR_PART,),
-    specific_dim=lambda setup: 0,
+    specific_share=0.0,
     flop=lambda setup, model: teaching_flop(setup, model, STATISTICS),
 )

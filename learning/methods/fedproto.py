@@ -63,7 +63,7 @@ METHOD = Method(
     extra_state,
     lambda setup, model: (GENERATOR_PART,),
     shares_model=False,
-    specific_dim=lambda setup: 0,
+    specific_share=0.0,
     flop=flop,
     options={"prototype_weight": 1.0},
 )

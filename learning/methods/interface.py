@@ -21,6 +21,7 @@ from torch import Tensor
 
 from learning.data.batches import GeneratorNoise
 from learning.encoders import Stack
+from learning.errors import LearningError
 from learning.models import Forward, Model
 
 if TYPE_CHECKING:
@@ -116,23 +117,38 @@ class Method:
 
     begin: the rules of a round. extra_state: what devices keep besides the model, "<part>/<name>"
     -> (n, ...); shared_parts: which of these parts travel. shares_model: whether encoders and head
-    travel. specific_dim: how many of the 2 feature_dim features of
-    a modality are specific, 0 for no decomposition. after_mixing:
-    renewed extra state. flop: work to charge. options: the method's own numbers with their
-    defaults. topology: peers; none; star (device 0 is the server, it has no data); pooled (it has
-    all of them). uses_one_modality: all but setup.only_modality is left out.
+    travel. specific_share: how many of the features of a modality are specific if the setup does
+    not say, 0 for a method without decomposition. after_mixing: renewed extra state. flop: work to
+    charge. options: the method's own numbers with their defaults. topology: peers; none; star
+    (device 0 is the server, it has no data); pooled (it has all of them). uses_one_modality: all
+    but setup.only_modality is left out.
     """
 
     begin: Callable[[Round], Rules]
     extra_state: Callable[[LearningSetup, Model], Stack] = lambda setup, model: {}
     shared_parts: Callable[[LearningSetup, Model], tuple[str, ...]] = lambda setup, model: ()
     shares_model: bool = True
-    specific_dim: Callable[[LearningSetup], int] = lambda setup: setup.feature_dim
+    specific_share: float = 0.5
     after_mixing: Callable[[Round, MixedRound], Stack] | None = None
     flop: Callable[[LearningSetup, Model], ExtraFlop] = lambda setup, model: ExtraFlop()
     options: Mapping[str, float] = field(default_factory=dict)
     topology: str = "peers"
     uses_one_modality: bool = False
+
+
+def specific_dim(setup: LearningSetup, method: Method) -> int:
+    """How many of the 2 feature_dim features of a modality are specific.
+
+    Raises LearningError where a share is asked of a method that does not tell features apart.
+    """
+    share = setup.specific_share
+    if share is None:
+        share = method.specific_share
+    elif method.specific_share == 0:
+        raise LearningError(
+            "specific_share", f"none with {setup.method}", f"{share:g}", "it has no decomposition"
+        )
+    return min(round(2 * setup.feature_dim * share), 2 * setup.feature_dim - 1)
 
 
 def per_device(value: Tensor, like: Tensor) -> Tensor:

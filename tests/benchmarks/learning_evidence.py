@@ -26,6 +26,10 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from cosim.arithmetic import prepare
+
+prepare()  # before anything that computes is imported
+
 import numpy as np
 import pandas as pd
 import torch
@@ -33,7 +37,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from study import compare, work_off
 
-from cosim import deployment
+from cosim import arithmetic, deployment
 from cosim.cli import learning_setup
 from cosim.compute import PROFILES, compute_j
 from cosim.config import RunConfig
@@ -94,7 +98,6 @@ ARMS = {
     "dmml_kd, network": Arm(
         "dmml_kd", "distillation_weight", (0.3, 1.0), ("--learning.generator=network",)
     ),
-    "dmml_kd_wide": Arm("dmml_kd_wide", "distillation_weight", (0.3, 1.0)),
     "fedavg_star": Arm("fedavg_star"),
     "fedopt_star": Arm("fedopt_star", "server_rate", (0.003, 0.01)),
     "single_modality": Arm("single_modality", "only_modality"),
@@ -186,6 +189,7 @@ def fair_battery_j(job: Job, scale: float) -> float:
 
 def run(job: Job) -> dict[str, object]:
     """Run one job and return what it came to."""
+    arithmetic.ensure("portable")
     torch.set_num_threads(1)
     started = time.perf_counter()
     arm = ARMS[job.arm]

@@ -17,11 +17,11 @@ import numpy as np
 sys.path[:0] = [str(Path(__file__).resolve().parents[i]) for i in (1, 2)]
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ns3"))
 
-from mesh import make_mesh, make_traffic  # noqa: E402
+from mesh import make_mesh, make_traffic
 
-from ns3_scenarios.mobility import neighbours_within  # noqa: E402
-from ns3_scenarios.reports import OUTCOMES  # noqa: E402
-from ns3_scenarios.worker import Ns3Network  # noqa: E402
+from ns3_scenarios.mobility import neighbours_within
+from ns3_scenarios.reports import OUTCOMES
+from ns3_scenarios.worker import Ns3Network
 
 DELIVERED = OUTCOMES.index("delivered")
 

@@ -27,12 +27,12 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent / "ns3")]
 
-from mesh import change, make_mesh, make_traffic  # noqa: E402
+from mesh import change, make_mesh, make_traffic
 
-from ns3_scenarios.errors import NetworkFailedError  # noqa: E402
-from ns3_scenarios.reports import OUTCOMES, RoundReport  # noqa: E402
-from ns3_scenarios.scenario import NetworkScenario  # noqa: E402
-from ns3_scenarios.worker import Ns3Network  # noqa: E402
+from ns3_scenarios.errors import NetworkFailedError
+from ns3_scenarios.reports import OUTCOMES, RoundReport
+from ns3_scenarios.scenario import NetworkScenario
+from ns3_scenarios.worker import Ns3Network
 
 NETWORKS = ("mesh80211", "adhoc80211")
 SIZES = (9, 25, 49, 100)

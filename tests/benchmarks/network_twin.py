@@ -28,19 +28,19 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent / "ns3")]
 
-from mesh import make_mesh, make_traffic  # noqa: E402
+from mesh import make_mesh, make_traffic
 
-from ns3_scenarios.channel import SIGHT_STREAM  # noqa: E402
-from ns3_scenarios.scenario import NetworkScenario  # noqa: E402
-from ns3_scenarios.session import (  # noqa: E402
+from ns3_scenarios.channel import SIGHT_STREAM
+from ns3_scenarios.scenario import NetworkScenario
+from ns3_scenarios.session import (
     NATIVE,
     NS3_MODULES,
     NS3_RELEASE,
     check_installation,
     native_build,
 )
-from ns3_scenarios.traffic import RoundTraffic  # noqa: E402
-from ns3_scenarios.worker import Ns3Network  # noqa: E402
+from ns3_scenarios.traffic import RoundTraffic
+from ns3_scenarios.worker import Ns3Network
 
 RATIO_LIMIT = 1.10
 CASES = [("mesh80211", 9, 80_000), ("adhoc80211", 9, 80_000), ("adhoc80211", 25, 20_000)]

@@ -35,10 +35,9 @@ DEFAULTS = {
     "learning_rate": 0.1,
     "clip_norm": 2.0,
     "feature_dim": 8,
-    "decomposition": True,
     "generator": "statistics",
     "unimodal_weight": 1.0,
-    "orthogonality_weight": 0.1,
+    "decorrelation_weight": 0.1,
     "distillation_weight": 1.0,
     "alignment_weight": 0.1,
     "logit_adjustment": True,
@@ -200,7 +199,7 @@ def random_sums(part, num_devices, num_classes, dim, known, seed=2):
 
 def make_round(method, setup, model, state, class_prior, index=9, **options):
     """A round past the warm-up."""
-    size = (setup.num_devices, setup.generator_samples, model.common_dim)
+    size = (setup.num_devices, setup.generator_samples, model.common_dim, model.specific_dim)
     return Round(
         setup=setup,
         model=model,

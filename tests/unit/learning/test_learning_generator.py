@@ -18,6 +18,7 @@ def noise(devices, samples, d, seed=0):
     return GeneratorNoise(
         torch.rand(devices, samples, generator=source),
         torch.randn(devices, samples, d, generator=source),
+        torch.zeros(devices, samples, 0),
     )
 
 
@@ -112,7 +113,9 @@ def test_the_extremes_of_the_uniform_draw_stay_on_allowed_classes():
     known = torch.tensor([[False, True, True, False]])
     teacher = teacher_of(torch.zeros(1, 4, 1), torch.zeros(1, 4, 1), known)
     largest = torch.nextafter(torch.tensor(1.0), torch.tensor(0.0))
-    edge = GeneratorNoise(torch.tensor([[0.0, float(largest)]]), torch.zeros(1, 2, 1))
+    edge = GeneratorNoise(
+        torch.tensor([[0.0, float(largest)]]), torch.zeros(1, 2, 1), torch.zeros(1, 2, 0)
+    )
     _, label, _ = generator.generate(
         teacher, torch.tensor([0]), ask(torch.full((1, 4), 0.25)), edge
     )

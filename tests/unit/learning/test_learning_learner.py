@@ -53,7 +53,7 @@ def test_a_state_of_another_setup_is_refused(made):
     with pytest.raises(LearningError, match="checkpoint of the same setup"):
         learner.load(Learner(make_setup(feature_dim=4), made).state())
     with pytest.raises(LearningError, match="generator"):
-        learner.load(Learner(make_setup(method="dmml"), made).state())
+        learner.load(Learner(make_setup(method="dmml", specific_share=0.25), made).state())
 
 
 def test_inactive_and_idle_devices_stay_as_they_are(made):
@@ -191,9 +191,12 @@ def test_a_round_without_a_modality_leaves_its_speed():
 def test_part_bytes_are_the_lengths_of_the_buffers_that_carry_the_parameters(made):
     learner = Learner(make_setup(modality_pattern="thirds"), made)
     payload = learner.payload()
-    assert payload.parts == ("encoder_acc", "encoder_gyro", "head", "generator")
-    # float32 values of f_m and W_m (d = 8, C = 5), of the head, and of the generator's sums
-    values = (8 * 15 + 8) + (16 * 40 + 16) + (16 * 128 + 16) + 5 * 8, 5 * 8 + 5, 5 + 2 * 5 * 8
+    parts = ("encoder_acc", "encoder_gyro", "head", "generator", "specific_acc", "specific_gyro")
+    assert payload.parts == parts
+    # float32 values of f_m and W_m (C = 5, 12 common and 4 specific features), of the head, and
+    # of the generator's sums of common and of specific features
+    encoder = (8 * 15 + 8) + (16 * 40 + 16) + (16 * 128 + 16) + 5 * 4
+    values = encoder, 5 * 12 + 5, 5 + 2 * 5 * 12, 5 + 2 * 5 * 4
     # 16 bytes, the name, and one shape of 1 + 4 dimensions bytes for each array
     encoder_shapes = 2 * (13 + 5) + (9 + 5) + 9
     expected = {
@@ -201,10 +204,13 @@ def test_part_bytes_are_the_lengths_of_the_buffers_that_carry_the_parameters(mad
         "encoder_gyro": 16 + 12 + encoder_shapes + 4 * values[0],
         "head": 16 + 4 + 9 + 5 + 4 * values[1],
         "generator": 16 + 9 + 5 + 9 + 9 + 4 * values[2],
+        "specific_acc": 16 + 12 + 5 + 9 + 9 + 4 * values[3],
+        "specific_gyro": 16 + 13 + 5 + 9 + 9 + 4 * values[3],
     }
     for k in range(N):
         for column, part in enumerate(payload.parts):
-            missing = column < 2 and not learner.available[k, column]
+            modality = part.partition("_")[2]
+            missing = modality and not learner.available[k, learner.modality_names.index(modality)]
             assert payload.part_bytes[k, column] == (0 if missing else expected[part])
 
 
@@ -223,7 +229,7 @@ def test_a_message_carries_the_parameters_that_mixing_uses(made):
     [
         ("local", ()),
         ("dmml", ("encoder_acc", "encoder_gyro", "head")),
-        ("dmml_kd", ("encoder_acc", "encoder_gyro", "head", "generator")),
+        ("fedgen_strong", ("encoder_acc", "encoder_gyro", "head", "generator")),
     ],
 )
 def test_each_method_sends_its_parts(made, method, parts):

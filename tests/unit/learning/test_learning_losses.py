@@ -8,8 +8,8 @@ from learning.losses import (
     PRIOR_FLOOR,
     alignment,
     cross_entropy,
+    decorrelation,
     log_prior,
-    orthogonality,
     strong_loss,
 )
 from learning.methods.warmup import warmup
@@ -30,19 +30,30 @@ def test_cross_entropy_is_the_mean_negative_log_probability_of_each_device():
         assert loss == pytest.approx(by_hand, rel=1e-5)
 
 
-def test_orthogonality_is_the_sum_of_squared_correlations_over_d():
-    c, s = draw(2, 10, 3, seed=1), draw(2, 10, 3, seed=2)
-    for k, value in enumerate(orthogonality(c, s).tolist()):
+def test_decorrelation_is_squared_covariance_and_what_deviations_lack_of_a_half():
+    c, s = 0.4 * draw(2, 10, 3, seed=1), 2 * draw(2, 10, 2, seed=2)
+    for k, value in enumerate(decorrelation(c, s).tolist()):
         by_hand = 0.0
         for i in range(3):
-            for j in range(3):
-                by_hand += np.corrcoef(c[k, :, i].numpy(), s[k, :, j].numpy())[0, 1] ** 2 / 3
+            for j in range(2):
+                by_hand += np.cov(c[k, :, i].numpy(), s[k, :, j].numpy(), ddof=0)[0, 1] ** 2 / 3
+        for features in (c, s):
+            deviations = [float(np.std(column.numpy())) for column in features[k].T]
+            lacking = [max(0.0, 0.5 - math.sqrt(d * d + 1e-4)) for d in deviations]
+            by_hand += sum(lacking) / len(lacking)
         assert value == pytest.approx(by_hand, rel=1e-4)
 
 
-def test_orthogonality_has_a_finite_slope_where_a_feature_is_dead():
+def test_decorrelation_does_not_reward_features_that_die():
+    # Shrinking all features towards constants takes the covariance away, and costs more.
+    c, s = draw(1, 200, 4, seed=1), draw(1, 200, 4, seed=2)
+    alive, dying, dead = (float(decorrelation(f * c, f * s)) for f in (1.0, 0.3, 0.0))
+    assert alive < dying < dead
+
+
+def test_decorrelation_has_a_finite_slope_where_a_feature_is_dead():
     c = torch.zeros(1, 6, 3, requires_grad=True)
-    orthogonality(c, draw(1, 6, 3)).sum().backward()
+    decorrelation(c, draw(1, 6, 3)).sum().backward()
     assert c.grad.isfinite().all()
 
 

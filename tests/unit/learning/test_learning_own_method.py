@@ -199,7 +199,7 @@ def test_rules_that_break_the_contract_are_named(made, tmp_path, rules, expected
             "after_mixing: expected names of the state",
         ),
         ("begin, flop=lambda s, m: 3.0", "flop: expected ExtraFlop, got float"),
-        ("begin, specific_dim=lambda s: -1", "specific_dim: expected 0 to 15, got -1"),
+        ("begin, specific_share=-1", "specific_share: expected 0 to below 1, got -1"),
     ],
 )
 def test_a_method_that_breaks_the_contract_is_named(made, tmp_path, fields, expected):

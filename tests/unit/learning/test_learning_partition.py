@@ -136,12 +136,15 @@ def test_batches_are_keyed_by_seed_round_and_step(made):
     np.testing.assert_array_equal(batch, draw_batch(data, 8, 7, 3, 2))
     for key in ((8, 3, 2), (7, 4, 2), (7, 3, 1), (7, 2, 3)):
         assert (batch != draw_batch(data, 8, *key)).any()
-    assert (draw_noise((4, 3, 2), 7, 3, 2).normal != draw_noise((4, 3, 2), 7, 3, 1).normal).any()
+    one, other = (draw_noise((4, 3, 2, 2), 7, 3, step) for step in (2, 1))
+    assert (one.normal != other.normal).any()
+    assert (one.specific != other.specific).any()
 
 
 def test_a_devices_noise_does_not_depend_on_how_many_others_there_are():
-    few, many = draw_noise((2, 5, 3), 1, 0, 0), draw_noise((6, 5, 3), 1, 0, 0)
+    few, many = draw_noise((2, 5, 3, 2), 1, 0, 0), draw_noise((6, 5, 3, 2), 1, 0, 0)
     np.testing.assert_array_equal(few.normal, many.normal[:2])
+    np.testing.assert_array_equal(few.specific, many.specific[:2])
     np.testing.assert_array_equal(few.uniform, many.uniform[:2])
 
 

@@ -28,10 +28,10 @@ def test_every_ingredient_of_dmml_kd_switches_off_alone(made, generator):
     whole = digest_after_three_rounds(made, generator=generator)
     assert same(whole, digest_after_three_rounds(made, generator=generator))
     for off in (
-        {"decomposition": False},
+        {"specific_share": 0.0},
         {"generator": "none"},
         {"unimodal_weight": 0.0},
-        {"orthogonality_weight": 0.0},
+        {"decorrelation_weight": 0.0},
         {"alignment_weight": 0.0},
         {"distillation_weight": 0.0},
         {"logit_adjustment": False},
@@ -41,7 +41,8 @@ def test_every_ingredient_of_dmml_kd_switches_off_alone(made, generator):
 
 
 def test_dmml_kd_with_all_its_own_terms_off_is_dmml_strong_to_the_last_bit(made):
-    off = {"orthogonality_weight": 0.0, "alignment_weight": 0.0, "distillation_weight": 0.0}
+    off = {"decorrelation_weight": 0.0, "alignment_weight": 0.0, "distillation_weight": 0.0}
+    off |= {"specific_share": 0.5}
     bare = digest_after_three_rounds(made, generator="none", **off)
     assert same(bare, digest_after_three_rounds(made, method="dmml_strong"))
     # And with the generator there but silent.
@@ -49,6 +50,6 @@ def test_dmml_kd_with_all_its_own_terms_off_is_dmml_strong_to_the_last_bit(made)
 
 
 def test_dmml_kd_without_decomposition_and_its_terms_is_fedgen_strong_to_the_last_bit(made):
-    off = {"decomposition": False, "alignment_weight": 0.0}
+    off = {"specific_share": 0.0, "alignment_weight": 0.0}
     bare = digest_after_three_rounds(made, **off)
     assert same(bare, digest_after_three_rounds(made, method="fedgen_strong"))

@@ -5,20 +5,15 @@ from learning_reference import (
     Device,
     check_against_a_loop_over_devices,
     different_parameters,
-    distilled,
-    make_round,
     make_setup,
     plain_loss,
-    random_sums,
 )
-from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from learning.data.batches import draw_batch, gather_device_data
 from learning.data.partition import partition_recordings
 from learning.local_training import train_locally
 from learning.losses import fused_loss
-from learning.methods import dmml_kd
 from learning.methods.interface import Rules
 from learning.models import encode, forward, init_parameters, make_model, take
 
@@ -43,65 +38,6 @@ def test_stacked_training_equals_a_loop_over_ordinary_modules(device_data, tau, 
     )
     clipped = (result.gradient_norm[~result.gradient_norm.isnan()] > clip_norm).float().mean()
     assert clipped == (1.0 if clip_norm == 0.2 else 0.0)
-
-
-def plain_dmml_kd_loss(k, round_, mean, std, known):
-    """The method's loss for one device, term by term with loops over samples."""
-    setup, prior = round_.setup, round_.class_prior[k]
-    if setup.logit_adjustment:
-        log_prior, q, weight = (prior + 1e-3).log(), torch.ones(5), 1.0
-    else:
-        log_prior, q, weight = torch.zeros(5), prior.max() - prior, min(4, 5 * prior.max() - 1)
-
-    def loss_of(device, outputs, label, step):
-        features, alone, fused = outputs
-        loss = functional.cross_entropy(fused + log_prior, label)
-        for m, (c, s) in features.items():
-            alone_loss = functional.cross_entropy(alone[m] + log_prior, label)
-            loss = loss + setup.unimodal_weight * alone_loss
-            centred = [v - v.mean(0) for v in (c, s)]
-            c_unit, s_unit = (v / (v.square().sum(0) + 1e-6).sqrt() for v in centred)
-            loss = loss + setup.orthogonality_weight * (c_unit.T @ s_unit).norm() ** 2 / c.shape[1]
-            for i, y in enumerate(label.tolist()):
-                if known[k, y]:
-                    away = ((c[i] - mean[k, y]) ** 2).mean() / len(label)
-                    loss = loss + setup.alignment_weight * away
-        noise = round_.noise(step)
-        if (q * known[k]).sum() > 0:
-            own_noise = noise.uniform[k], noise.normal[k]
-            taught = distilled(device, mean[k], std[k], known[k], q, own_noise)
-            loss = loss + setup.distillation_weight * weight * taught
-        return loss
-
-    return loss_of
-
-
-@pytest.mark.parametrize("adjusted", [True, False])
-def test_the_whole_method_equals_its_loss_written_out_for_one_device(device_data, adjusted):
-    setup = make_setup(
-        unimodal_weight=0.7,
-        orthogonality_weight=0.3,
-        distillation_weight=0.9,
-        alignment_weight=0.4,
-        logit_adjustment=adjusted,
-        generator_samples=6,
-    )
-    source = torch.Generator().manual_seed(2)
-    known = torch.rand(N, 5, generator=source) < 0.7
-    known[3] = False
-    state, mean, std = random_sums("generator", N, 5, 8, known)
-    prior = torch.rand(N, 5, generator=source)
-    prior /= prior.sum(1, keepdim=True)
-    round_ = make_round(dmml_kd.METHOD, setup, MODEL, state, prior)
-    check_against_a_loop_over_devices(
-        MODEL,
-        SHAPES,
-        device_data,
-        UNEQUAL,
-        dmml_kd.begin(round_),
-        lambda k: plain_dmml_kd_loss(k, round_, mean, std, known),
-        clip_norm=2.0,
-    )
 
 
 def test_a_missing_modality_is_left_out_of_the_mean_not_filled_with_zeros():
