@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -24,15 +23,13 @@ from cosim.bridge import Feedback
 from cosim.config import RunConfig
 from cosim.config_sources import load, preset_names, to_toml
 from cosim.errors import ConfigError, OutputError
+from cosim.learning_setup import learning_setup
 from cosim.loop import RoundRecord, repeat_rounds, run_rounds
 from cosim.record import RunFolder
 from cosim.tables import check_repeated, network_tables, partition_table, to_tables
 from learning.data.dataset import load as load_data
-from learning.data.setup import DataSetup
 from learning.errors import LearningError
-from learning.exchange_setup import ExchangeSetup
 from learning.learner import Learner
-from learning.setup import LearningSetup
 from ns3_scenarios.analytic import AnalyticNetwork
 from ns3_scenarios.errors import NetworkFailedError, NetworkUnavailableError, ScenarioError
 from ns3_scenarios.ideal import IdealNetwork
@@ -187,17 +184,6 @@ def _other_processors(folder: RunFolder) -> list[str]:
         f"resumed on another processor: {here}; begun on {began}. It may round otherwise, so that"
         " the rounds to come may differ from those of a run that was left alone"
     ]
-
-
-def learning_setup(config: RunConfig) -> LearningSetup:
-    """Turn the configuration into the learning side's own."""
-    given = config.learning.model_dump(exclude={"rounds", "evaluate_every", "arithmetic"})
-    given |= {"num_devices": config.network.num_devices, "seed": config.seed}
-    data, exchange = (
-        {field.name: given.pop(field.name) for field in fields(kind)}
-        for kind in (DataSetup, ExchangeSetup)
-    )
-    return LearningSetup(data=DataSetup(**data), exchange=ExchangeSetup(**exchange), **given)
 
 
 def open_network(config: RunConfig, scenario: NetworkScenario, folder: RunFolder) -> Network:

@@ -91,7 +91,9 @@ def test_three_kinds_of_modalities_are_learnt_and_scored_in_every_subset(kinds):
         "vector+signal",
         "image+vector+signal",
     ]
-    np.testing.assert_array_equal(scores.subset_accuracy["image+vector+signal"], scores.accuracy)
+    # The same mean, summed in another order: a sample on a border may fall to the other side.
+    whole = scores.subset_accuracy["image+vector+signal"]
+    np.testing.assert_allclose(whole, scores.accuracy, atol=1.5 / 128)
 
 
 def test_a_data_centre_scales_by_all_that_it_holds_and_empty_devices_do_no_harm(made):
