@@ -4,12 +4,15 @@ import base64
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cosim.figures import modalities_of
+from cosim.files import replace_whole
+from cosim.layout import REPORT
 from cosim.summary import percent, summarise, summary_lines
 
 # In the order of the page: figures/<name>.png -> heading, and what to see in it.
@@ -58,12 +61,13 @@ CAPTIONS = {
 }
 
 
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, not_drawn: Mapping[str, str] = MappingProxyType({})) -> Path:
     """Write report.html of a finished run into its folder.
 
     Args:
         folder: a run folder with config.toml, manifest.json, rounds.parquet, devices.parquet and
             flows.parquet; each of CAPTIONS that has a figures/<name>.png is shown.
+        not_drawn: name of a figure -> why there is none.
 
     Returns:
         The path of the page. The same folder gives the same bytes.
@@ -91,12 +95,13 @@ def write_report(folder: Path) -> Path:
         headline=_headline(summary),
         summary=summary_lines(summary),
         figures=_figures(folder / "figures"),
+        not_drawn=not_drawn,
         devices=_device_rows(tables["devices"]),
         config=(folder / "config.toml").read_text(encoding="utf-8"),
         provenance=_flat(manifest),
     )
-    path = folder / "report.html"
-    path.write_text(page, encoding="utf-8")
+    path = folder / REPORT
+    replace_whole(path, page.encode(errors="backslashreplace"))
     return path
 
 
