@@ -30,8 +30,9 @@ from cosim.bridge import Feedback
 from cosim.config import RunConfig
 from cosim.config_sources import load, preset_names, to_toml
 from cosim.errors import OutputError
+from cosim.layout import MANIFEST
 from cosim.loop import RoundRecord, repeat_rounds, run_rounds
-from cosim.manifest import is_complete
+from cosim.manifest import is_complete, read_manifest
 from cosim.record import RunFolder
 from cosim.run_log import log, logging_to
 from cosim.tables import check_repeated, network_tables, partition_table, to_tables
@@ -127,7 +128,8 @@ def resume(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the run")
     folder = place.without_partial(parser.parse_args(arguments).folder)
-    if not is_complete(folder):
+    # A damaged manifest under the final name says so itself.
+    if not (folder / MANIFEST).exists() or read_manifest(folder).status != "complete":
         with taken_up(folder) as left:
             if left.manifest.status != "complete":
                 run(left.config, folder, left)

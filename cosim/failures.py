@@ -28,6 +28,11 @@ KINDS: dict[type[Exception], int] = {
     RecursionError: FAILED,
 }
 ONE_LINE = tuple(KINDS)
+# Numbers of the system that speak of a path.
+OF_PATHS = {
+    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR),
+    *(errno.ELOOP, errno.ENAMETOOLONG, errno.EEXIST),
+}
 
 
 def said(error: BaseException) -> str:
@@ -37,7 +42,7 @@ def said(error: BaseException) -> str:
         if error.errno == errno.ENOENT and not _working_folder_exists():
             where, remedy = "the working folder: ", "; it was taken away, so change to another"
         else:
-            remedy = "; check the path and its permissions" if where else ""
+            remedy = "; check the path and its permissions" if error.errno in OF_PATHS else ""
         return one_line(f"{where}{error.strerror}{remedy}")
     if isinstance(error, MemoryError):
         return f"expected enough memory, got too little ({one_line(error) or 'none left'})"

@@ -119,11 +119,9 @@ def under_way(partial: Path) -> str:
     return f"expected no run under way in {partial}, got one; wait for it, or end it"
 
 
-def make_above(final: Path) -> list[Path]:
-    """Make the folders above a run's; return those that were missing, innermost first."""
-    missing = [parent for parent in final.parents if not parent.exists()]
-    final.parent.mkdir(parents=True, exist_ok=True)
-    return missing
+def missing_above(final: Path) -> list[Path]:
+    """Return the folders above a run's that are still to be made, innermost first."""
+    return [parent for parent in final.parents if not parent.exists()]
 
 
 def hidden_name(final: Path) -> Path:

@@ -7,12 +7,11 @@ import os
 import shutil
 from pathlib import Path
 
-import pandas as pd
-
 from cosim import figures, place, report, summary
 from cosim.files import file_hash, is_regular, one_line
 from cosim.layout import FIGURES, HALVES, LOG, MANIFEST, PARTITION, PARTS, REPORT, TABLES, names_in
 from cosim.manifest import read_manifest, write_manifest
+from cosim.tables import read_table
 from cosim.verify import refuse_changed
 
 log = logging.getLogger("cosim")
@@ -23,7 +22,7 @@ def draw(folder: Path) -> dict[str, str]:
     not_drawn: dict[str, str] = {}
     try:
         tables = {
-            name: pd.read_parquet(folder / file)
+            name: read_table(folder / file)
             for name, file in (*((t, f"{t}.parquet") for t in TABLES), ("partition", PARTITION))
         }
         (folder / FIGURES).mkdir(exist_ok=True)
@@ -86,8 +85,7 @@ def closing_words(folder: Path) -> str:
     """Say what a run came to, and where its report is."""
     try:
         tables = {
-            name: pd.read_parquet(folder / f"{name}.parquet")
-            for name in ("rounds", "devices", "flows")
+            name: read_table(folder / f"{name}.parquet") for name in ("rounds", "devices", "flows")
         }
         manifest = read_manifest(folder).model_dump()
         words = summary.render_summary(summary.summarise(**tables, manifest=manifest))

@@ -91,7 +91,8 @@ class RunFolder:
         place.check_place(self.final)
         new = self.final
         try:
-            self._above = place.make_above(self.final)
+            self._above = place.missing_above(self.final)
+            self.final.parent.mkdir(parents=True, exist_ok=True)
             new = place.hidden_name(self.final)
             new.mkdir()
             self._held = place.lock(new / LOG)

@@ -14,6 +14,7 @@ from cosim.figures import modalities_of
 from cosim.files import replace_whole
 from cosim.layout import REPORT
 from cosim.summary import percent, summarise, summary_lines
+from cosim.tables import read_table
 
 # In the order of the page: figures/<name>.png -> heading, and what to see in it.
 CAPTIONS = {
@@ -79,7 +80,7 @@ def write_report(folder: Path, not_drawn: Mapping[str, str] = MappingProxyType({
     Leaves out: links.parquet beyond its figure, other images, and comparison with other runs.
     """
     _check_complete(folder)
-    tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
+    tables = {name: read_table(folder / f"{name}.parquet") for name in _TABLES}
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     summary = summarise(**tables, manifest=manifest)
     environment = Environment(
