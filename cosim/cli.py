@@ -3,68 +3,79 @@
 from __future__ import annotations
 
 import argparse
-import json
-import logging
-import shutil
+import errno
 import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from tqdm import tqdm
 
-from cosim import arithmetic, check, deployment, figures, place, record, report, summary, validate
+from cosim import (
+    arithmetic,
+    check,
+    deployment,
+    failures,
+    place,
+    presentation,
+    record,
+    terminal,
+    validate,
+    verify,
+)
 from cosim.bridge import Feedback
 from cosim.config import RunConfig
 from cosim.config_sources import load, preset_names, to_toml
-from cosim.errors import ConfigError, OutputError
+from cosim.errors import OutputError
+from cosim.layout import MANIFEST
 from cosim.learning_setup import learning_setup
 from cosim.loop import RoundRecord, repeat_rounds, run_rounds
+from cosim.manifest import is_complete, read_manifest
 from cosim.record import RunFolder
+from cosim.run_log import log, logging_to
 from cosim.tables import check_repeated, network_tables, partition_table, to_tables
+from cosim.unfinished import Unfinished, taken_up
 from learning.data.dataset import load as load_data
-from learning.errors import LearningError
 from learning.learner import Learner
 from ns3_scenarios.analytic import AnalyticNetwork
-from ns3_scenarios.errors import NetworkFailedError, NetworkUnavailableError, ScenarioError
 from ns3_scenarios.ideal import IdealNetwork
 from ns3_scenarios.network import Network
 from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.session import check_installation
 from ns3_scenarios.worker import Ns3Network
 
-EXIT_BAD_INPUT = 2
-EXIT_NETWORK_FAILED = 3
-EXIT_INTERRUPTED = 130
-
-log = logging.getLogger("cosim")
+# Batch systems end a job with SIGTERM, terminals that close with SIGHUP: as Ctrl-C does, they leave
+# the finished rounds.
+ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    # Batch systems end a job with SIGTERM: as Ctrl-C, it keeps the finished rounds.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return _main(list(sys.argv[1:] if arguments is None else arguments))
-    except (ConfigError, OutputError, LearningError, ScenarioError, NetworkUnavailableError) as err:
-        print(f"error: {err}", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    except NetworkFailedError as err:
-        print(f"error: {err}", file=sys.stderr)
-        return EXIT_NETWORK_FAILED
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
+    """Run the command line; return the exit code. Any error is one line."""
+    for each in ENDINGS:
+        if signal.getsignal(each) != signal.SIG_IGN:  # as nohup wants it
+            signal.signal(each, signal.default_int_handler)
+    with terminal.forgiving() as output:
+        try:
+            return _main(list(sys.argv[1:] if arguments is None else arguments), output)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return failures.INTERRUPTED
+        except failures.ONE_LINE as error:
+            print(f"error: {failures.said(error)}", file=sys.stderr)
+            return failures.exit_code(error)
 
 
-def _main(arguments: list[str]) -> int:
+def _main(arguments: list[str], output: terminal.Forgiving) -> int:
     # First words that ask for something else than a new run; each gets the words behind it.
-    commands = {"check": check.main, "resume": resume, "validate": validate.main}
+    commands = {
+        "check": check.main,
+        "resume": resume,
+        "validate": validate.main,
+        "verify": verify.main,
+    }
     if arguments and arguments[0] in commands:
         return commands[arguments[0]](arguments[1:])
     options, flags = own_options().parse_known_args(arguments)
@@ -73,11 +84,14 @@ def _main(arguments: list[str]) -> int:
     config = load(flags, options.config, options.scenario, own_options())
     if options.print_config:
         print(to_toml(config), end="")
+        if output.lost and output.lost.errno != errno.EPIPE:  # who closes a pipe has read enough
+            raise OSError(output.lost.errno, output.lost.strerror, "the standard output")
         return 0
     folder = options.output or record.default_folder(config)
-    if options.output is None and place.is_complete(folder):
+    if options.output is None and is_complete(folder):
+        presentation.finish(folder)
         print(f"This run is finished already; delete {folder} to run it again.\n")
-        print(_closing_words(folder))
+        print(presentation.closing_words(folder))
         return 0
     run(config, folder)
     return 0
@@ -105,24 +119,29 @@ def own_options() -> argparse.ArgumentParser:
 def resume(arguments: Sequence[str]) -> int:
     """Go on with a run that was cut short; a finished one only says what it came to."""
     parser = argparse.ArgumentParser(
-        prog="run.py resume",
+        prog=f"{place.PROGRAM} resume",
         description="Go on with a run that failed, was interrupted or killed, from its last"
         " finished round. A fresh ns-3 first repeats the finished rounds, which must come out as"
         " recorded; the tables end up as if nothing had happened.",
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the run")
     folder = place.without_partial(parser.parse_args(arguments).folder)
-    if place.is_complete(folder):
-        print(f"This run is finished.\n\n{_closing_words(folder)}")
-    else:
-        run(load([], place.stored_config(folder), None), folder, take_up=True)
+    # A damaged manifest under the final name says so itself.
+    if not (folder / MANIFEST).exists() or read_manifest(folder).status != "complete":
+        with taken_up(folder) as left:
+            if left.manifest.status != "complete":
+                run(left.config, folder, left)
+                return 0
+            record.publish(left.path, folder)  # it was killed just before it got its name
+    presentation.finish(folder)
+    print(f"This run is finished.\n\n{presentation.closing_words(folder)}")
     return 0
 
 
-def run(config: RunConfig, destination: Path, take_up: bool = False) -> None:
+def run(config: RunConfig, destination: Path, left: Unfinished | None = None) -> None:
     """Run a configuration into a folder, with progress, summary, figures and report.
 
-    take_up: go on with what stands in the folder.
+    left: go on with what stands in the folder.
     """
     started = time.perf_counter()
     arithmetic.ensure(config.learning.arithmetic)
@@ -133,42 +152,70 @@ def run(config: RunConfig, destination: Path, take_up: bool = False) -> None:
     setup = learning_setup(config)
     data = load_data(setup.data)
     learner = Learner(setup, data)
-    folder = RunFolder(destination, config, data, take_up)
+    folder = RunFolder(destination, config, data, left)
+    try:
+        with logging_to(folder.log):
+            try:
+                for warning in (*deployment.warnings(config, scenario), *_other_processors(folder)):
+                    log.warning(warning)
+                folder.add_partition(partition_table(data, learner))
+                _all_rounds(config, scenario, learner, folder, started)
+                not_drawn = presentation.draw(folder.path)
+            except BaseException as error:
+                _ignore_signals()
+                log.info("%s: %s", *_how_it_ended(error))
+                raise
+        presentation.seal(folder.path, not_drawn)
+    except BaseException as error:
+        _ignore_signals()
+        _end(folder, error)
+        raise
+    finally:
+        folder.release()
+    print(presentation.closing_words(folder.path))
+
+
+def _ignore_signals() -> None:
+    """Let no second signal stop the saving of what is finished."""
+    for each in (signal.SIGINT, *ENDINGS):
+        signal.signal(each, signal.SIG_IGN)
+
+
+def _all_rounds(
+    config: RunConfig,
+    scenario: NetworkScenario,
+    learner: Learner,
+    folder: RunFolder,
+    started: float,
+) -> None:
+    """Run the rounds that the folder lacks, then publish it."""
     timings = folder.timings
     started -= timings["total_s"]  # as if earlier attempts had ended just before
     network: Network | None = None
-    with _logging_to(folder.log):
-        for warning in (*deployment.warnings(config, scenario), *_other_processors(folder)):
-            log.warning(warning)
-        try:
-            folder.add_partition(partition_table(data, learner))
-            network = open_network(config, scenario, folder)
-            waiting = time.perf_counter()
-            network.wait_ready()
-            timings["ns3_s"] += time.perf_counter() - waiting
-            feedback = None
-            if folder.num_rounds > 0:
-                feedback = _repeat(config, scenario, learner, network, folder)
-            rounds = run_rounds(config, scenario, learner, network, folder.num_rounds, feedback)
-            for each in _with_progress(rounds, config, folder.num_rounds):
-                timings["ns3_s"] += each.ns3_s
-                timings["learning_s"] += each.learning_s
-                timings["total_s"] = time.perf_counter() - started
-                folder.add(to_tables(each, scenario, learner), learner)
-            network.close()
-            _finish(folder, started)
-        except BaseException as error:
-            # A second signal must not stop the saving of what is finished.
-            for each_signal in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(each_signal, signal.SIG_IGN)
-            if network is not None:
-                network.kill()
+    try:
+        network = open_network(config, scenario, folder)
+        waiting = time.perf_counter()
+        network.wait_ready()
+        timings["ns3_s"] += time.perf_counter() - waiting
+        feedback = None
+        if folder.num_rounds > 0:
+            feedback = _repeat(config, scenario, learner, network, folder)
+        rounds = run_rounds(config, scenario, learner, network, folder.num_rounds, feedback)
+        for each in _with_progress(rounds, config, folder.num_rounds):
+            timings["ns3_s"] += each.ns3_s
+            timings["learning_s"] += each.learning_s
             timings["total_s"] = time.perf_counter() - started
-            _keep_finished_rounds(folder, error)
-            raise
-        finally:
-            folder.release()
-    print(_closing_words(folder.path))
+            folder.add(to_tables(each, scenario, learner), learner)
+        network.close()
+    except BaseException:
+        if network is not None:
+            network.kill()
+        raise
+    finally:
+        timings["total_s"] = time.perf_counter() - started
+    timings["rest_s"] = timings["total_s"] - timings["ns3_s"] - timings["learning_s"]
+    folder.complete()
+    folder.publish()
 
 
 def _other_processors(folder: RunFolder) -> list[str]:
@@ -213,7 +260,7 @@ def _repeat(
             bar.update()
             folder.timings["ns3_s"] += done.wall_s
             log.info("round %d repeated, ns-3 %.2f s", index + 1, done.wall_s)
-    learner.load(folder.learner_state())
+    learner.load(folder.learner_state)
     return done.after
 
 
@@ -246,60 +293,33 @@ def _with_progress(
             )
 
 
-@contextmanager
-def _logging_to(path: Path) -> Iterator[None]:
-    """Write the log into the run folder, and to the terminal where no bar is shown."""
-    handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
-    if not sys.stderr.isatty():
-        handlers.append(logging.StreamHandler())
-    log.setLevel(logging.INFO)
-    for handler in handlers:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-        log.addHandler(handler)
+def _end(folder: RunFolder, error: BaseException) -> None:
+    """Leave what was finished readable; a new run that never got going leaves nothing.
+
+    Never raises: the error that ended the run is the one to be shown.
+    """
+    status, reason = _how_it_ended(error)
     try:
-        yield
-    finally:
-        for handler in handlers:
-            log.removeHandler(handler)
-            handler.close()
+        if folder.completed:
+            print(f"{status}: all rounds are in {folder.path}; {_resume(folder)} draws them")
+        elif folder.num_rounds == 0 and not folder.resumed:
+            folder.discard()
+        else:
+            folder.end(status, reason)
+            kept = f"{folder.num_rounds} finished rounds are kept in {folder.path}; "
+            left = kept if folder.num_rounds else ""
+            print(f"{status}: {left}{_resume(folder)} goes on")
+    except (OSError, OutputError) as also:
+        print(
+            f"{status}, and {folder.path} could not be written: {failures.said(also)}",
+            file=sys.stderr,
+        )
 
 
-def _keep_finished_rounds(folder: RunFolder, error: BaseException) -> None:
-    """Leave what was finished readable; a new run that never got going leaves nothing."""
-    if folder.path == folder.final:  # complete, and has its name
-        return
-    if folder.num_rounds == 0 and not folder.resumed:
-        shutil.rmtree(folder.path)
-        return
+def _how_it_ended(error: BaseException) -> tuple[str, str]:
     status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-    reason = " ".join(str(error).split()) or type(error).__name__
-    log.info("%s: %s", status, reason)
-    try:
-        folder.finish(record.make_manifest(folder, status, reason))
-    except OutputError as also:
-        log.info("the manifest could not be written: %s", also)
-    print(
-        f"{status}: {folder.num_rounds} finished rounds are kept in {folder.path};"
-        f" `run.py resume {folder.final}` goes on"
-    )
+    return status, failures.said(error) or type(error).__name__
 
 
-def _finish(folder: RunFolder, started: float) -> None:
-    """Draw, report and publish a complete run."""
-    tables = folder.tables() | {"partition": folder.partition()}
-    figures.draw_all(tables, folder.path / "figures")
-    timings = folder.timings
-    timings["total_s"] = time.perf_counter() - started
-    timings["rest_s"] = timings["total_s"] - timings["ns3_s"] - timings["learning_s"]
-    folder.finish(record.make_manifest(folder, "complete"))
-    report.write_report(folder.path)
-    folder.publish()
-
-
-def _closing_words(folder: Path) -> str:
-    tables = {
-        name: pd.read_parquet(folder / f"{name}.parquet") for name in ("rounds", "devices", "flows")
-    }
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    words = summary.render_summary(summary.summarise(**tables, manifest=manifest))
-    return f"{words}\nReport     {folder / 'report.html'}"
+def _resume(folder: RunFolder) -> str:
+    return f"`{place.PROGRAM} resume {folder.final}`"

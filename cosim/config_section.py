@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 
 def quantity(default: Any, text: str, unit: str = "", low: Any = None, high: Any = None) -> Any:
@@ -20,8 +21,14 @@ def quantity(default: Any, text: str, unit: str = "", low: Any = None, high: Any
 
 
 def _whole_path(name: str) -> str:
-    # Stored as it can be found again from any folder; who reads it reports a missing one as given.
-    return str(Path(name).resolve()) if os.path.exists(name) else name
+    if not name.isprintable():
+        raise PydanticCustomError("path", "a path of printable characters")
+    if not os.path.exists(name):  # who reads it reports it as given
+        return name
+    if not (os.path.isfile(name) or os.path.isdir(name)):
+        raise PydanticCustomError("path", "a plain file or a folder, no pipe and no device")
+    # Stored as it can be found again from any folder.
+    return str(Path(name).resolve())
 
 
 StoredPath = Annotated[str, AfterValidator(_whole_path)]

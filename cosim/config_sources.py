@@ -26,6 +26,7 @@ from pydantic_settings import (
 from cosim.config import RunConfig
 from cosim.config_section import Section
 from cosim.errors import ConfigError
+from cosim.files import read_regular
 from ns3_scenarios.own_scenario import is_own
 
 if sys.version_info >= (3, 11):
@@ -33,6 +34,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+LARGEST_BYTES = 10_000_000
 PRESETS = Path(__file__).parent / "presets"
 
 
@@ -116,13 +118,13 @@ def load(
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file; raise ConfigError where it is missing or no TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_regular(path, LARGEST_BYTES).decode())
     except OSError as error:
         raise ConfigError(
             f"--config: expected a readable TOML file, got {path} ({error.strerror});"
             " check the path"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, a number of 5000 digits
         raise ConfigError(f"{path}: expected TOML, got an error: {error}; mend the file") from None
 
 

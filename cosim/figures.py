@@ -241,38 +241,62 @@ def modalities_of(table: pd.DataFrame, prefix: str = "iterations_") -> list[str]
     return [name.removeprefix(prefix) for name in map(str, table) if name.startswith(prefix)]
 
 
-def draw_all(tables: Mapping[str, pd.DataFrame], out_dir: Path) -> list[Path]:
-    """Write every figure of a run as PNG (200 dpi) and PDF; the same tables give the same bytes.
+def makers(tables: Mapping[str, pd.DataFrame]) -> dict[str, Callable[[], Figure]]:
+    """Return what makes each figure of a run, by its name, in the order of the report.
 
     Args:
         tables: "rounds", "devices", "links" and "partition" of a run with at least one round.
-        out_dir: made if missing; files of the same names are replaced.
-
-    Returns:
-        The paths written, PNG before PDF, in the order of the report.
 
     Raises:
-        KeyError: a table or a column is missing.
+        KeyError: a table is missing.
     """
     rounds, devices, links = tables["rounds"], tables["devices"], tables["links"]
-    single: dict[str, Callable[[Axes], Axes]] = {
-        "topology": lambda ax: draw_topology(devices, links, ax),
-        "accuracy_rounds": lambda ax: draw_accuracy(rounds, ax, "round"),
-        "accuracy_time": lambda ax: draw_accuracy(rounds, ax, "time_s"),
-        "accuracy_energy": lambda ax: draw_accuracy(rounds, ax, "energy_j"),
-        "remaining_energy": lambda ax: draw_remaining_energy(rounds, devices, ax),
-        "energy_by_state": lambda ax: draw_energy_by_state(devices, ax),
-    }
-    out_dir.mkdir(parents=True, exist_ok=True)
-    written: list[Path] = []
-    with matplotlib.style.context(STYLE):
-        for name, draw in single.items():
-            figure = Figure(figsize=(WIDTH_IN, 3.2 if name == "topology" else 2.4))
+    partition = tables["partition"]
+
+    def single(draw: Callable[[Axes], Axes], height_in: float = 2.4) -> Callable[[], Figure]:
+        def make() -> Figure:
+            figure = Figure(figsize=(WIDTH_IN, height_in))
             draw(figure.subplots())
-            written += _save(figure, out_dir / name)
-        written += _save(_iterations_figure(devices), out_dir / "iterations")
-        written += _save(_partition_figure(tables["partition"]), out_dir / "partition")
-    return written
+            return figure
+
+        return make
+
+    return {
+        "topology": single(lambda ax: draw_topology(devices, links, ax), 3.2),
+        "accuracy_rounds": single(lambda ax: draw_accuracy(rounds, ax, "round")),
+        "accuracy_time": single(lambda ax: draw_accuracy(rounds, ax, "time_s")),
+        "accuracy_energy": single(lambda ax: draw_accuracy(rounds, ax, "energy_j")),
+        "remaining_energy": single(lambda ax: draw_remaining_energy(rounds, devices, ax)),
+        "energy_by_state": single(lambda ax: draw_energy_by_state(devices, ax)),
+        "iterations": lambda: _iterations_figure(devices),
+        "partition": lambda: _partition_figure(partition),
+    }
+
+
+def write_figure(make: Callable[[], Figure], path: Path) -> list[Path]:
+    """Write a figure as PNG (200 dpi) and PDF, both or none; the same tables give the same bytes.
+
+    path: without its suffix, in a folder that exists.
+    """
+    with matplotlib.style.context(STYLE):
+        try:
+            return _save(make(), path)
+        except BaseException:
+            for suffix in (".png", ".pdf"):
+                path.with_suffix(suffix).unlink(missing_ok=True)
+            raise
+
+
+def draw_all(tables: Mapping[str, pd.DataFrame], out_dir: Path) -> list[Path]:
+    """Write every figure of a run; return the paths, PNG before PDF, in the order of the report.
+
+    Args:
+        tables: as `makers` takes them.
+        out_dir: made if missing; files of the same names are replaced.
+    """
+    out_dir.mkdir(parents=True, exist_ok=True)
+    each = makers(tables).items()
+    return [path for name, make in each for path in write_figure(make, out_dir / name)]
 
 
 def _iterations_figure(devices: pd.DataFrame) -> Figure:

@@ -14,12 +14,15 @@ from cosim import arithmetic
 from cosim.config import RunConfig
 from cosim.config_sources import to_toml
 from cosim.errors import OutputError
+from cosim.files import content_hash, file_hash
+from cosim.manifest import Manifest
 from cosim.seeds import NS3_RNG_SEED
 from learning.data.own_data import is_own_data
 from learning.data.samples import MultiModalData
 from ns3_scenarios.own_scenario import is_own
 
 PACKAGES = ("ns3", "cppyy", "torch", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "seglearn")
+SAME = ("config_sha256", "code_version", "versions", "own_files_sha256", "data_sha256")
 
 
 def origin_of(config: RunConfig, data: MultiModalData) -> dict[str, Any]:
@@ -31,11 +34,9 @@ def origin_of(config: RunConfig, data: MultiModalData) -> dict[str, Any]:
         "seed": config.seed,
         "RngSeed": NS3_RNG_SEED,
         "RngRun": config.seed,
-        "own_files_sha256": {str(file): file_hash(file) for file in own_files(config)},
         "data_sha256": data.sha256(),
-        "config_sha256": hashlib.sha256(to_toml(config).encode()).hexdigest(),
-        "code_version": code_version(),
-        "versions": {"python": platform.python_version(), **_versions()},
+        **config_origin(config),
+        **code_origin(),
         "host": {
             "system": platform.platform(),
             "processor": _processor(),
@@ -46,11 +47,27 @@ def origin_of(config: RunConfig, data: MultiModalData) -> dict[str, Any]:
     }
 
 
+def config_origin(config: RunConfig) -> dict[str, Any]:
+    """Return the hashes of the configuration and of the user's files that it names."""
+    return {
+        "config_sha256": content_hash(to_toml(config).encode()),
+        "own_files_sha256": {str(file): file_hash(file) for file in own_files(config)},
+    }
+
+
+def code_origin() -> dict[str, Any]:
+    """Return the versions of the code and of the packages."""
+    return {
+        "code_version": code_version(),
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+
+
 def run_id(config: RunConfig) -> str:
     """Return the id of a run: a hash of its resolved configuration and the code."""
     own = [file_hash(file) for file in own_files(config)]
     text = to_toml(config) + code_version() + "".join(own)
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
+    return content_hash(text.encode())[:10]
 
 
 def own_files(config: RunConfig) -> list[Path]:
@@ -64,16 +81,17 @@ def own_files(config: RunConfig) -> list[Path]:
         network.mobility_trace,
         network.loss_trace,
     )
-    own = [Path(name) for name in named if is_own(name) or is_own_data(name)]
-    return own + [Path(name) for name in tables if name is not None and Path(name).is_file()]
+    own = [name for name in named if is_own(name) or is_own_data(name)]
+    own += [name for name in tables if name is not None]
+    return [Path(name) for name in own if Path(name).is_file()]
 
 
-def check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Refuse to go on with other code, packages, files, data or fields."""
-    for name in ("config_sha256", "code_version", "versions", "own_files_sha256", "data_sha256"):
-        if before[name] == now[name]:
+def check_same(before: Manifest, now: dict[str, Any]) -> None:
+    """Refuse to go on with other code, packages, files, data or fields; now: some of these."""
+    for name in (each for each in SAME if each in now):
+        what, was, got = name, getattr(before, name), now[name]
+        if was == got:
             continue
-        what, was, got = name, before[name], now[name]
         if isinstance(was, dict):
             odd = next(key for key in (*was, *got) if was.get(key) != got.get(key))
             what, was, got = f"{name} of {odd}", was.get(odd), got.get(odd)
@@ -112,8 +130,3 @@ def _versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "absent"
     return found
-
-
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,57 +1,69 @@
-"""Where the folder of a run can be: under its name once complete, as DIR.partial till then."""
+"""Where the folder of a run can be: under its name once complete, as DIR.partial till then.
+
+A folder is made whole under a hidden name beside it, then renamed: nobody ever finds half of one.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
-import json
 import os
+import re
 import shutil
+import socket
 from pathlib import Path
-from typing import Any
 
 from cosim.errors import OutputError
+from cosim.layout import LOG, MANIFEST
+from cosim.manifest import is_complete
 
 PARTIAL = ".partial"
 # Tables, figures and report of a default run take about 3 MB.
 LEAST_FREE_BYTES = 50_000_000
+HIDDEN = ".cosim-new-"
+ROOT = Path(__file__).resolve().parents[1]
+CHECKOUT = (ROOT / "pyproject.toml").is_file()
+# How a user calls this program.
+PROGRAM = "run.py" if CHECKOUT else "cosim"
 
 
-def is_complete(folder: Path) -> bool:
-    """Tell whether a folder holds a finished run."""
-    try:
-        manifest = read_manifest(folder)
-        return isinstance(manifest, dict) and manifest.get("status") == "complete"
-    except (OSError, ValueError):
-        return False
+def results() -> Path:
+    """Return where runs go that name no output: into the checkout, or else the working folder."""
+    return (ROOT if CHECKOUT else Path.cwd()) / "results" / "runs"
+
+
+def whole_path(folder: Path) -> Path:
+    """Return a path without links, as far as it exists; in a loop of links it stays as it is."""
+    return Path(os.path.realpath(folder))
+
+
+def partial_of(final: Path) -> Path:
+    """Return where a run is while it is under way."""
+    return final.parent / (final.name + PARTIAL)
 
 
 def without_partial(folder: Path) -> Path:
     """Return the final name of a run's folder, which may be given by that of its unfinished one."""
-    whole = folder.resolve()
+    whole = whole_path(folder)
     return whole.parent / whole.name.removesuffix(PARTIAL)
 
 
-def stored_config(folder: Path) -> Path:
-    """Return where the configuration of an unfinished run stands; OutputError if nowhere."""
-    path = folder.parent / (folder.name + PARTIAL) / "config.toml"
-    if not path.is_file():
-        raise OutputError(
-            f"resume: expected an unfinished run, got no {path};"
-            " name its folder, with or without .partial"
-        )
-    return path
-
-
-def check_place(final: Path, partial: Path) -> None:
+def check_place(final: Path) -> None:
     """Raise OutputError unless a new run can be put there."""
     if final.name.endswith(PARTIAL):
         raise OutputError(
             f"--output: expected a name that does not end in {PARTIAL}, as those of unfinished"
             f" runs do, got {final}; choose another"
         )
-    if partial.exists():
-        _refuse_partial(final, partial)
-    check_final(final)
+    try:
+        _check_partial(final)
+        check_final(final)
+        _check_above(final)
+    except OSError as error:
+        raise cannot_write(final, error) from None
+
+
+def _check_above(final: Path) -> None:
     above = next(parent for parent in final.parents if parent.exists())
     if not above.is_dir():
         raise OutputError(
@@ -71,24 +83,31 @@ def check_place(final: Path, partial: Path) -> None:
         )
 
 
-def _refuse_partial(final: Path, partial: Path) -> None:
-    if not (partial / "manifest.json").exists():
+def _check_partial(final: Path) -> None:
+    partial = partial_of(final)
+    if not os.path.lexists(partial) or (partial.is_dir() and not any(partial.iterdir())):
+        return
+    if not (partial / MANIFEST).exists():
         raise OutputError(
-            f"--output: expected a new folder, got {partial}, in which no run has begun;"
-            " look at it, then delete it, or choose another with --output DIR"
+            f"--output: expected a new folder, got {partial}, which holds other files than those of"
+            " a run; move it away, or choose another with --output DIR"
         )
-    if _is_held(partial / "log.txt"):
+    if is_held(partial):
         raise OutputError(f"--output: {under_way(partial)}")
     raise OutputError(
         f"--output: expected a new folder, got an unfinished run in {partial}; go on with"
-        f" `run.py resume {final}`, delete it, or choose another with --output DIR"
+        f" `{PROGRAM} resume {final}`, delete it, or choose another with --output DIR"
     )
 
 
 def check_final(final: Path) -> None:
     """Raise OutputError unless the final name is free, or an empty folder."""
-    if final.exists() and (not final.is_dir() or any(final.iterdir())):
-        what = "a finished run" if is_complete(final) else "other files"
+    if os.path.lexists(final) and (not final.is_dir() or any(final.iterdir())):
+        what = "other files"
+        if is_complete(final):
+            what = "a finished run"
+        elif (final / MANIFEST).exists():
+            what = f"a run that is not whole (`{PROGRAM} verify {final}` says what is wrong)"
         raise OutputError(
             f"--output: expected a new or empty folder, got {final}, which holds {what};"
             " choose another with --output DIR"
@@ -100,12 +119,46 @@ def under_way(partial: Path) -> str:
     return f"expected no run under way in {partial}, got one; wait for it, or end it"
 
 
+def missing_above(final: Path) -> list[Path]:
+    """Return the folders above a run's that are still to be made, innermost first."""
+    return [parent for parent in final.parents if not parent.exists()]
+
+
+def hidden_name(final: Path) -> Path:
+    """Return the name beside a folder under which this process makes or deletes it.
+
+    Removes what processes that are dead have left there.
+    """
+    host = re.sub(r"\W", "_", socket.gethostname())[:60]
+    for path in final.parent.glob(f"{HIDDEN}{host}-*"):
+        pid = path.name.rpartition("-")[2]
+        dead = pid.isdecimal() and (int(pid) == os.getpid() or not Path(f"/proc/{pid}").exists())
+        if dead and not is_held(path):
+            shutil.rmtree(path, ignore_errors=True)
+    return final.with_name(f"{HIDDEN}{host}-{os.getpid()}")
+
+
+def claim(new: Path, final: Path) -> None:
+    """Give a folder, made whole, the name of a run under way; the first of two gets it."""
+    try:
+        new.rename(partial_of(final))  # fails where there is one that is not empty
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            _check_partial(final)
+        raise
+    try:
+        check_final(final)  # another may have begun and ended meanwhile
+    except OutputError:
+        partial_of(final).rename(new)
+        raise
+
+
 def lock(path: Path) -> int | None:
     """Hold a file until it is closed or this process ends; None if another holds it.
 
     Where a file system has no locks, that one folder has one run is up to the user.
     """
-    held = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -116,35 +169,35 @@ def lock(path: Path) -> int | None:
     return held
 
 
-def _is_held(path: Path) -> bool:
+def is_held(folder: Path) -> bool:
+    """Tell whether a run is under way in a folder."""
     try:
-        held = lock(path)
-    except OSError:  # one may not even look
+        held = os.open(folder / LOG, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:  # there is none, or one may not even look
         return False
-    if held is not None:
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    finally:
         os.close(held)
-    return held is None
+    return False
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read what is known of a run; OSError or ValueError where there is nothing to be read."""
-    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    return manifest
-
-
-def replace_whole(path: Path, content: bytes) -> None:
-    """Put a whole file in the place of another: at no time is there half of it."""
-    new = path.with_suffix(".new")
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
+REMEDIES = {
+    errno.ENOSPC: "free space or choose another with --output DIR",
+    errno.EDQUOT: "free space or choose another with --output DIR",
+    errno.ENAMETOOLONG: "choose a shorter one with --output DIR",
+    errno.ENOENT: "it was taken away meanwhile",
+}
 
 
 def cannot_write(folder: Path, error: OSError) -> OutputError:
     """Say why a folder cannot be written."""
+    remedy = REMEDIES.get(error.errno or 0, "choose another with --output DIR")
+    why = error.strerror or error
     return OutputError(
-        f"--output: expected a folder that can be written, got {folder} ({error.strerror});"
-        " free space or choose another with --output DIR"
+        f"--output: expected a folder that can be written, got {folder} ({why}); {remedy}"
     )

@@ -1,75 +1,86 @@
-"""The one place that knows file names: a run's folder, its tables and its manifest.
+"""A run's folder: its tables, checkpoint and manifest.
 
-A run under way lives in DIR.partial, one small Parquet file a round and table, so that each
-finished round can be read, and the run taken up again, after a crash or a kill. At the end the
-tables are joined, and the folder gets its name: a folder with its final name is complete.
+A run under way lives in DIR.partial, one small Parquet file a round and table in rounds.parts, so
+that each finished round can be read, and the run taken up again, after a crash or a kill. At the
+end the tables are joined, and the folder gets its name: a folder with its final name is complete.
 """
 
 from __future__ import annotations
 
 import io
 import itertools
-import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import pandas as pd
 import torch
 
+from cosim import checkpoint, manifest, place
+from cosim.checkpoint import Checkpoint
 from cosim.config import RunConfig
 from cosim.config_sources import to_toml
 from cosim.errors import OutputError
-from cosim.origin import check_same, file_hash, origin_of, own_files, run_id
-from cosim.place import (
-    PARTIAL,
-    cannot_write,
-    check_final,
-    check_place,
-    lock,
-    read_manifest,
-    replace_whole,
-    under_way,
+from cosim.files import content_hash, file_hash, is_regular, replace_whole
+from cosim.layout import (
+    CHECKPOINT,
+    CONFIG,
+    LOG,
+    MANIFEST,
+    NS3_LOG,
+    OUTPUTS,
+    PARTITION,
+    PARTS,
+    TABLES,
+    names_in,
+    part_names,
 )
+from cosim.manifest import Manifest
+from cosim.origin import check_same, origin_of, own_files, run_id
+from cosim.unfinished import Unfinished
 from learning.data.samples import MultiModalData
 from learning.learner import Learner
 
-TABLES = ("rounds", "devices", "links", "flows")
-# What a run writes beside the copies of the user's files.
-OUTPUTS = (*(f"{name}.parquet" for name in (*TABLES, "partition")), "manifest.json", "ns3.log")
 LARGEST_COPY_BYTES = 5_000_000
-RESULTS = Path(__file__).resolve().parents[1] / "results" / "runs"
 
 
 def default_folder(config: RunConfig) -> Path:
     """Return where a run goes that names no output."""
-    return RESULTS / f"{Path(config.scenario).stem}-{run_id(config)}"
+    return place.results() / f"{Path(config.scenario).stem}-{run_id(config)}"
 
 
 class RunFolder:
     """Owns the files of a run; made before the run starts, so that a bad folder stops it first."""
 
     def __init__(
-        self, folder: Path, config: RunConfig, data: MultiModalData, take_up: bool = False
+        self,
+        folder: Path,
+        config: RunConfig,
+        data: MultiModalData,
+        left: Unfinished | None = None,
     ) -> None:
-        """Check the place and make DIR.partial, or take up the unfinished run that it holds.
+        """Check the place and make DIR.partial whole, or go on with what was left in it.
 
         Raises OutputError where that does not work.
         """
-        self.final = folder.resolve()
-        self.path = self.final.with_name(self.final.name + PARTIAL)
-        self._num_rounds = 0
-        self._hashes: dict[str, str] = {}
-        self._held: int | None = None
+        self.final = place.whole_path(folder)
+        self.path = place.partial_of(self.final)
+        self.num_rounds = 0
+        self.completed = False
         self.timings = {"ns3_s": 0.0, "learning_s": 0.0, "total_s": 0.0}
         self.resumed: list[dict[str, Any]] = []
+        self.learner_state: dict[str, torch.Tensor] = {}  # after the last round of a run cut short
+        self._files: dict[str, str] = {}
+        self._parts: dict[str, str] = {}
+        self._above: list[Path] = []
+        self._held: int | None = None
         # Of the code and files that run, whatever happens to them meanwhile.
         self.origin = origin_of(config, data)
         try:
-            if take_up:
-                self._take_up()
+            if left:
+                self._go_on(left)
             else:
                 self._make(config)
         except BaseException:
@@ -77,90 +88,62 @@ class RunFolder:
             raise
 
     def _make(self, config: RunConfig) -> None:
-        check_place(self.final, self.path)
+        place.check_place(self.final)
+        new = self.final
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.mkdir()  # fails if another run has just begun here
-        except OSError as error:
-            raise cannot_write(self.final, error) from None
-        try:
-            self._held = lock(self.log)
-            self._parts.mkdir()
-            (self.path / "checkpoint").mkdir()
-            (self.path / "config.toml").write_text(to_toml(config), encoding="utf-8")
-            for own in own_files(config):
-                if own.stat().st_size > LARGEST_COPY_BYTES:  # the manifest has its hash
-                    continue
-                shutil.copy(own, _free_name(self.path, own.name))
-            self.write_manifest(make_manifest(self, "running"))
-        except OSError as error:
-            shutil.rmtree(self.path, ignore_errors=True)
-            raise cannot_write(self.final, error) from None
+            self._above = place.missing_above(self.final)
+            self.final.parent.mkdir(parents=True, exist_ok=True)
+            new = place.hidden_name(self.final)
+            new.mkdir()
+            self._held = place.lock(new / LOG)
+            (new / PARTS).mkdir()
+            (new / CHECKPOINT).parent.mkdir()
+            for name, content in _given(config).items():
+                (new / name).write_bytes(content)
+                self._files[name] = content_hash(content)
+            manifest.write_manifest(new, self.manifest("running"))
+            place.claim(new, self.final)
+        except BaseException as error:
+            if new != self.final:
+                shutil.rmtree(new, ignore_errors=True)
+            self._remove_above()
+            if isinstance(error, OSError):
+                raise place.cannot_write(self.final, error) from None
+            raise
 
-    def _take_up(self) -> None:
-        """Read all that is needed before anything is changed."""
-        check_final(self.final)
-        try:
-            self._held = lock(self.log)
-        except OSError as error:
-            raise cannot_write(self.path, error) from None
-        if self._held is None:
-            raise OutputError(f"resume: {under_way(self.path)}")
-        try:
-            before = read_manifest(self.path)
-            check_same(before, self.origin)
-            stored = self._checkpoint()
-            self._num_rounds = stored["rounds"]
-            self.tables()
-            said, was, resumed = before["timings"], before["host"], before["resumed"]
-        # What torch and pyarrow say of a torn file is one of these.
-        except (
-            *(OSError, ValueError, TypeError, RuntimeError, EOFError, KeyError),
-            UnpicklingError,
-        ) as error:
-            words = " ".join(str(error).split())[:200] or type(error).__name__
-            raise OutputError(
-                f"resume: expected the whole files of a run in {self.path}, got: {words};"
-                " put back what was damaged, or start anew with --output DIR"
-            ) from None
-        unfinished = self._unfinished_round(before["rounds"])
+    def _go_on(self, left: Unfinished) -> None:
+        self._held = left.hand_over()
+        before = left.manifest
+        check_same(before, self.origin)
+        self.num_rounds, self._parts = left.checkpoint.rounds, dict(left.checkpoint.files)
+        self._files, self.learner_state = dict(before.files_sha256), left.checkpoint.learner
         # An attempt that failed wrote its times there; one that was killed, into the checkpoint.
-        self.timings = max(said, stored["timings"], key=lambda timings: timings["total_s"])
-        here, self.origin["host"] = self.origin["host"], was
-        self.resumed = [*resumed, {"after_rounds": self._num_rounds, "host": here}]
+        times = (before.timings, left.checkpoint.timings)
+        self.timings = dict(max(times, key=lambda timings: timings["total_s"]))
+        here, self.origin["host"] = self.origin["host"], before.host.model_dump()
+        said = [step.model_dump() for step in before.resumed]
+        self.resumed = [*said, {"after_rounds": self.num_rounds, "host": here}]
         try:
-            for path in (*unfinished, self.ns3_log):  # the network says all of it again
+            # A round that did not end, and what the network says all of again.
+            for path in (*left.torn, self.ns3_log):
                 path.unlink(missing_ok=True)
-            self.write_manifest(make_manifest(self, "running"))
+            manifest.write_manifest(self.path, self.manifest("running"))
         except OSError as error:
-            raise cannot_write(self.path, error) from None
+            raise place.cannot_write(self.path, error) from None
 
-    def _unfinished_round(self, least: int) -> list[Path]:
-        """Find what was written of a round that did not end; refuse the lack of a finished one."""
-        torn = [self._part(name, self._num_rounds) for name in TABLES]
-        later = [
-            path.name
-            for path in self._parts.glob(f"*-{6 * '[0-9]'}.parquet")
-            if int(path.stem[-6:]) >= self._num_rounds and path not in torn
-        ]
-        if later or least > self._num_rounds:
-            raise OutputError(
-                f"resume: expected {max(least, self._num_rounds)} finished rounds in"
-                f" {self._state}, got {self._num_rounds}, and tables of more; put back the"
-                " checkpoint that belongs to them, or start anew with --output DIR"
-            )
-        return torn
-
-    def _checkpoint(self) -> dict[str, Any]:
-        if not self._state.exists():
-            return {"rounds": 0, "timings": self.timings, "learner": {}}
-        stored: dict[str, Any] = torch.load(self._state, weights_only=True)
-        return stored
-
-    def learner_state(self) -> dict[str, torch.Tensor]:
-        """Read the learner's state after the last finished round."""
-        state: dict[str, torch.Tensor] = self._checkpoint()["learner"]
-        return state
+    def manifest(self, status: str, reason: str = "") -> Manifest:
+        """Say what made the run, and how it ended; wall times are of all attempts."""
+        return Manifest.model_validate(
+            {
+                **self.origin,
+                "status": status,
+                "reason": reason,
+                "rounds": self.num_rounds,
+                "resumed": self.resumed,
+                "timings": manifest.rounded(self.timings),
+                "files_sha256": self._files,
+            }
+        )
 
     def release(self) -> None:
         """Let others take the folder; safe to call more than once."""
@@ -169,134 +152,129 @@ class RunFolder:
             self._held = None
 
     @property
-    def _manifest(self) -> Path:
-        return self.path / "manifest.json"
-
-    @property
-    def _state(self) -> Path:
-        return self.path / "checkpoint" / "learner.pt"
-
-    @property
-    def _parts(self) -> Path:
-        return self.path / "rounds.parts"
-
-    @property
-    def _partition(self) -> Path:
-        return self.path / "partition.parquet"
-
-    @property
     def ns3_log(self) -> Path:
         """Where the ns-3 child prints."""
-        return self.path / "ns3.log"
+        return self.path / NS3_LOG
 
     @property
     def log(self) -> Path:
         """The run's own log."""
-        return self.path / "log.txt"
+        return self.path / LOG
 
     def add(self, tables: dict[str, pd.DataFrame], learner: Learner) -> None:
         """Store a finished round and the learner's state behind it."""
         try:
-            for name, table in tables.items():
-                _write(table, self._part(name, self._num_rounds))
-            state = {
-                "rounds": self._num_rounds + 1,
-                "timings": self.timings,
-                "learner": learner.state(),
+            parts = {
+                name: _write(tables[table], self.path / name)
+                for table, name in part_names(self.num_rounds).items()
             }
-            buffer = io.BytesIO()  # torch makes of a full disk what is no OSError
-            torch.save(state, buffer)
-            replace_whole(self._state, buffer.getvalue())  # from here on the round is finished
+            # From here on the round is finished.
+            checkpoint.write_checkpoint(
+                self.path,
+                Checkpoint(
+                    rounds=self.num_rounds + 1,
+                    timings=self.timings,
+                    files=self._parts | parts,
+                    learner=learner.state(),
+                ),
+            )
         except OSError as error:
+            kept = f"its {self.num_rounds} finished rounds are kept; free space and resume"
             raise OutputError(
-                f"--output: could not write round {self._num_rounds} to {self.path}"
-                f" ({error.strerror}); finished rounds are kept there; free space and resume"
+                f"--output: could not write round {self.num_rounds + 1} to {self.path}"
+                f" ({error.strerror}); {kept if self.num_rounds else 'no round was finished'}"
             ) from None
-        self._num_rounds += 1
+        self._parts |= parts
+        self.num_rounds += 1
 
     def add_partition(self, table: pd.DataFrame) -> None:
         """Store who holds which data, before the first round."""
         try:
-            _write(table, self._partition)
+            self._parts[PARTITION] = _write(table, self.path / PARTITION)
         except OSError as error:
-            raise cannot_write(self.path, error) from None
-        self._hashes["partition"] = file_hash(self._partition)
-
-    def partition(self) -> pd.DataFrame:
-        """Return who holds which data."""
-        return pd.read_parquet(self._partition)
-
-    @property
-    def num_rounds(self) -> int:
-        """Rounds stored so far."""
-        return self._num_rounds
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Join the rounds stored so far, one table a name; none before the first."""
-        if self._num_rounds == 0:
-            return {}
-        rounds = [self.round(index) for index in range(self._num_rounds)]
-        return {
-            name: pd.concat([tables[name] for tables in rounds], ignore_index=True)
-            for name in TABLES
-        }
+            raise place.cannot_write(self.path, error) from None
 
     def round(self, round_index: int) -> dict[str, pd.DataFrame]:
         """Return the tables of one finished round."""
-        return {name: pd.read_parquet(self._part(name, round_index)) for name in TABLES}
+        return {table: self._read(name) for table, name in part_names(round_index).items()}
 
-    def _part(self, table: str, round_index: int) -> Path:
-        return self._parts / f"{table}-{round_index:06d}.parquet"
+    def _read(self, name: str) -> pd.DataFrame:
+        content = (self.path / name).read_bytes()
+        if content_hash(content) != self._parts[name]:
+            raise OutputError(
+                f"--output: expected {self.path / name} as it was written, got a changed one"
+            )
+        return pd.read_parquet(io.BytesIO(content))
 
-    def finish(self, manifest: dict[str, Any]) -> None:
-        """Join the tables, then write the manifest."""
+    def complete(self) -> dict[str, pd.DataFrame]:
+        """Join the tables, and say in the manifest that they are whole; return them."""
+        rounds = [self.round(index) for index in range(self.num_rounds)]
+        tables = {
+            name: pd.concat([each[name] for each in rounds], ignore_index=True) for name in TABLES
+        }
         try:
-            for name, table in self.tables().items():
-                path = self.path / f"{name}.parquet"
-                _write(table, path)
-                self._hashes[name] = file_hash(path)
-            self.write_manifest(manifest)
+            for name, table in tables.items():
+                _write(table, self.path / f"{name}.parquet")
+            self._files = {
+                name: file_hash(self.path / name)
+                for name in names_in(self.path)
+                if is_regular(self.path / name)
+                and name not in (MANIFEST, LOG)
+                and not name.startswith(f"{PARTS}/")
+            }
+            manifest.write_manifest(self.path, self.manifest("complete"))
         except OSError as error:
-            raise cannot_write(self.path, error) from None
-
-    def write_manifest(self, manifest: dict[str, Any]) -> None:
-        """Write the manifest with the hashes of the tables, in the place of an earlier one."""
-        text = json.dumps(manifest | {"table_sha256": self._hashes}, indent=2, allow_nan=False)
-        replace_whole(self._manifest, (text + "\n").encode())
+            raise place.cannot_write(self.path, error) from None
+        self.completed = True
+        return tables | {"partition": self._read(PARTITION)}
 
     def publish(self) -> None:
         """Give the finished folder its final name."""
-        try:
-            if self.final.exists():  # an empty folder that the user made
-                self.final.rmdir()
-            self.path.rename(self.final)
-        except OSError as error:
-            raise cannot_write(self.final, error) from None
+        publish(self.path, self.final)
         self.path = self.final
-        # The run is complete by now, whatever becomes of what is left over.
-        shutil.rmtree(self._parts, ignore_errors=True)
+
+    def end(self, status: str, reason: str) -> None:
+        """Say in the manifest how an unfinished run ended."""
+        manifest.write_manifest(self.path, self.manifest(status, reason))
+
+    def discard(self) -> None:
+        """Take away a run that never got going, and the folders made for it."""
+        hidden = place.hidden_name(self.final)
+        self.path.rename(hidden)  # nobody finds half of it
+        shutil.rmtree(hidden, ignore_errors=True)
+        self._remove_above()
+
+    def _remove_above(self) -> None:
+        for folder in self._above:
+            with suppress(OSError):  # another run's
+                folder.rmdir()
 
 
-def _write(table: pd.DataFrame, path: Path) -> None:
+def publish(partial: Path, final: Path) -> None:
+    """Give a complete folder its final name."""
+    try:
+        if final.exists():  # an empty folder that the user made
+            final.rmdir()
+        partial.rename(final)
+    except OSError as error:
+        raise place.cannot_write(final, error) from None
+
+
+def _write(table: pd.DataFrame, path: Path) -> str:
+    """Write a table whole; return its hash."""
     buffer = io.BytesIO()
     table.to_parquet(buffer, engine="pyarrow", compression="zstd", index=False)
-    replace_whole(path, buffer.getvalue())
+    content = buffer.getvalue()
+    replace_whole(path, content)
+    return content_hash(content)
 
 
-def _free_name(folder: Path, name: str) -> Path:
-    """Return folder/name, or folder/2-name and so on where files of one name meet."""
-    names = itertools.chain([name], (f"{i}-{name}" for i in itertools.count(2)))
-    free = (folder / name for name in names if name not in OUTPUTS)
-    return next(path for path in free if not path.exists())
-
-
-def make_manifest(folder: RunFolder, status: str, reason: str = "") -> dict[str, Any]:
-    """Say what made a run, and how it ended; wall times are of all attempts."""
-    return {
-        "status": status,
-        "reason": reason,
-        "rounds": folder.num_rounds,
-        "resumed": folder.resumed,
-        **folder.origin,
-        "timings": {name: round(value, 3) for name, value in folder.timings.items()},
-    }
+def _given(config: RunConfig) -> dict[str, bytes]:
+    """Return what a folder begins with: the configuration and copies of the user's files."""
+    files = {CONFIG: to_toml(config).encode()}
+    for own in own_files(config):
+        if own.stat().st_size > LARGEST_COPY_BYTES:  # the manifest has its hash
+            continue
+        names = itertools.chain([own.name], (f"{i}-{own.name}" for i in itertools.count(2)))
+        files[next(n for n in names if n not in files and n not in OUTPUTS)] = own.read_bytes()
+    return files

@@ -4,13 +4,17 @@ import base64
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cosim.figures import modalities_of
+from cosim.files import replace_whole
+from cosim.layout import REPORT
 from cosim.summary import percent, summarise, summary_lines
+from cosim.tables import read_table
 
 # In the order of the page: figures/<name>.png -> heading, and what to see in it.
 CAPTIONS = {
@@ -58,12 +62,13 @@ CAPTIONS = {
 }
 
 
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, not_drawn: Mapping[str, str] = MappingProxyType({})) -> Path:
     """Write report.html of a finished run into its folder.
 
     Args:
         folder: a run folder with config.toml, manifest.json, rounds.parquet, devices.parquet and
             flows.parquet; each of CAPTIONS that has a figures/<name>.png is shown.
+        not_drawn: name of a figure -> why there is none.
 
     Returns:
         The path of the page. The same folder gives the same bytes.
@@ -75,7 +80,7 @@ def write_report(folder: Path) -> Path:
     Leaves out: links.parquet beyond its figure, other images, and comparison with other runs.
     """
     _check_complete(folder)
-    tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
+    tables = {name: read_table(folder / f"{name}.parquet") for name in _TABLES}
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     summary = summarise(**tables, manifest=manifest)
     environment = Environment(
@@ -91,12 +96,13 @@ def write_report(folder: Path) -> Path:
         headline=_headline(summary),
         summary=summary_lines(summary),
         figures=_figures(folder / "figures"),
+        not_drawn=not_drawn,
         devices=_device_rows(tables["devices"]),
         config=(folder / "config.toml").read_text(encoding="utf-8"),
         provenance=_flat(manifest),
     )
-    path = folder / "report.html"
-    path.write_text(page, encoding="utf-8")
+    path = folder / REPORT
+    replace_whole(path, page.encode(errors="backslashreplace"))
     return path
 
 

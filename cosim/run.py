@@ -24,10 +24,7 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
-    from cosim.arithmetic import prepare
-
-    prepare()
-    from cosim.cli import main as run
+    from cosim.__main__ import main as run
 
     return run()
 

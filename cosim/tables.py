@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,11 @@ from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.reports import OUTCOMES, RoundReport, num_chunks
 from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a Parquet file, whatever bytes its name has."""
+    return pd.read_parquet(io.BytesIO(path.read_bytes()))
 
 
 def partition_table(data: MultiModalData, learner: Learner) -> pd.DataFrame:

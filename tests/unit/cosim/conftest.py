@@ -18,9 +18,8 @@ def runs() -> dict[str, Run]:
 @pytest.fixture
 def only_the_run(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Leave out pictures and report; put back the signal handlers that a run takes."""
-    monkeypatch.setattr(cli.figures, "draw_all", lambda tables, folder: None)
-    monkeypatch.setattr(cli.report, "write_report", lambda folder: None)
-    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.setattr(cli.presentation, "draw", lambda folder: {})
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, *cli.ENDINGS)}
     yield
     for each, handler in before.items():
         signal.signal(each, handler)

@@ -1,6 +1,7 @@
 """Runs that are cut short by a network that dies, and what is left of them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +9,10 @@ import pytest
 import torch
 
 from cosim import cli
-from cosim.record import TABLES
+from cosim.checkpoint import read_checkpoint, write_checkpoint
+from cosim.files import file_hash
+from cosim.layout import TABLES
+from cosim.manifest import read_manifest, write_manifest
 from ns3_scenarios.errors import NetworkFailedError
 from ns3_scenarios.network import Network
 from ns3_scenarios.reports import RoundReport
@@ -80,3 +84,16 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 def contents(folder: Path) -> dict[Path, bytes]:
     files = (path for path in folder.rglob("*") if path.is_file() and path.name != "log.txt")
     return {path: path.read_bytes() for path in files}
+
+
+def change_manifest(folder: Path, **changes: object) -> None:
+    """Write other fields into a manifest, with the hash that belongs to them."""
+    write_manifest(folder, read_manifest(folder).model_copy(update=changes))
+
+
+def change_checkpoint(folder: Path, **changes: object) -> None:
+    """Write another checkpoint, with the hashes of the files as they are and its own."""
+    stored = read_checkpoint(folder)
+    assert stored is not None
+    files = {name: file_hash(folder / name) for name in stored.files}
+    write_checkpoint(folder, replace(stored, files=files, **changes))

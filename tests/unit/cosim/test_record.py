@@ -20,9 +20,11 @@ from cosim.config import RunConfig
 from cosim.config_sources import load
 from cosim.deployment import make_scenario
 from cosim.errors import OutputError
+from cosim.layout import TABLES
 from cosim.loop import RoundRecord, run_rounds
-from cosim.place import is_complete
-from cosim.record import TABLES, RunFolder, make_manifest
+from cosim.manifest import is_complete
+from cosim.presentation import seal
+from cosim.record import RunFolder
 from cosim.tables import partition_table, to_tables
 from learning.data.dataset import load as load_data
 from learning.data.samples import TRAIN, MultiModalData
@@ -63,12 +65,9 @@ def run() -> Run:
 
 
 def fill(folder: RunFolder, run: Run, rounds: int = 2) -> None:
+    folder.add_partition(partition_table(run.data, run.learner))
     for tables in run.tables[:rounds]:
         folder.add(tables, run.learner)
-
-
-def finish(folder: RunFolder, run: Run, status: str = "complete") -> None:
-    folder.finish(make_manifest(folder, status))
 
 
 def contents(folder: Path) -> set[str]:
@@ -109,17 +108,19 @@ def test_each_finished_round_can_be_read_before_the_run_ends(tmp_path: Path, run
 def test_a_finished_run_gets_its_name_and_leaves_nothing_partial(tmp_path: Path, run: Run) -> None:
     folder = RunFolder(tmp_path / "run", run.config, run.data)
     fill(folder, run)
-    finish(folder, run)
+    folder.complete()
     assert not (tmp_path / "run").exists()
     folder.publish()
     assert os.listdir(tmp_path) == ["run"]
     assert folder.path == tmp_path / "run"
+    seal(folder.path, {})
     tables = {f"{name}.parquet" for name in TABLES}
     assert contents(tmp_path / "run") == {
         "config.toml",
         "log.txt",
         "manifest.json",
         "checkpoint/learner.pt",
+        "partition.parquet",
         *tables,
     }
     assert is_complete(tmp_path / "run")
@@ -129,7 +130,7 @@ def test_an_empty_folder_that_the_user_made_is_taken(tmp_path: Path, run: Run) -
     (tmp_path / "run").mkdir()
     folder = RunFolder(tmp_path / "run", run.config, run.data)
     fill(folder, run, 1)
-    finish(folder, run)
+    folder.complete()
     folder.publish()
     assert (tmp_path / "run" / "manifest.json").exists()
 
@@ -137,8 +138,7 @@ def test_an_empty_folder_that_the_user_made_is_taken(tmp_path: Path, run: Run) -
 def test_tables_come_back_as_they_were_written(tmp_path: Path, run: Run) -> None:
     folder = RunFolder(tmp_path / "run", run.config, run.data)
     fill(folder, run)
-    joined = folder.tables()
-    finish(folder, run)
+    joined = folder.complete()
     for name in TABLES:
         read = pd.read_parquet(folder.path / f"{name}.parquet")
         pd.testing.assert_frame_equal(read, joined[name])
@@ -184,31 +184,33 @@ def test_the_same_records_written_twice_give_the_same_bytes(tmp_path: Path, run:
     for name in ("one", "two"):
         folder = RunFolder(tmp_path / name, run.config, run.data)
         fill(folder, run)
-        finish(folder, run)
+        folder.complete()
         folder.publish()
     for name in TABLES:
         one, two = ((tmp_path / run_name / f"{name}.parquet") for run_name in ("one", "two"))
         assert one.read_bytes() == two.read_bytes()
     shorter = RunFolder(tmp_path / "three", run.config, run.data)
     fill(shorter, run, 1)
-    finish(shorter, run)
+    shorter.complete()
     first = (tmp_path / "one" / "rounds.parquet").read_bytes()
     assert (shorter.path / "rounds.parquet").read_bytes() != first
 
 
-def test_the_manifest_hashes_tables_and_says_how_a_run_ended(tmp_path: Path, run: Run) -> None:
+def test_the_manifest_hashes_every_file_and_says_how_a_run_ended(tmp_path: Path, run: Run) -> None:
     folder = RunFolder(tmp_path / "run", run.config, run.data)
     fill(folder, run)
     folder.timings |= TIMINGS
-    finish(folder, run, "interrupted")
+    folder.complete()
+    folder.publish()
+    seal(folder.path, {})
     manifest = json.loads((folder.path / "manifest.json").read_text(encoding="utf-8"))
-    assert manifest["table_sha256"] == {
-        name: hashlib.sha256((folder.path / f"{name}.parquet").read_bytes()).hexdigest()
-        for name in TABLES
+    assert manifest["files_sha256"] == {
+        name: hashlib.sha256((folder.path / name).read_bytes()).hexdigest()
+        for name in contents(folder.path) - {"manifest.json"}
     }
     text = (folder.path / "config.toml").read_bytes()
     assert manifest["config_sha256"] == hashlib.sha256(text).hexdigest()
-    expected = {"status": "interrupted", "rounds": 2, "network_kind": "ideal", "seed": 1}
+    expected = {"status": "complete", "rounds": 2, "network_kind": "ideal", "seed": 1}
     expected |= {"scenario": "mesh80211", "sync": "fixed_period", "RngSeed": 1, "RngRun": 1}
     assert {key: manifest[key] for key in expected} == expected
     assert manifest["timings"] == TIMINGS
@@ -217,15 +219,15 @@ def test_the_manifest_hashes_tables_and_says_how_a_run_ended(tmp_path: Path, run
     assert manifest["versions"]["numpy"] == np.__version__
 
 
-def test_a_run_without_a_finished_round_has_a_manifest_and_no_tables(
-    tmp_path: Path, run: Run
-) -> None:
+def test_a_run_that_ends_early_says_why_and_joins_no_tables(tmp_path: Path, run: Run) -> None:
     folder = RunFolder(tmp_path / "run", run.config, run.data)
-    folder.finish(make_manifest(folder, "failed", "it broke"))
+    fill(folder, run, 1)
+    folder.end("failed", "it broke")
     manifest = json.loads((folder.path / "manifest.json").read_text(encoding="utf-8"))
     assert (manifest["status"], manifest["reason"]) == ("failed", "it broke")
-    assert manifest["table_sha256"] == {}
-    assert not list(folder.path.glob("*.parquet"))
+    assert not list(folder.path.glob("rounds.parquet"))
+    part = pd.read_parquet(folder.path / "rounds.parts" / "flows-000000.parquet")
+    pd.testing.assert_frame_equal(part, run.tables[0]["flows"])
 
 
 def refused(folder: Path, run: Run) -> str:
@@ -248,7 +250,7 @@ def refused(folder: Path, run: Run) -> str:
 def test_a_folder_that_holds_a_run_is_refused(tmp_path: Path, run: Run) -> None:
     folder = RunFolder(tmp_path / "run", run.config, run.data)
     fill(folder, run, 1)
-    finish(folder, run)
+    folder.complete()
     folder.publish()
     assert "holds a finished run; choose another" in refused(tmp_path / "run", run)
 
@@ -269,9 +271,15 @@ def test_the_remains_of_an_unfinished_run_are_refused_and_kept(tmp_path: Path, r
     assert f"`run.py resume {tmp_path / 'run'}`" in message
 
 
-def test_a_folder_in_which_no_run_has_begun_is_refused(tmp_path: Path, run: Run) -> None:
+def test_other_files_under_the_name_of_an_unfinished_run_are_refused_and_none_taken(
+    tmp_path: Path, run: Run
+) -> None:
     (tmp_path / "run.partial").mkdir()
-    assert "in which no run has begun; look at it, then delete it" in refused(tmp_path / "run", run)
+    (tmp_path / "run.partial" / "letter.txt").write_text("dear", encoding="utf-8")
+    assert "holds other files than those of a run" in refused(tmp_path / "run", run)
+    (tmp_path / "empty.partial").mkdir()
+    RunFolder(tmp_path / "empty", run.config, run.data).release()
+    assert (tmp_path / "empty.partial" / "manifest.json").exists()
 
 
 def test_a_name_that_unfinished_runs_have_is_refused(tmp_path: Path, run: Run) -> None:
@@ -332,13 +340,13 @@ def test_a_round_that_cannot_be_written_is_told_and_earlier_ones_stay(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = RunFolder(tmp_path / "run", run.config, run.data)
-    folder.add(run.tables[0], run.learner)
+    fill(folder, run, 1)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OutputError, match=r"^--output: could not write round 1 to [^\n]*$"):
+    with pytest.raises(OutputError, match=r"^--output: could not write round 2 to [^\n]*$"):
         folder.add(run.tables[1], run.learner)
     assert folder.num_rounds == 1
     kept = pd.read_parquet(folder.path / "rounds.parts" / "rounds-000000.parquet")
@@ -349,7 +357,7 @@ def test_a_torn_round_is_in_no_table_and_the_manifest_counts_as_many_rounds_as_t
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = RunFolder(tmp_path / "run", run.config, run.data)
-    folder.add(run.tables[0], run.learner)
+    fill(folder, run, 1)
     write = recording.replace_whole
 
     def interrupted(path: Path, content: bytes) -> None:
@@ -361,18 +369,16 @@ def test_a_torn_round_is_in_no_table_and_the_manifest_counts_as_many_rounds_as_t
     with pytest.raises(KeyboardInterrupt):
         folder.add(run.tables[1], run.learner)
     monkeypatch.undo()
-    finish(folder, run, "interrupted")
+    folder.complete()
     counted = json.loads((folder.path / "manifest.json").read_text(encoding="utf-8"))["rounds"]
     for name in TABLES:
         assert pd.read_parquet(folder.path / f"{name}.parquet")["round"].nunique() == counted == 1
 
 
-def test_the_partition_says_who_holds_each_recording_and_is_hashed(
-    tmp_path: Path, run: Run
-) -> None:
+def test_the_partition_says_who_holds_each_recording(tmp_path: Path, run: Run) -> None:
     data, folder = run.data, RunFolder(tmp_path / "run", run.config, run.data)
     folder.add_partition(partition_table(data, run.learner))
-    table = folder.partition()
+    table = pd.read_parquet(folder.path / "partition.parquet")
     assert table["samples"].sum() == (data.split == TRAIN).sum()
     assert table.groupby("recording")["device"].nunique().max() == 1
     for row in table.sample(10, random_state=0).to_dict("records"):
@@ -383,7 +389,3 @@ def test_the_partition_says_who_holds_each_recording_and_is_hashed(
         assert row["has_acc"] == run.learner.available[row["device"], 0]
     counts = table.groupby("device")["samples"].sum()
     np.testing.assert_array_equal(counts, run.learner.samples_per_device)
-    finish(folder, run)
-    manifest = json.loads((folder.path / "manifest.json").read_text(encoding="utf-8"))
-    stored = (folder.path / "partition.parquet").read_bytes()
-    assert manifest["table_sha256"]["partition"] == hashlib.sha256(stored).hexdigest()

@@ -12,6 +12,7 @@ from cut_runs import (
     IDEAL,
     SMALL,
     assert_same_run,
+    change_manifest,
     cut_short,
     fail_in,
     refused,
@@ -19,7 +20,7 @@ from cut_runs import (
 from made_runs import FLAGS, THIRSTY, ThirstyNetwork
 
 from cosim import cli, origin
-from cosim.record import TABLES, RunFolder
+from cosim.record import RunFolder
 
 pytestmark = pytest.mark.usefixtures("only_the_run")
 
@@ -83,16 +84,13 @@ def test_what_a_killed_run_was_writing_is_written_again(
     assert cli.main([*IDEAL, "--output", str(tmp_path / "whole")]) == 0
     cut_short(tmp_path / "run", IDEAL, 3, monkeypatch)
     left = tmp_path / "run.partial"
-    # SIGKILL joins no tables, and may come in the middle of a file.
-    for name in TABLES:
-        (left / f"{name}.parquet").unlink()
+    # SIGKILL may come in the middle of a file.
     (left / "rounds.parts" / "rounds-000003.parquet").write_bytes(b"PAR1 and no more")
+    (left / "rounds.parts" / "links-000003.new").write_bytes(b"PAR1 and no more")
     (left / "rounds.parts" / "rounds-backup.parquet").write_bytes(b"not ours")
     (left / "checkpoint" / "learner.new").write_bytes(b"half a state")
     # Nor does it say in the manifest how far it came.
-    manifest = json.loads((left / "manifest.json").read_text(encoding="utf-8"))
-    running = manifest | {"status": "running", "rounds": 0}
-    (left / "manifest.json").write_text(json.dumps(running), encoding="utf-8")
+    change_manifest(left, status="running", rounds=0)
     assert cli.main(["resume", str(tmp_path / "run")]) == 0
     assert_same_run(tmp_path / "whole", tmp_path / "run")
 

@@ -1,6 +1,5 @@
 """What a run cannot go on from is refused, and nothing of it is changed."""
 
-import json
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -8,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
 from cut_runs import (
     IDEAL,
+    change_checkpoint,
+    change_manifest,
     contents,
     cut_short,
     refused,
@@ -18,7 +18,9 @@ from cut_runs import (
 
 from cosim import cli
 from cosim.errors import OutputError
+from cosim.manifest import read_manifest, write_manifest
 from cosim.record import RunFolder
+from cosim.unfinished import taken_up
 
 pytestmark = pytest.mark.usefixtures("only_the_run")
 
@@ -40,31 +42,32 @@ def test_a_record_that_the_network_does_not_repeat_is_refused_by_round_and_colum
     rows = pd.read_parquet(part)
     rows.loc[0, column] += change
     rows.to_parquet(part, index=False)
+    change_checkpoint(tmp_path / "run.partial")  # as if it had been recorded so
     line = refused(["resume", str(tmp_path / "run")], capsys)
     assert "expected round 2 to come out as recorded" in line
     assert f"column {column} of its {table}" in line
     # What was finished is still there.
-    kept = pd.read_parquet(tmp_path / "run.partial" / "rounds.parquet")
-    assert list(kept["round"]) == [0, 1, 2]
+    parts = sorted((tmp_path / "run.partial" / "rounds.parts").glob("rounds-*.parquet"))
+    assert [pd.read_parquet(each)["round"].item() for each in parts] == [0, 1, 2]
 
 
 def test_another_code_package_or_field_than_the_run_began_with_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cut_short(tmp_path / "run", IDEAL, 2, monkeypatch)
-    manifest = tmp_path / "run.partial" / "manifest.json"
-    text = manifest.read_text(encoding="utf-8")
-    began = json.loads(text)
+    folder = tmp_path / "run.partial"
+    began = read_manifest(folder)
     for changed, expected in (
         ({"code_version": "0123456789ab"}, "expected code_version 0123456789ab"),
-        ({"versions": began["versions"] | {"torch": "1.0"}}, "expected versions of torch 1.0"),
+        ({"versions": began.versions | {"torch": "1.0"}}, "expected versions of torch 1.0"),
+        ({"config_sha256": "0" * 64}, "expected config_sha256"),
     ):
-        manifest.write_text(json.dumps(began | changed), encoding="utf-8")
+        change_manifest(folder, **changed)
         assert expected in refused(["resume", str(tmp_path / "run")], capsys)
-    manifest.write_text(text, encoding="utf-8")
-    config = tmp_path / "run.partial" / "config.toml"
+        write_manifest(folder, began)
+    config = folder / "config.toml"
     config.write_text(config.read_text().replace("rounds = 5", "rounds = 9"), encoding="utf-8")
-    assert "expected config_sha256" in refused(["resume", str(tmp_path / "run")], capsys)
+    assert "got config.toml that DIFFERS" in refused(["resume", str(tmp_path / "run")], capsys)
 
 
 def test_a_changed_file_of_ones_own_is_refused_even_if_another_has_its_name(
@@ -115,22 +118,21 @@ def cut(path: Path) -> None:
 
 
 def swap_for_older(path: Path, rounds: int) -> None:
-    stored = torch.load(path, weights_only=True)
-    torch.save(stored | {"rounds": rounds}, path)
+    change_checkpoint(path.parents[1], rounds=rounds)
 
 
 @pytest.mark.parametrize(
     ("name", "damage", "expected"),
     [
-        ("rounds.parts/links-000001.parquet", cut, "expected the whole files of a run"),
-        ("rounds.parts/links-000001.parquet", Path.unlink, "expected the whole files of a run"),
-        ("checkpoint/learner.pt", cut, "expected the whole files of a run"),
-        ("checkpoint/learner.pt", Path.unlink, "expected 3 finished rounds"),
-        ("checkpoint/learner.pt", partial(swap_for_older, rounds=1), "expected 3 finished rounds"),
-        ("checkpoint/learner.pt", partial(swap_for_older, rounds=2), "expected 3 finished rounds"),
-        ("manifest.json", partial(Path.write_text, data="[]"), "expected the whole files of a"),
-        ("manifest.json", cut, "expected the whole files of a run"),
-        ("manifest.json", Path.unlink, "expected the whole files of a run"),
+        ("rounds.parts/links-000001.parquet", cut, "got rounds.parts/links-000001.parquet that"),
+        ("rounds.parts/links-000001.parquet", Path.unlink, "links-000001.parquet that MISSING"),
+        ("checkpoint/learner.pt", cut, "got checkpoint/learner.pt that DIFFERS"),
+        ("checkpoint/learner.pt", Path.unlink, "got checkpoint/learner.pt that MISSING"),
+        ("checkpoint/learner.pt", partial(swap_for_older, rounds=1), "learner.pt that DIFFERS"),
+        ("checkpoint/learner.pt", partial(swap_for_older, rounds=2), "learner.pt that DIFFERS"),
+        ("manifest.json", partial(Path.write_text, data="[]"), "got manifest.json that DIFFERS"),
+        ("manifest.json", cut, "got manifest.json that DIFFERS"),
+        ("manifest.json", Path.unlink, "got manifest.json that MISSING"),
     ],
 )
 def test_damaged_remains_are_refused_and_nothing_of_them_is_changed(
@@ -163,10 +165,14 @@ def test_a_folder_in_which_a_run_is_under_way_is_refused(tmp_path: Path) -> None
     config = cli.load([*IDEAL], None, None)
     data = cli.load_data(cli.learning_setup(config).data)
     first = RunFolder(tmp_path / "run", config, data)
-    with pytest.raises(OutputError, match="expected no run under way"):
-        RunFolder(tmp_path / "run", config, data, take_up=True)
+    with pytest.raises(OutputError, match="expected no run under way"), taken_up(tmp_path / "run"):
+        pass
     first.release()
-    RunFolder(tmp_path / "run", config, data, take_up=True).release()
+    with taken_up(tmp_path / "run") as left:
+        again = RunFolder(tmp_path / "run", config, data, left)
+    with pytest.raises(OutputError, match="expected no run under way"), taken_up(tmp_path / "run"):
+        pass
+    again.release()
 
 
 @pytest.mark.parametrize("name", ["nothing", "file", "empty.partial", ".", "/"])

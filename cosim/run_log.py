@@ -1,0 +1,48 @@
+"""The log of a run: in its folder, and on the terminal where no bar is shown."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cosim.files import one_line
+
+log = logging.getLogger("cosim")
+
+
+class _LogFile(logging.FileHandler):
+    """A log that a full disk or a vanished folder does not stop: the tables tell of that."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Say nothing."""
+
+    def close(self) -> None:
+        """Close, whatever can still be written."""
+        with suppress(OSError):
+            super().close()
+
+
+class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(super().format(record))
+
+
+@contextmanager
+def logging_to(path: Path) -> Iterator[None]:
+    """Write the log into the run folder, and to the terminal where no bar is shown."""
+    handlers: list[logging.Handler] = [_LogFile(path, encoding="utf-8", errors="backslashreplace")]
+    if not sys.stderr.isatty():
+        handlers.append(logging.StreamHandler())
+    log.setLevel(logging.INFO)
+    for handler in handlers:
+        handler.setFormatter(_OneLine("%(asctime)s %(message)s"))
+        log.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            log.removeHandler(handler)
+            handler.close()
