@@ -140,7 +140,11 @@ def run(config: RunConfig, destination: Path, take_up: bool = False) -> None:
     started -= timings["total_s"]  # as if earlier attempts had ended just before
     network: Network | None = None
     with _logging_to(folder.log):
-        for warning in (*deployment.warnings(config, scenario), *_other_processors(folder)):
+        for warning in (
+            *deployment.warnings(config, scenario),
+            *learner.warnings(),
+            *_other_processors(folder),
+        ):
             log.warning(warning)
         try:
             folder.add_partition(partition_table(data, learner))
