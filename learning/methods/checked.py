@@ -27,6 +27,7 @@ from learning.methods.interface import (
     Rules,
 )
 from learning.models import Forward, Model, part_of
+from learning.names import check_names
 from learning.own_file import run_own
 from learning.work_count import Counter
 
@@ -172,13 +173,15 @@ def _checked_extra_state(path: str, state: Any, setup: LearningSetup, model: Mod
     taken = {part_of(name) for name in model.initial} | {"pace"}
     taken |= {scale_part(m) for m in model.encoders}
     n = setup.num_devices
-    for name, value in _of_type(path, "extra_state", state, dict).items():
+    state = _of_type(path, "extra_state", state, dict)
+    for name, value in state.items():
         if not isinstance(name, str) or "/" not in name or part_of(name) in taken:
             expected = f"names part/name with a part besides {', '.join(sorted(taken))}"
             raise _wrong(path, "extra_state", expected, repr(name))
         if not _is_float32(value) or value.shape[:1] != (n,):
             expected = f"float32 tensors ({n}, ...), one row a device"
             raise _wrong(path, "extra_state", expected, f"{name}: {_describe(value)}")
+    check_names(f"{path}, extra_state, part", dict.fromkeys(part_of(name) for name in state))
     return dict(state)
 
 
