@@ -130,6 +130,7 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
             off_s=net.interference_off_s,
         ),
         radio_sleep=config.energy.radio_sleep,
+        board_idle_w=config.energy.board_idle_w,
         revival_j=math.inf if config.energy.revival_j is None else config.energy.revival_j,
         recordings=Recordings(net.pcap, net.flow_monitor, net.netanim),
         energy_audit=energy_audit,

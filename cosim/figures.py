@@ -26,6 +26,7 @@ BLUE, VERMILION, DARK, LIGHT = "#0072B2", "#D55E00", "0.25", "0.80"
 # Compute lies at the bottom: it is what a plan controls, and reads off the axis there.
 STATE_COLOURS = {
     "compute": VERMILION,
+    "board": BLUE,
     "tx": "#CC79A7",
     "rx": "#009E73",
     "cca_busy": "#E69F00",
@@ -90,8 +91,8 @@ def draw_accuracy(rounds: pd.DataFrame, ax: Axes, against: str = "round") -> Axe
     Args:
         rounds: the rounds table.
         ax: where to draw.
-        against: "round", "time_s" (end of the round) or "energy_j" (radio and compute of all
-            devices until then).
+        against: "round", "time_s" (end of the round) or "energy_j" (radio, compute and board of
+            all devices until then).
 
     Raises:
         KeyError: another ``against``.
@@ -102,7 +103,7 @@ def draw_accuracy(rounds: pd.DataFrame, ax: Axes, against: str = "round") -> Axe
     x = {
         "round": rounds["round"],
         "time_s": rounds["start_s"] + rounds["duration_s"],
-        "energy_j": (rounds["radio_j"] + rounds["compute_j"]).cumsum(),
+        "energy_j": rounds[["radio_j", "compute_j", "board_j"]].sum(axis=1).cumsum(),
     }[against].to_numpy(dtype=float)
     low, mean, high = (
         100.0 * _floats(rounds[f"accuracy_{name}"]) for name in ("min", "mean", "max")

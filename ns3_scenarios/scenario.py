@@ -129,9 +129,10 @@ class NetworkScenario:
     (at the start of the first round), battery_capacity_j, harvest_power_w (n).
     routing: direct, or the routing protocol of an ad hoc network. ap_height_m: of the access point,
     where there is one; ap_is_device: it is device 0. radio_sleep: a radio sleeps while its device
-    computes. revival_j: battery at which a device that ran empty comes back, some time after; inf
-    for never. ns3_defaults: attributes of ns-3 by their names below ns3::, on top of what the
-    scenario sets. Raises ScenarioError where a field does not fit the others.
+    computes. board_idle_w: what a living device draws besides radio and computing [W]. revival_j:
+    battery at which a device that ran empty comes back, some time after; inf for never.
+    ns3_defaults: attributes of ns-3 by their names below ns3::, on top of what the scenario sets.
+    Raises ScenarioError where a field does not fit the others.
     """
 
     name: str
@@ -157,6 +158,7 @@ class NetworkScenario:
     ns3_defaults: dict[str, str]
     interference: Interference
     radio_sleep: bool = False
+    board_idle_w: float = 0.0
     revival_j: float = np.inf
     recordings: Recordings = Recordings()
     energy_audit: bool = False
@@ -193,6 +195,8 @@ class NetworkScenario:
         for name in ("initial_energy_j", "battery_capacity_j", "harvest_power_w"):
             if np.any(getattr(self, name) < 0):
                 raise ScenarioError(f"{name}: expected at least 0, got {getattr(self, name).min()}")
+        if not 0 <= self.board_idle_w < np.inf:
+            raise ScenarioError(f"board_idle_w: expected at least 0, got {self.board_idle_w}")
         if np.any(self.initial_energy_j > self.battery_capacity_j):
             raise ScenarioError("initial_energy_j: expected at most battery_capacity_j")
         least_j = float(self.battery_capacity_j.min())
