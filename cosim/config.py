@@ -75,7 +75,7 @@ class EnergyConfig(Section):
     tx_efficiency: float | None = quantity(
         None,
         "Instead of tx_current_a: transmit current by ns-3's linear model, idle_current_a plus"
-        " transmit power / (supply_voltage_v x this); ns-3 takes 0.1",
+        " transmit power / (supply_voltage_v x this); ns-3 takes 0.1, and names no source",
         "",
         0.001,
         1.0,

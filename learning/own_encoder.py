@@ -75,11 +75,11 @@ def _batched(
 ) -> tuple[Callable[[Stack, Tensor], Tensor], bool]:
     """Return the map for all devices, and whether it takes them one by one."""
     name_of = {id(value): name for name, value in module.named_parameters()}
-    # Each place that holds a parameter once, whether layers share it or are used repeatedly.
+    # Each place that holds a parameter, and it once, though layers share it or come twice.
     places = {
         f"{layer}.{attribute}".removeprefix("."): name_of[id(value)]
         for layer, part in module.named_modules()
-        for attribute, value in part.named_parameters(recurse=False)
+        for attribute, value in part.named_parameters(recurse=False, remove_duplicate=False)
     }
 
     def one_device(parameters: Stack, x: Tensor) -> Any:

@@ -7,7 +7,7 @@ Every operation that torch runs is one of four kinds:
                       one larger than each (a[:, None] * b, a product written out): 2 FLOP an
                       element, and 2 for each such multiplication in the backward pass
     free              reductions, views, copies, pooling, normalisation, softmax, losses, sorting
-    any other         refused: Fourier transforms, decompositions, distances, whole recurrent layers
+    any other         refused: Fourier transforms, decompositions, distances
 
 A multiply-add counts 2. Left out: products of copies spread beforehand (repeat, indexing).
 """

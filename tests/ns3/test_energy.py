@@ -99,7 +99,13 @@ def test_a_board_is_paid_from_the_same_battery_as_long_as_its_device_lives(
     battery_j = [(idle_w + board_w) * 1.5, 1e3]
     scenario = make_mesh(num_devices=2, battery_j=battery_j, board_idle_w=board_w, **quiet)
     energy = run_mesh(
-        scenario, tmp_path, 1, pairs=([], []), compute_s=0.0, compute_j=0.0, period_s=2.0
+        scenario,
+        tmp_path,
+        1,
+        pairs=np.zeros((2, 0), np.int64),
+        compute_s=0.0,
+        compute_j=0.0,
+        period_s=2.0,
     )[0].energy
     lived_s = energy.died_at_s[0] - scenario.boot_s
     assert lived_s == pytest.approx(1.5, abs=2e-3)

@@ -260,6 +260,15 @@ def test_what_a_module_may_be_runs_a_round_and_is_charged(made, tmp_path, module
         assert per_iteration == setup.batch_size * flop
 
 
+def test_a_parameter_of_two_names_is_each_devices_own_under_both(tmp_path):
+    twice = "named('z', torch.ones(16), out, lambda self, x: plain(self, x) * 0 + self.z * self.y)"
+    path = own(tmp_path, MODULE.format(f"(lambda m: (setattr(m, 'y', m.z), m)[1])({twice})"))
+    encoder = make_model({"acc": (3, 128)}, 5, 8, 8, 3, path).encoders["acc"]
+    stack = {name: torch.stack([value, 3 * value]) for name, value in encoder.initial.items()}
+    z = encoder.encode(stack, torch.randn(2, 6, 3, 128))
+    torch.testing.assert_close(z, torch.tensor([1.0, 9.0])[:, None, None].expand(2, 6, 16))
+
+
 def test_devices_that_run_one_by_one_learn_what_a_batch_of_them_does(made, tmp_path):
     batch = "Own(out, lambda self, x: plain(self, x))"
     # torch cannot batch a decision by values.
