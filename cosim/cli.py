@@ -156,7 +156,11 @@ def run(config: RunConfig, destination: Path, left: Unfinished | None = None) ->
     try:
         with logging_to(folder.log):
             try:
-                for warning in (*deployment.warnings(config, scenario), *_other_processors(folder)):
+                for warning in (
+                    *deployment.warnings(config, scenario),
+                    *learner.warnings(),
+                    *_other_processors(folder),
+                ):
                     log.warning(warning)
                 folder.add_partition(partition_table(data, learner))
                 _all_rounds(config, scenario, learner, folder, started)

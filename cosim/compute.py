@@ -19,8 +19,8 @@ class DeviceProfile:
 
     - effective_flop_per_s: FLOPs of a training step over its wall time [1/s].
     - power_w: power of the whole device while it trains [W], with its base load, without the
-      radio's own states (the network charges those). Idle electronics between trainings are not
-      charged.
+      radio's own states (the network charges those). Between trainings a board draws
+      energy.board_idle_w.
     - source: where the figures stand and how the numbers follow from them.
     - note: which step is an estimate, and where the profile does not hold.
     """
@@ -87,7 +87,9 @@ PROFILES: dict[str, DeviceProfile] = {
             note=(
                 "Estimates: the network and the 600 samples (6 batches of 100) are read out of the "
                 "constants, and a backward pass counts as two forward ones. The time holds 9.45 s "
-                "of fixed cost, as a small job does; a large one runs several times faster."
+                "of fixed cost, as a small job does; a large one runs several times faster. It "
+                "fits this one row: the CIFAR-10 row of the same source costs 5.7 times more per "
+                "FLOP, so that joules of computing are rather too low than too high."
             ),
         ),
         DeviceProfile(

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from cosim.compute import PROFILES
+from cosim.compute import PROFILES, DeviceProfile
 from cosim.config_learning import LearningConfig
 from cosim.config_network import NetworkConfig
 from cosim.config_section import Section, StoredPath, quantity
@@ -50,7 +51,17 @@ class EnergyConfig(Section):
         " harvest_power_w, for devices that differ",
     )
     device_profile: Literal[tuple(PROFILES)] = Field(  # type: ignore[valid-type]
-        "raspberry_pi_4", description=f"Computing device: {', '.join(PROFILES)}"
+        "raspberry_pi_4",
+        description=f"Computing device: {', '.join(PROFILES)}; effective figures, of one training"
+        " each (cosim/compute.py): other networks may cost several times more per FLOP",
+    )
+    board_idle_w: float = quantity(
+        0.0,
+        "What a device's board draws in every second of life, besides its radio; device_profile's"
+        " power holds it, so computing then costs what is above it",
+        "W",
+        0.0,
+        1e3,
     )
     radio_profile: Literal[tuple(RADIO_PROFILES)] = Field(  # type: ignore[valid-type]
         "ns3",
@@ -64,7 +75,7 @@ class EnergyConfig(Section):
     tx_efficiency: float | None = quantity(
         None,
         "Instead of tx_current_a: transmit current by ns-3's linear model, idle_current_a plus"
-        " transmit power / (supply_voltage_v x this); ns-3 takes 0.1",
+        " transmit power / (supply_voltage_v x this); ns-3 takes 0.1, and names no source",
         "",
         0.001,
         1.0,
@@ -88,6 +99,23 @@ class EnergyConfig(Section):
                 f"got {self.reserve_j:g}; lower the reserve or use a larger battery"
             )
         return self
+
+    @model_validator(mode="after")
+    def _board_fits(self) -> EnergyConfig:
+        power_w = PROFILES[self.device_profile].power_w
+        if self.board_idle_w >= power_w:
+            raise ValueError(
+                f"energy.board_idle_w: expected less than the {power_w:g} W that device_profile"
+                f" {self.device_profile} draws at work, got {self.board_idle_w:g}; lower it or"
+                " choose another device_profile"
+            )
+        return self
+
+    @property
+    def work_profile(self) -> DeviceProfile:
+        """The computing device, with the power that computing takes on top of an idle board."""
+        profile = PROFILES[self.device_profile]
+        return replace(profile, power_w=profile.power_w - self.board_idle_w)
 
 
 class IterationConfig(Section):

@@ -121,7 +121,12 @@ class RadioFields(Section):
     antenna_gain_dbi: float = quantity(0.0, "Antenna gain, each way", "dBi", -20.0, 40.0)
     noise_figure_db: float = quantity(7.0, "Receiver noise figure", "dB", 0.0, 20.0)
     preamble_detection_dbm: float = quantity(
-        -82.0, "Weakest preamble that a receiver detects", "dBm", -110.0, -50.0
+        -82.0,
+        "Weakest preamble that a receiver detects; at 20 MHz and noise_figure_db 7, -82 dBm is"
+        " 12 dB over the noise, so that links that only the slowest rates could use are not heard",
+        "dBm",
+        -110.0,
+        -50.0,
     )
     cca_threshold_dbm: float = quantity(
         -62.0, "Energy from which on an undecoded signal makes the medium busy", "dBm", -110.0, 0.0

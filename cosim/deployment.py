@@ -11,6 +11,7 @@ import pandas as pd
 
 from cosim.config import RunConfig
 from cosim.config_network import NetworkConfig
+from cosim.config_sources import preset_path, read_toml
 from cosim.seeds import NS3_RNG_SEED, stream
 from learning import star
 from learning.methods.catalogue import find_method
@@ -130,6 +131,7 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
             off_s=net.interference_off_s,
         ),
         radio_sleep=config.energy.radio_sleep,
+        board_idle_w=config.energy.board_idle_w,
         revival_j=math.inf if config.energy.revival_j is None else config.energy.revival_j,
         recordings=Recordings(net.pcap, net.flow_monitor, net.netanim),
         energy_audit=energy_audit,
@@ -148,6 +150,7 @@ def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
             " in one round and down in the next, so the last evaluation is of models that were"
             " not averaged"
         )
+    said += _free_power(config)
     isolated = np.flatnonzero(~scenario.neighbours.any(axis=1))
     if isolated.size:
         said.append(
@@ -166,6 +169,23 @@ def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
                 " power, or scenario adhoc80211"
             )
     return said
+
+
+def _free_power(config: RunConfig) -> list[str]:
+    """Warn of a transmit power other than the scenario's whose change costs no joules."""
+    energy, power_dbm = config.energy, config.network.tx_power_dbm
+    preset = preset_path(config.scenario)
+    network = read_toml(preset).get("network", {}) if preset else {}
+    usual_dbm = network.get("tx_power_dbm", NetworkConfig().tx_power_dbm)
+    follows = energy.tx_efficiency or RADIO_PROFILES[energy.radio_profile].tx_efficiency
+    if power_dbm == usual_dbm or follows or energy.tx_current_a is not None:
+        return []
+    tx_a = _currents(config).tx_a
+    return [
+        f"network.tx_power_dbm {power_dbm:g}: transmitting draws {tx_a:g} A as at"
+        f" {usual_dbm:g} dBm, so that power costs no joules; give energy.tx_efficiency (ns-3's"
+        " linear model) or energy.tx_current_a"
+    ]
 
 
 def _batteries(config: RunConfig) -> dict[str, FloatArray]:
@@ -218,7 +238,7 @@ def _currents(config: RunConfig) -> RadioCurrents:
         "sleep_a": energy.sleep_current_a,
     }
     currents = replace(
-        RADIO_PROFILES[energy.radio_profile].currents,
+        RADIO_PROFILES[energy.radio_profile].currents_at(config.network.tx_power_dbm),
         **{name: value for name, value in given.items() if value is not None},
     )
     if energy.tx_efficiency is None:

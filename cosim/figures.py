@@ -1,5 +1,6 @@
 """One function per figure: tables in, Axes out. Only draw_all writes files."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -18,12 +19,14 @@ from numpy.typing import NDArray
 
 STYLE = Path(__file__).with_name("paper.mplstyle")
 WIDTH_IN = 3.5
+LONGEST_NAME = 24
 
 BLUE, VERMILION, DARK, LIGHT = "#0072B2", "#D55E00", "0.25", "0.80"
 
 # Compute lies at the bottom: it is what a plan controls, and reads off the axis there.
 STATE_COLOURS = {
     "compute": VERMILION,
+    "board": BLUE,
     "tx": "#CC79A7",
     "rx": "#009E73",
     "cca_busy": "#E69F00",
@@ -88,8 +91,8 @@ def draw_accuracy(rounds: pd.DataFrame, ax: Axes, against: str = "round") -> Axe
     Args:
         rounds: the rounds table.
         ax: where to draw.
-        against: "round", "time_s" (end of the round) or "energy_j" (radio and compute of all
-            devices until then).
+        against: "round", "time_s" (end of the round) or "energy_j" (radio, compute and board of
+            all devices until then).
 
     Raises:
         KeyError: another ``against``.
@@ -100,7 +103,7 @@ def draw_accuracy(rounds: pd.DataFrame, ax: Axes, against: str = "round") -> Axe
     x = {
         "round": rounds["round"],
         "time_s": rounds["start_s"] + rounds["duration_s"],
-        "energy_j": (rounds["radio_j"] + rounds["compute_j"]).cumsum(),
+        "energy_j": rounds[["radio_j", "compute_j", "board_j"]].sum(axis=1).cumsum(),
     }[against].to_numpy(dtype=float)
     low, mean, high = (
         100.0 * _floats(rounds[f"accuracy_{name}"]) for name in ("min", "mean", "max")
@@ -198,7 +201,7 @@ def draw_iterations(
     ax.grid(visible=False)
     _count_rounds(ax, x)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    ax.set_title(modality)
+    ax.set_title(_shortened(modality))
     ax.set_xlabel(AGAINST["round"])
     ax.set_ylabel("Device")
     return ax
@@ -225,10 +228,11 @@ def draw_partition(partition: pd.DataFrame, ax: Axes) -> Axes:
     modalities = modalities_of(partition, "has_")
     has = partition.groupby("device")[[f"has_{m}" for m in modalities]].first().to_numpy()
     if not has.all():
-        own = [", ".join(np.compress(mask, modalities)) for mask in has]
+        own = [_shortened(", ".join(np.compress(mask, modalities))) for mask in has]
         names = [f"{k} ({which})" for k, which in zip(names, own, strict=True)]
     ax.set_yticks(range(len(names)), names, fontsize=float(np.clip(250 / len(names), 3, 8)))
-    ax.set_xticks(range(counts.shape[1]), list(counts.columns), rotation=90)
+    classes = [_shortened(name) for name in counts.columns]
+    ax.set_xticks(range(counts.shape[1]), classes, rotation=90, parse_math=False)
     ax.set_xlim(-0.6, counts.shape[1] - 0.4)
     ax.set_ylim(len(counts) - 0.4, -0.6)
     ax.set_ylabel("Device")
@@ -322,10 +326,18 @@ def _partition_figure(partition: pd.DataFrame) -> Figure:
 def _save(figure: Figure, stem: Path) -> list[Path]:
     """Save without dates and program names, which would change the bytes from run to run."""
     png, pdf = stem.with_suffix(".png"), stem.with_suffix(".pdf")
-    figure.savefig(png, dpi=200, metadata={"Software": None})
-    figure.set_layout_engine("none")  # laid out once: both files hold the same picture
-    figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    with warnings.catch_warnings():
+        # A name in a script that the font lacks shows as boxes; the tables have it.
+        warnings.filterwarnings("default", message="Glyph .* missing", category=UserWarning)
+        figure.savefig(png, dpi=200, metadata={"Software": None})
+        figure.set_layout_engine("none")  # laid out once: both files hold the same picture
+        figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
     return [png, pdf]
+
+
+def _shortened(name: str) -> str:
+    """Cut a name of the user's to what a small figure has room for."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _mean_links(links: pd.DataFrame) -> pd.DataFrame:

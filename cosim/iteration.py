@@ -138,7 +138,7 @@ def plan(
         head_s: (n,) [s], as head_j.
         kd_s: (n,) [s], as kd_j.
         communication_j: (n,) [J] forecast of the coming round's radio.
-        idle_j: (n,) [J] forecast of the idle radio, 0 if communication_j has it.
+        idle_j: (n,) [J] forecast of what a device draws whatever it does, besides its radio.
         remaining_energy_j: (n,) [J] left in the battery.
         reserve_j: [J] never planned with.
         trainings_left: rounds of training that share the rest, with the coming one; >= 1.

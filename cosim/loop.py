@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cosim import bridge, iteration
 from cosim.bridge import Feedback, TransmissionCost
-from cosim.compute import PROFILES, DeviceProfile, compute_j, compute_s
+from cosim.compute import DeviceProfile, compute_j, compute_s
 from cosim.config import RunConfig
 from cosim.iteration import IterationPlan
 from cosim.seeds import stream
@@ -69,7 +69,7 @@ def run_rounds(
     To go on with a run, its first_round to come, the feedback of the round before (of
     `repeat_rounds`), and a learner and a network that stand there.
     """
-    profile = PROFILES[config.energy.device_profile]
+    profile = config.energy.work_profile
     work = learner.work_cost()
     plan_rng = stream(config.seed, "iteration")
     plan_rng.random((first_round, *learner.available.shape))  # what earlier plans have drawn
@@ -125,7 +125,7 @@ def exchange(
 ) -> Exchange:
     """Send what is on offer once devices have computed for busy_s (n,)."""
     degree = bridge.advertised_degree(payload, feedback.neighbourhood)
-    profile = PROFILES[config.energy.device_profile]
+    profile = config.energy.work_profile
     busy_j = profile.power_w * busy_s
     traffic = bridge.to_traffic(round_index, payload, feedback, sends, busy_s, busy_j, config)
     clock = time.perf_counter()
@@ -217,7 +217,9 @@ def make_plan(
         **{f"{name}_j": compute_j(flop, profile) for name, flop in work_flop.items()},
         **{f"{name}_s": compute_s(flop, profile) for name, flop in work_flop.items()},
         communication_j=feedback.communication_j,
-        idle_j=np.zeros(len(feedback.alive)),
+        idle_j=np.full(
+            len(feedback.alive), config.energy.board_idle_w * config.network.round_period_s
+        ),
         remaining_energy_j=feedback.remaining_energy_j,
         reserve_j=config.energy.reserve_j,
         trainings_left=trainings_left,

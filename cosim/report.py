@@ -121,7 +121,7 @@ def _check_complete(folder: Path) -> None:
 
 def _headline(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """Pick the numbers in large type: value, and what it is."""
-    joules = summary["radio_j"] + summary["compute_j"]
+    joules = summary["radio_j"] + summary["compute_j"] + summary["board_j"]
     alive = f"{summary['alive_devices']} of {summary['devices']}"
     return [
         (percent(summary["accuracy_mean"]), "mean accuracy"),
@@ -149,6 +149,7 @@ def _device_rows(devices: pd.DataFrame) -> list[dict[str, str]]:
     groups = ordered.groupby("device")
     last = groups.last()  # the last value that is not null
     total = groups.sum(numeric_only=True)
+    any_board = devices["board_j"].any()
     any_revived = devices["revived_at_s"].notna().any()
     rows = []
     for device in last.index:
@@ -166,6 +167,7 @@ def _device_rows(devices: pd.DataFrame) -> list[dict[str, str]]:
                 },
                 "Radio (J)": f"{sums['radio_j']:,.1f}",
                 "Compute (J)": f"{sums['compute_j']:,.1f}",
+                **({"Board (J)": f"{sums['board_j']:,.1f}"} if any_board else {}),
                 "Left (J)": f"{max(now['remaining_energy_j'], 0.0):,.1f}",
                 "Sent (kB)": f"{sums['sent_bytes'] / 1e3:,.1f}",
                 "Received (kB)": f"{sums['received_bytes'] / 1e3:,.1f}",

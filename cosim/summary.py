@@ -16,7 +16,7 @@ def summarise(
 ) -> dict[str, Any]:
     """Condense a run's tables into its headline numbers.
 
-    plan_share = compute / (compute + radio): the joules that iteration plans can move.
+    plan_share = compute / (compute + radio + board): the joules that iteration plans can move.
     A delivered share is the sum of delivered over the sum of offered, bytes or whole messages.
 
     Args:
@@ -43,6 +43,7 @@ def summarise(
     best_known = measured.iloc[-1] if len(measured) else last
     by_state = {name: float(devices[f"{name}_j"].sum()) for name in RADIO_STATES}
     radio_j, compute_j = float(devices["radio_j"].sum()), float(devices["compute_j"].sum())
+    board_j = float(devices["board_j"].sum())
     first = flows["round"] == rounds["round"].iloc[0]
     return {
         "rounds": len(rounds),
@@ -56,8 +57,9 @@ def summarise(
         },
         "radio_j": radio_j,
         "compute_j": compute_j,
+        "board_j": board_j,
         "radio_j_by_state": by_state,
-        "plan_share": _share(compute_j, compute_j + radio_j),
+        "plan_share": _share(compute_j, compute_j + radio_j + board_j),
         "harvested_j": float(devices["harvested_j"].sum() - devices["overflow_j"].sum()),
         "delivered_bytes_share": _bytes_share(flows[~first]),
         "delivered_messages_share": _messages_share(flows[~first]),
@@ -77,8 +79,9 @@ def render_summary(summary: dict[str, Any]) -> str:
 
 def summary_lines(summary: dict[str, Any]) -> dict[str, str]:
     """Say the summary in words, one labelled line each."""
-    total_j = summary["radio_j"] + summary["compute_j"]
-    joules = summary["radio_j_by_state"] | {"compute": summary["compute_j"]}
+    total_j = summary["radio_j"] + summary["compute_j"] + summary["board_j"]
+    others = {"compute": summary["compute_j"], "board": summary["board_j"]}
+    joules = summary["radio_j_by_state"] | others
     largest_first = sorted(joules.items(), key=lambda item: -item[1])
     split = [
         f"{name.replace('_', ' ')} {value:,.1f} J ({percent(_share(value, total_j))})"

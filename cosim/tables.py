@@ -141,6 +141,7 @@ def _measured(traffic: RoundTraffic, report: RoundReport) -> dict[str, Any]:
         **{f"{state}_j": energy.state_j[:, i] for i, state in enumerate(RADIO_STATES)},
         "radio_j": energy.state_j.sum(axis=1),
         "compute_j": energy.compute_j,
+        "board_j": energy.board_j,
         "harvested_j": energy.harvested_j,
         "overflow_j": energy.overflow_j,
         "remaining_energy_j": energy.remaining_energy_j,
@@ -236,6 +237,7 @@ def _rounds_table(record: RoundRecord, devices: pd.DataFrame, flows: pd.DataFram
             **{f"{name}_messages": (outcome == name).sum() for name in OUTCOMES},
             "radio_j": devices["radio_j"].sum(),
             "compute_j": devices["compute_j"].sum(),
+            "board_j": devices["board_j"].sum(),
             "alive_devices": devices["alive"].sum(),
             "events": record.report.num_events,
         }

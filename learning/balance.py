@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from learning.encoders import Stack
+from learning.encoders import Stack, as_rows
 from learning.losses import cross_entropy
 from learning.models import Forward
 from learning.root import root
@@ -95,9 +95,9 @@ def parameter_variation(before: Stack, after: Stack, iterations: Tensor) -> Tens
     Returns (n,), NaN where tau = 0. W_m travels with the encoder but is not part of this norm.
     """
     names = [name for name in before if not name.endswith("/specific_weight")]
-    size = sum((before[name].square().flatten(1).sum(1) for name in names), torch.zeros(()))
+    size = sum((as_rows(before[name].square()).sum(1) for name in names), torch.zeros(()))
     change = sum(
-        ((after[name] - before[name]).square().flatten(1).sum(1) for name in names),
+        (as_rows((after[name] - before[name]).square()).sum(1) for name in names),
         torch.zeros(()),
     )
     return torch.where(iterations > 0, root(change / size) / iterations, torch.nan)

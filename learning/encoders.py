@@ -36,12 +36,14 @@ class Encoder:
     """An encoder: initial parameters of one device, by name; the map; its work.
 
     encode: (parameters of `a` devices, x (a, B, *shape)) -> z (a, B, out) >= 0;
-    flop_per_sample: forward and backward, a multiply-add counts 2; the input needs no gradient.
+    flop_per_sample: forward and backward, a multiply-add counts 2; the input needs no gradient;
+    one_by_one: devices are not run as one batch.
     """
 
     initial: Stack
     encode: Callable[[Stack, Tensor], Tensor]
-    flop_per_sample: int
+    flop_per_sample: float
+    one_by_one: bool = False
 
 
 def make_encoder(
@@ -58,6 +60,11 @@ def make_encoder(
         str(shape),
         "reshape the data, or bring an encoder with learning.model",
     )
+
+
+def as_rows(stacked: Tensor) -> Tensor:
+    """Flatten one array of every device: (n, ...) -> (n, D); a scalar of each has D = 1."""
+    return stacked.flatten(1) if stacked.dim() > 1 else stacked[:, None]
 
 
 def uniform(rng: np.random.Generator, size: tuple[int, ...], fan_in: int) -> Tensor:

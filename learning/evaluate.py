@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from learning.data.normalise import Scale, seen_by
-from learning.encoders import Stack
+from learning.encoders import Stack, as_rows
 from learning.models import Forward, Model, encoder_part, forward, part_of, take
 
 # Samples of a chunk times devices: few enough for the activations to stay in a core's cache.
@@ -233,7 +233,7 @@ def consensus_distance(
         if len(who) > 0:
             mine = parameters[name][torch.from_numpy(who)].double()
             mean = mine.mean(0, keepdim=True)
-            away[who] += (mine - mean).square().flatten(1).sum(1).numpy()
+            away[who] += as_rows((mine - mean).square()).sum(1).numpy()
             size[who] += float(mean.square().sum())
     distance: NDArray[np.float64] = np.sqrt(
         np.divide(away, size, out=np.full(len(size), np.nan), where=size > 0)

@@ -88,6 +88,7 @@ class Learner:
             num_specific,
             setup.seed,
             None if setup.model == "default" else setup.model,
+            self._batch_size,
         )
         test = data.split == SPLIT_NAMES[setup.data.evaluate_on]
         self._test_inputs = {m: torch.from_numpy(x[test]) for m, x in data.modalities.items()}
@@ -108,6 +109,15 @@ class Learner:
             self._exchange = Push(travelling)
         self._pace = unmeasured(self.available.shape)
         self._round: tuple[Round, dict[str, Tensor], Tensor] | None = None
+
+    def warnings(self) -> list[str]:
+        """Say what will run, but perhaps not as the user thinks."""
+        return [
+            f"learning.model: the encoder of {m} has a layer that torch cannot run for all devices"
+            " at once, so they train one by one, which takes longer"
+            for m, encoder in self._model.encoders.items()
+            if encoder.one_by_one
+        ]
 
     def work_cost(self) -> WorkCost:
         """FLOP per iteration, step and round, by layer formulas."""

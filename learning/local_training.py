@@ -10,7 +10,7 @@ from torch import Tensor
 
 from learning.balance import contribution
 from learning.data.batches import DeviceData
-from learning.encoders import Stack
+from learning.encoders import Stack, as_rows
 from learning.methods.interface import Adjust, Gradient, Rules, per_device
 from learning.models import Forward, Model, encoder_part, forward, take
 from learning.root import root
@@ -124,7 +124,7 @@ def _descend(
     first = next(iter(parameters.values()))
     squared = torch.zeros(len(first))
     for each in gradients.values():
-        squared.index_add_(0, each.devices, each.gradient.square().flatten(1).sum(1))
+        squared.index_add_(0, each.devices, as_rows(each.gradient.square()).sum(1))
     norm = root(squared)
     rate = learning_rate * (clip_norm / (norm + _NORM_FLOOR)).clamp(max=1)
     for name, each in gradients.items():

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from learning.encoders import Stack
+from learning.encoders import Stack, as_rows
 from learning.models import part_of
 
 
@@ -76,14 +76,14 @@ def mix_stack(
         if part_of(name) not in parts:
             continue
         w = as_float[:, :, parts.index(part_of(name))].contiguous()
-        own = value.flatten(1)
+        own = as_rows(value)
         if name not in sent.value:
             mixed[name] = (w @ own).view_as(value)
             continue
         others = w - torch.diag(w.diagonal())
-        said, kept = sent.value[name].flatten(1), w.diagonal()[:, None]
+        said, kept = as_rows(sent.value[name]), w.diagonal()[:, None]
         if name in sent.present:
-            there = sent.present[name].flatten(1).float()
+            there = as_rows(sent.present[name]).float()
             said, kept = said * there, 1 - others @ there
         mixed[name] = (others @ said + kept * own).view_as(value)
     return mixed
@@ -100,10 +100,10 @@ def mix_late(
     as_float = torch.from_numpy(weight.astype(np.float32))
     for name, then in sent.value.items():
         w = as_float[:, :, parts.index(part_of(name))].contiguous()
-        said, own = then.flatten(1), before[name].flatten(1)
+        said, own = as_rows(then), as_rows(before[name])
         there = torch.ones_like(said)
         if name in sent.present:
-            there = sent.present[name].flatten(1).float()
+            there = as_rows(sent.present[name]).float()
         mixed[name] = mixed[name] + (w @ (said * there) - (w @ there) * own).view_as(then)
 
 

@@ -12,6 +12,7 @@ A stack holds one tensor per parameter, with the devices as its first axis; its 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,12 +50,14 @@ def make_model(
     specific_dim: int,
     seed: int,
     encoder_file: str | None = None,
+    batch_size: int = 1,
 ) -> Model:
     """Build the model for modalities of these sample shapes, and draw its initial parameters.
 
-    encoder_file: the user's own encoders, in place of those of encoders.py.
+    encoder_file: the user's own encoders, in place of those of encoders.py; batch_size: of which
+    their work is counted.
     """
-    build = own_encoders(encoder_file) if encoder_file else make_encoder
+    build = own_encoders(encoder_file, batch_size) if encoder_file else make_encoder
     rng = np.random.default_rng([seed, _INIT_STREAM])
     encoders: dict[str, Encoder] = {}
     initial: Stack = {}
@@ -116,7 +119,17 @@ def init_parameters(model: Model, num_devices: int) -> Stack:
 
     All devices start equal: averaging models that started apart would average unrelated features.
     A device also gets encoders of modalities that it lacks; they are never trained, sent or mixed.
+    Raises LearningError where the parameters of all devices exceed the machine's memory.
     """
+    needed = num_devices * sum(one.nbytes for one in model.initial.values())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
+        raise LearningError(
+            f"model of {num_devices} devices",
+            f"parameters within this machine's memory ({memory / 1e9:.1f} GB)",
+            f"{needed / 1e9:.1f} GB",
+            "use a smaller encoder or fewer devices",
+        )
     return {
         name: one.expand(num_devices, *one.shape).clone() for name, one in model.initial.items()
     }

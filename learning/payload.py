@@ -2,14 +2,14 @@
 
     offset  size  field, all little endian
     0       4     magic "DMKD"
-    4       1     format version, 2
+    4       1     format version, 3
     5       1     codec: 0 float32, 1 float16, 2 int8, 3 top_k
     6       2     sender
     8       4     round
     12      2     advertised degree
     14      1     length of the part's name, then
-    15      1     number of arrays
-    16      ...   the part's name, ASCII
+    15      1-3   number of arrays, 7 bits a byte, lowest first; a byte's highest bit: more follow
+    ...     ...   the part's name, ASCII
             1     dimensions of an array, then 4 each, and with top_k
             4     the number of its elements that are sent ; for each array in the stack's order
             ...   the arrays as the codec writes them (codecs.py), in the same order
@@ -32,8 +32,10 @@ from learning.codecs import CODECS, Codec
 from learning.errors import LearningError
 
 _MAGIC = b"DMKD"
-_VERSION = 2
-_HEADER = struct.Struct("<4sBBHIHBB")
+_VERSION = 3
+_HEADER = struct.Struct("<4sBBHIHB")
+_MOST_COUNT_BYTES = 3
+_MOST_ARRAYS = 2 ** (7 * _MOST_COUNT_BYTES) - 1
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,8 @@ class _Head:
 def encode(message: Message, codec: str = "float32") -> bytes:
     """Write a message in the format above; `present` says what a codec that chooses shall send.
 
-    Raises LearningError for arrays that are not float32, or with float16 and int8 values that
-    these cannot hold.
+    Raises LearningError for arrays that are not float32 or too many, or with float16 and int8
+    values that these cannot hold.
     """
     how = CODECS[codec]
     if how.chooses != (message.present is not None):
@@ -87,7 +89,6 @@ def encode(message: Message, codec: str = "float32") -> bytes:
         message.round_index,
         message.advertised_degree,
         len(name),
-        len(message.arrays),
     )
     shapes, blocks = [], []
     for i, array in enumerate(message.arrays):
@@ -98,7 +99,7 @@ def encode(message: Message, codec: str = "float32") -> bytes:
             sent = message.present[i].numpy().reshape(-1)
             shapes.append(struct.pack("<I", np.count_nonzero(sent)))
         blocks.append(how.write(values, sent))
-    return b"".join([header, name, *shapes, *blocks])
+    return b"".join([header, _write_count(len(message.arrays)), name, *shapes, *blocks])
 
 
 def decode(buffer: bytes) -> Message:
@@ -133,14 +134,33 @@ def arrived_elements(
     return [torch.ones(array.shape, dtype=torch.bool) for array in message.arrays]
 
 
+def _write_count(count: int) -> bytes:
+    if count > _MOST_ARRAYS:
+        remedy = "use an encoder of fewer parameters"
+        raise LearningError("message", f"at most {_MOST_ARRAYS} arrays", str(count), remedy)
+    digits = [count & 0x7F]
+    while count := count >> 7:
+        digits[-1] |= 0x80
+        digits.append(count & 0x7F)
+    return bytes(digits)
+
+
+def _read_count(buffer: bytes, offset: int) -> tuple[int, int]:
+    """Return the number of arrays, and where what follows it starts."""
+    count = 0
+    for i, byte in enumerate(buffer[offset : offset + _MOST_COUNT_BYTES]):
+        count |= (byte & 0x7F) << (7 * i)
+        if byte < 0x80:
+            return count, offset + i + 1
+    raise ValueError("the number of arrays has no end")
+
+
 def _read_head(buffer: bytes) -> _Head:
-    magic, version, number, sender, round_index, degree, name_size, count = _HEADER.unpack_from(
-        buffer
-    )
+    magic, version, number, sender, round_index, degree, name_size = _HEADER.unpack_from(buffer)
     codec = next((each for each in CODECS.values() if each.number == number), None)
     if magic != _MAGIC or version != _VERSION or codec is None:
         raise ValueError(f"magic {magic!r}, version {version}, codec {number}")
-    offset = _HEADER.size
+    count, offset = _read_count(buffer, _HEADER.size)
     name = buffer[offset : offset + name_size].decode("ascii")
     offset += name_size
     shapes, counts = [], []

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from learning.delivery import Delivery
-from learning.encoders import Stack
+from learning.encoders import Stack, as_rows
 from learning.errors import LearningError
 from learning.models import part_of
 from learning.payload import Message, encode
@@ -97,7 +97,7 @@ def _key(part: str, field: str) -> str:
 
 def _flat(parameters: Stack, part: str) -> Tensor:
     """Join a part's arrays: (n, D)."""
-    return torch.cat([v.flatten(1) for name, v in parameters.items() if part_of(name) == part], 1)
+    return torch.cat([as_rows(v) for name, v in parameters.items() if part_of(name) == part], 1)
 
 
 def _unflat(z: Tensor, like: Stack, part: str, renewed: NDArray[np.bool_]) -> Stack:
@@ -106,6 +106,6 @@ def _unflat(z: Tensor, like: Stack, part: str, renewed: NDArray[np.bool_]) -> St
     who = torch.from_numpy(renewed)[:, None]
     cut = torch.split(z, [value[0].numel() for value in own.values()], dim=1)
     return {
-        name: torch.where(who, new, value.flatten(1)).view_as(value)
+        name: torch.where(who, new, as_rows(value)).view_as(value)
         for (name, value), new in zip(own.items(), cut, strict=True)
     }

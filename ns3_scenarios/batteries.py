@@ -12,14 +12,15 @@ OFF = RADIO_STATES.index("off")
 class Batteries:
     """The batteries of n devices, and the books of the round under way.
 
-    dE/dt = harvest - P(radio state) - P(computing), from 0 to the capacity; what no longer fits
-    overflows. A device that is empty and draws more than it harvests dies: its radio is off from
-    then on, and it neither computes nor harvests any more. Left out: losses and ageing of the
-    battery, and revival.
+    dE/dt = harvest - P(radio state) - P(computing) - P(board), from 0 to the capacity; what no
+    longer fits overflows. A device that is empty and draws more than it harvests dies: its radio
+    and board are off from then on, and it neither computes nor harvests any more. Left out: losses
+    and ageing of the battery, and revival.
     """
 
     def __init__(self, scenario: NetworkScenario) -> None:
         self._radio_w = np.array(scenario.currents.power_w(scenario.supply_voltage_v))
+        self._board_idle_w = scenario.board_idle_w
         self._harvest_w = scenario.harvest_power_w
         self._capacity_j = scenario.battery_capacity_j
         self._remaining_j = scenario.initial_energy_j.copy()
@@ -36,7 +37,8 @@ class Batteries:
         self.lived_s = np.where(self.alive, np.inf, -np.inf)
         self._start_j = self._remaining_j.copy()
         self._state_s = np.zeros((n, len(RADIO_STATES)))
-        self._compute_j, self._harvested_j, self._overflow_j = np.zeros((3, n))
+        self._compute_j, self._board_j = np.zeros((2, n))
+        self._harvested_j, self._overflow_j = np.zeros((2, n))
 
     @property
     def alive(self) -> BoolArray:
@@ -53,7 +55,8 @@ class Batteries:
         state = np.where(alive, state, OFF)
         compute_w = np.where(alive, compute_w, 0.0)
         harvest_w = np.where(alive, self._harvest_w, 0.0)
-        net_w = self._radio_w[state] + compute_w - harvest_w
+        board_w = np.where(alive, self._board_idle_w, 0.0)
+        net_w = self._radio_w[state] + compute_w + board_w - harvest_w
         lasts_s = np.divide(
             self._remaining_j, net_w, out=np.full(len(net_w), np.inf), where=net_w > 0
         )
@@ -66,6 +69,7 @@ class Batteries:
         span_s = min(left_s, float(lasts_s.min()))
         self._state_s[np.arange(len(state)), state] += span_s
         self._compute_j += compute_w * span_s
+        self._board_j += board_w * span_s
         self._harvested_j += harvest_w * span_s
         # The power is constant, so the battery moves one way only: it overflows at the end or not.
         reached_j = self._remaining_j - net_w * span_s
@@ -84,6 +88,7 @@ class Batteries:
             state_s=self._state_s,
             state_j=self._state_s * self._radio_w,
             compute_j=self._compute_j,
+            board_j=self._board_j,
             harvested_j=self._harvested_j,
             overflow_j=self._overflow_j,
             start_energy_j=self._start_j,

@@ -171,13 +171,17 @@ def links(scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport)
 
 
 def joules(scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport) -> Iterator[str]:
-    """Check start + harvested - overflow - states - compute = remaining; state_j = state_s P."""
+    """Check start + harvested - overflow - states - compute - board = remaining, and powers.
+
+    state_j = state_s P; board_j is the board's power for as long as a device lived.
+    """
     energy = report.energy
     gained_j = energy.start_energy_j + energy.harvested_j
-    spent_j = energy.overflow_j + energy.state_j.sum(axis=1) + energy.compute_j
+    used_j = energy.state_j.sum(axis=1) + energy.compute_j + energy.board_j
+    spent_j = energy.overflow_j + used_j
     off = np.abs(gained_j - spent_j - energy.remaining_energy_j) > RELATIVE * (1e-3 + gained_j)
     yield from _where(
-        "expected start + harvested - overflow - states - compute = remaining",
+        "expected start + harvested - overflow - states - compute - board = remaining",
         off,
         gained_j - spent_j,
         energy.remaining_energy_j,
@@ -185,6 +189,12 @@ def joules(scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport
     state_j = energy.state_s * scenario.currents.power_w(scenario.supply_voltage_v)
     same = np.isclose(energy.state_j, state_j, rtol=RELATIVE, atol=RELATIVE)
     yield from _where("expected state_j = state_s times power", ~same, energy.state_j, state_j)
+    whole_j = scenario.board_idle_w * report.duration_s
+    lived = ~energy.dead_since(report.start_s)
+    wrong = (energy.board_j > whole_j * (1 + RELATIVE)) | (
+        lived & ~np.isclose(energy.board_j, whole_j, rtol=RELATIVE, atol=RELATIVE)
+    )
+    yield from _where("expected board_j = seconds lived times power", wrong, energy.board_j)
 
 
 def batteries(
@@ -196,7 +206,7 @@ def batteries(
     yield from _where("expected no battery below empty", left_j < lowest_j, left_j)
     full_j = scenario.battery_capacity_j
     yield from _where("expected no battery above full", left_j > full_j * (1 + RELATIVE), left_j)
-    for name in ("state_s", "compute_j", "harvested_j", "overflow_j"):
+    for name in ("state_s", "compute_j", "board_j", "harvested_j", "overflow_j"):
         value = getattr(energy, name)
         yield from _where(f"expected {name} of at least 0", value < -RELATIVE, value)
 
@@ -269,7 +279,7 @@ def _deaths(each: Round, dead_before: BoolArray, risen: BoolArray) -> Iterator[s
     dead = dead_before & ~(energy.revived_at_s >= report.start_s)
     frames = report.links.frames.sum(axis=1)
     yield from _where("expected no frames of the dead", dead & (frames > 0), frames)
-    spent_j = energy.state_j.sum(axis=1) + energy.compute_j
+    spent_j = energy.state_j.sum(axis=1) + energy.compute_j + energy.board_j
     yield from _where("expected no joules of the dead", dead & (spent_j > RELATIVE), spent_j)
     flows = report.flows
     handed = dead_before[traffic.src] & (flows.handed_bytes > 0)

@@ -72,16 +72,17 @@ class LinkReport:
 class EnergyReport:
     """Joules of one round and the batteries at its end.
 
-    state_s, state_j (n, states) in the order of RADIO_STATES; compute_j, harvested_j, overflow_j,
-    remaining_energy_j (n); died_at_s and revived_at_s (n): when a device last ran empty and last
-    came back, on the simulation's clock, nan if it never did.
-    start + harvested - overflow - sum(state_j) - compute = remaining, which is some microjoules
-    below 0 for a device that died.
+    state_s, state_j (n, states) in the order of RADIO_STATES; compute_j, board_j, harvested_j,
+    overflow_j, remaining_energy_j (n); died_at_s and revived_at_s (n): when a device last ran empty
+    and last came back, on the simulation's clock, nan if it never did.
+    start + harvested - overflow - sum(state_j) - compute - board = remaining, which is some
+    microjoules below 0 for a device that died.
     """
 
     state_s: FloatArray
     state_j: FloatArray
     compute_j: FloatArray
+    board_j: FloatArray
     harvested_j: FloatArray
     overflow_j: FloatArray
     start_energy_j: FloatArray

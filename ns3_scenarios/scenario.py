@@ -48,19 +48,34 @@ class RadioCurrents:
 
 @dataclass(frozen=True)
 class RadioProfile:
-    """What a radio draws, and where that is from."""
+    """What a radio draws, and where that is from.
+
+    tx_efficiency: where a source has several powers, I_tx = tx_overhead_a + P / (V tx_efficiency)
+    in place of currents.tx_a; 0: it has one, and the current does not follow the power.
+    """
 
     currents: RadioCurrents
     supply_voltage_v: float
     source: str
+    tx_overhead_a: float = 0.0
+    tx_efficiency: float = 0.0
+
+    def currents_at(self, tx_power_dbm: float) -> RadioCurrents:
+        """Return the currents of a radio that transmits at this power."""
+        if self.tx_efficiency == 0:
+            return self.currents
+        tx_power_w = 1e-3 * 10 ** (0.1 * tx_power_dbm)
+        tx_a = self.tx_overhead_a + tx_power_w / (self.supply_voltage_v * self.tx_efficiency)
+        return replace(self.currents, tx_a=tx_a)
 
 
 RADIO_PROFILES = {
     "ns3": RadioProfile(
         RadioCurrents(), 3.0, "ns-3 WifiRadioEnergyModel: a laptop's 802.11n card at one antenna"
     ),
-    # Transmitting is the peak of 802.11n MCS 7 at 13 dBm (the average is over a duty cycle of one
-    # half); a receiver that listens draws what it draws when it receives.
+    # Transmitting is the line through the peaks at 20 MHz: 200 mA at 13 dBm (802.11n), 220 mA at 15
+    # (g), 310 mA at 19.5 (b), to 2 mA (averages are over a duty cycle of one half); a receiver that
+    # listens draws what it draws when it receives.
     "esp32_s2": RadioProfile(
         RadioCurrents(
             tx_a=0.200,
@@ -71,7 +86,10 @@ RADIO_PROFILES = {
             sleep_a=0.00055,
         ),
         3.3,
-        "Espressif ESP32-S2-WROOM data sheet v1.1, tables 7 and 8",
+        "Espressif ESP32-S2-WROOM data sheet v1.1, tables 7 and 8; transmitting, 169 mA plus"
+        " transmit power / (3.3 V x 0.19)",
+        tx_overhead_a=0.169,
+        tx_efficiency=0.19,
     ),
 }
 
@@ -129,9 +147,10 @@ class NetworkScenario:
     (at the start of the first round), battery_capacity_j, harvest_power_w (n).
     routing: direct, or the routing protocol of an ad hoc network. ap_height_m: of the access point,
     where there is one; ap_is_device: it is device 0. radio_sleep: a radio sleeps while its device
-    computes. revival_j: battery at which a device that ran empty comes back, some time after; inf
-    for never. ns3_defaults: attributes of ns-3 by their names below ns3::, on top of what the
-    scenario sets. Raises ScenarioError where a field does not fit the others.
+    computes. board_idle_w: what a living device draws besides radio and computing [W]. revival_j:
+    battery at which a device that ran empty comes back, some time after; inf for never.
+    ns3_defaults: attributes of ns-3 by their names below ns3::, on top of what the scenario sets.
+    Raises ScenarioError where a field does not fit the others.
     """
 
     name: str
@@ -157,6 +176,7 @@ class NetworkScenario:
     ns3_defaults: dict[str, str]
     interference: Interference
     radio_sleep: bool = False
+    board_idle_w: float = 0.0
     revival_j: float = np.inf
     recordings: Recordings = Recordings()
     energy_audit: bool = False
@@ -193,6 +213,8 @@ class NetworkScenario:
         for name in ("initial_energy_j", "battery_capacity_j", "harvest_power_w"):
             if np.any(getattr(self, name) < 0):
                 raise ScenarioError(f"{name}: expected at least 0, got {getattr(self, name).min()}")
+        if not 0 <= self.board_idle_w < np.inf:
+            raise ScenarioError(f"board_idle_w: expected at least 0, got {self.board_idle_w}")
         if np.any(self.initial_energy_j > self.battery_capacity_j):
             raise ScenarioError("initial_energy_j: expected at most battery_capacity_j")
         least_j = float(self.battery_capacity_j.min())

@@ -164,6 +164,7 @@ class Session:
                 float(scenario.initial_energy_j[i]),
                 float(scenario.battery_capacity_j[i]),
                 float(scenario.harvest_power_w[i]),
+                scenario.board_idle_w,
                 state_power_w,
                 scenario.revival_j,
             )
@@ -319,11 +320,14 @@ class Session:
     def _read_energy_totals(self) -> dict[str, FloatArray]:
         """Read what the batteries have added up since the start of the simulation."""
         states, n = len(RADIO_STATES), self._scenario.num_devices
-        table = _array(self._network.Batteries(), np.float64, n, states + 6)
-        compute_j, harvested_j, overflow_j, remaining_j, died_s, revived_s = table[:, states:].T
+        table = _array(self._network.Batteries(), np.float64, n, states + 7)
+        compute_j, board_j, harvested_j, overflow_j, remaining_j, died_s, revived_s = table[
+            :, states:
+        ].T
         return {
             "state_s": table[:, :states],
             "compute_j": compute_j,
+            "board_j": board_j,
             "harvested_j": harvested_j,
             "overflow_j": overflow_j,
             "remaining_energy_j": remaining_j,
@@ -340,6 +344,7 @@ class Session:
             state_s=state_s,
             state_j=state_s * power_w,
             compute_j=now["compute_j"] - before["compute_j"],
+            board_j=now["board_j"] - before["board_j"],
             harvested_j=now["harvested_j"] - before["harvested_j"],
             overflow_j=now["overflow_j"] - before["overflow_j"],
             start_energy_j=before["remaining_energy_j"],

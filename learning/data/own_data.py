@@ -8,6 +8,7 @@
                  split over devices. Without it each sample is a recording
     class_names  C names, optional
 
+Names of modalities are ASCII letters, digits and underscores, those of classes any text (names.py).
 load() returns a mapping with these keys. In an npz, arrays with other names are the modalities.
 Values are taken as they are: choose units in which they are about 1.
 """
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from learning.data.samples import SPLIT_NAMES, MultiModalData
 from learning.errors import LearningError
+from learning.names import check_names, check_texts
 from learning.own_file import load_from, run_own
 
 SUFFIXES = (".npz", ".py")
@@ -86,15 +88,13 @@ def _modalities(where: str, given: Any) -> dict[str, NDArray[np.float32]]:
     if not isinstance(given, Mapping) or not given:
         got = "none" if isinstance(given, Mapping) else type(given).__name__
         raise LearningError(f"{where}, modalities", "at least one array by name", got, _REMEDY)
+    check_names(f"{where}, modality", given)
     arrays = {}
     for name, values in given.items():
         array = _array(f"{where}, modality {name}", values)
         if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
             raise LearningError(f"{where}, modality {name}", "numbers", str(array.dtype), _REMEDY)
-        if not str(name).isidentifier():
-            expected = "a name of letters, digits and underscores"
-            raise LearningError(f"{where}, modality", expected, repr(name), "rename it")
-        arrays[str(name)] = np.ascontiguousarray(array, dtype=np.float32)
+        arrays[name] = np.ascontiguousarray(array, dtype=np.float32)
     return arrays
 
 
@@ -112,6 +112,7 @@ def _classes(where: str, given: Mapping[str, Any]) -> tuple[NDArray[np.int64], t
     names = _names(where, given["class_names"]) if "class_names" in given else ()
     if label.ndim == 1 and label.dtype.kind == "U":
         found = tuple(np.unique(label).tolist())
+        check_texts(f"{where}, label", found)
         names = names or found
         unknown = [name for name in found if name not in names]
         if unknown:
@@ -128,9 +129,10 @@ def _classes(where: str, given: Mapping[str, Any]) -> tuple[NDArray[np.int64], t
 def _names(where: str, given: Any) -> tuple[str, ...]:
     array = _array(f"{where}, class_names", given)
     names = tuple(map(str, array.tolist())) if array.ndim == 1 else ()
-    if len(names) == 0 or len(set(names)) < len(names):
-        got = f"{array.dtype} {array.shape}" if not names else "one of them twice"
+    if len(names) == 0:
+        got = f"{array.dtype} {array.shape}"
         raise LearningError(f"{where}, class_names", "C different names", got, _REMEDY)
+    check_texts(f"{where}, class_names", names)
     return names
 
 

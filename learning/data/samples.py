@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.errors import LearningError
+from learning.names import check_names, check_texts
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 SPLIT_NAMES = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
@@ -27,9 +28,9 @@ class MultiModalData:
     one recording may overlap, so a recording is never split over devices;
     split (N,) int8: TRAIN, VALIDATION (may be absent) or TEST; class_names: C names.
 
-    Raises LearningError when shapes disagree, values are not finite, a label is out of range, only
-    one class is trained on, there is nothing to train on or to test, or a recording has more than
-    one split, subject or label.
+    Raises LearningError when names.py refuses a name, shapes disagree, values are not finite, a
+    label is out of range, only one class is trained on, there is nothing to train on or to test, or
+    a recording has more than one split, subject or label.
     """
 
     name: str
@@ -43,6 +44,8 @@ class MultiModalData:
     def __post_init__(self) -> None:
         if not self.modalities:
             raise self._wrong("modalities", "at least one", "none")
+        check_names(f"data {self.name}, modality", self.modalities)
+        check_texts(f"data {self.name}, class_names", self.class_names)
         count = len(self.label)
         lengths = {m: len(values) for m, values in self.modalities.items()}
         lengths |= {name: len(getattr(self, name)) for name in ("subject", "recording", "split")}

@@ -1,13 +1,13 @@
 """A method of the user's own, held to the contract of interface.py in every step.
 
 Whatever its functions return is checked before it is used, and an error in one of them is shown
-with its own line. The checks are of shapes, names and one sum per step, so they cost nothing that
-could be measured.
+with its own line. The checks are of shapes, names and one sum per step, and in the first step of a
+round of the products that work_count.py finds, so they cost nothing that could be measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,7 +27,9 @@ from learning.methods.interface import (
     Rules,
 )
 from learning.models import Forward, Model, part_of
+from learning.names import check_names
 from learning.own_file import run_own
+from learning.work_count import Counter
 
 if TYPE_CHECKING:
     from learning.setup import LearningSetup
@@ -50,7 +52,8 @@ def checked(method: Method, path: str) -> Method:
 
     def begin(round_: Round) -> Rules:
         rules = run_own(path, f"{path}, begin", method.begin, round_)
-        return _checked_rules(path, _of_type(path, "begin", rules, Rules), round_)
+        rules = _of_type(path, "begin", rules, Rules)
+        return _checked_rules(path, rules, round_, flop(round_.setup, round_.model))
 
     def extra_state(setup: LearningSetup, model: Model) -> Stack:
         state = run_own(path, f"{path}, extra_state", method.extra_state, setup, model)
@@ -89,12 +92,21 @@ def checked(method: Method, path: str) -> Method:
     )
 
 
-def _checked_rules(path: str, rules: Rules, round_: Round) -> Rules:
-    """Wrap the functions of one round."""
+def _checked_rules(path: str, rules: Rules, round_: Round, extra: ExtraFlop) -> Rules:
+    """Wrap the functions of one round; in its first step their work is held against `extra`."""
     adjust, after_step, finish = rules.adjust, rules.after_step, rules.finish
 
+    def call(name: str, function: Callable[..., T], *args: Any) -> T:
+        *_, passed, _, step = args
+        if step > 1:
+            return run_own(path, f"{path}, {name}", function, *args)
+        with Counter() as counter:
+            result = run_own(path, f"{path}, {name}", function, *args)
+        _check_charged(path, name, counter, extra, passed)
+        return result
+
     def objective(passed: Forward, label: Tensor, step: int) -> Tensor:
-        loss = run_own(path, f"{path}, objective", rules.objective, passed, label, step)
+        loss = call("objective", rules.objective, passed, label, step)
         return _checked_loss(path, loss, passed, f"step {step} of round {round_.index}")
 
     def adjusted(
@@ -102,13 +114,13 @@ def _checked_rules(path: str, rules: Rules, round_: Round) -> Rules:
     ) -> dict[str, Tensor]:
         if adjust is None:
             return {}
-        changed = run_own(path, f"{path}, adjust", adjust, gradients, passed, label, step)
+        changed = call("adjust", adjust, gradients, passed, label, step)
         known = {name: each.gradient for name, each in gradients.items()}
         return _checked_renewal(path, "adjust", changed, known)
 
     def observed(passed: Forward, label: Tensor, step: int) -> None:
         if after_step is not None:
-            run_own(path, f"{path}, after_step", after_step, passed, label, step)
+            call("after_step", after_step, passed, label, step)
 
     def finished(trained: Tensor) -> Stack:
         state = {} if finish is None else run_own(path, f"{path}, finish", finish, trained)
@@ -120,6 +132,20 @@ def _checked_rules(path: str, rules: Rules, round_: Round) -> Rules:
         observed if after_step else None,
         finished if finish else None,
     )
+
+
+def _check_charged(
+    path: str, name: str, counter: Counter, extra: ExtraFlop, passed: Forward
+) -> None:
+    """Refuse products that the method's flop does not charge; the backward pass is its own word."""
+    charged = extra.per_step + len(passed.rows) * extra.per_iteration + extra.per_round
+    done = counter.flop / len(passed.devices)
+    if done > charged or (counter.uncounted and charged == 0):
+        expected = f"at least the {done:.0f} FLOP a device of {name} in a step"
+        if done <= charged:
+            expected = f"more than 0 FLOP a device, for {counter.uncounted} in {name}"
+        remedy = "return ExtraFlop(per_step=...) with the work of both passes"
+        raise LearningError(f"{path}, flop", expected, f"{charged:.0f}", remedy)
 
 
 def _checked_loss(path: str, loss: Any, passed: Forward, when: str) -> Tensor:
@@ -144,13 +170,15 @@ def _checked_extra_state(path: str, state: Any, setup: LearningSetup, model: Mod
     taken = {part_of(name) for name in model.initial} | {"pace"}
     taken |= {scale_part(m) for m in model.encoders}
     n = setup.num_devices
-    for name, value in _of_type(path, "extra_state", state, dict).items():
+    state = _of_type(path, "extra_state", state, dict)
+    for name, value in state.items():
         if not isinstance(name, str) or "/" not in name or part_of(name) in taken:
             expected = f"names part/name with a part besides {', '.join(sorted(taken))}"
             raise _wrong(path, "extra_state", expected, repr(name))
         if not _is_float32(value) or value.shape[:1] != (n,):
             expected = f"float32 tensors ({n}, ...), one row a device"
             raise _wrong(path, "extra_state", expected, f"{name}: {_describe(value)}")
+    check_names(f"{path}, extra_state, part", dict.fromkeys(part_of(name) for name in state))
     return dict(state)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from learning.encoders import as_rows
 from learning.losses import fused_loss
 from learning.methods.interface import ExtraFlop, Gradient, Method, Round, Rules, per_device
 from learning.models import Forward, Model, encoder_part, part_of
@@ -46,7 +47,7 @@ def begin(round_: Round) -> Rules:
             # Drawn for all devices, so that one's noise does not depend on who trains.
             draw = rng.standard_normal((n, *g.gradient.shape[1:]), dtype=np.float32)
             scaled = k * g.gradient
-            spread = per_device(scaled.flatten(1).std(1, unbiased=False), scaled)
+            spread = per_device(as_rows(scaled).std(1, unbiased=False), scaled)
             noise = spread * torch.from_numpy(draw)[g.devices]
             changed[name] = torch.where(k < 1, scaled + noise, scaled)
         return changed

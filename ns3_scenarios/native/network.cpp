@@ -180,6 +180,7 @@ Network::AddDevice(Ptr<NetDevice> ipDevice, Ptr<NetDevice> radio, const Supply& 
         std::make_shared<RadioBattery>(supply.initialJ,
                                        supply.capacityJ,
                                        supply.harvestW,
+                                       supply.boardW,
                                        supply.revivalJ);
     for (size_t state = 0; state < supply.statePowerW.size(); ++state)
     {
@@ -479,6 +480,7 @@ Network::Batteries() const
         Append(table,
                std::vector<double>{
                    battery.ComputeJ(),
+                   battery.BoardJ(),
                    battery.HarvestedJ(),
                    battery.OverflowJ(),
                    battery.RemainingJ(),

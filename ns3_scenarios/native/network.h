@@ -31,6 +31,7 @@ struct Supply
     double initialJ;
     double capacityJ;
     double harvestW;
+    double boardW; // drawn while the device lives
     std::vector<double> statePowerW; // by RadioState
     double revivalJ;                 // at which a dead device comes back; infinite: never
 };
@@ -91,8 +92,8 @@ class Network
     // n x n tables, each row a transmitter: frames sent, frames received, airtime [s], bytes
     // received, sum of SNRs [dB], their number, sum of rates [bit/s], whether the two are peers.
     std::vector<double> Links() const;
-    // Of each device since the boot phase: seconds in each RadioState, joules of computing,
-    // harvested, overflown, left in the battery; when it last died and came back [s], below 0 if never.
+    // Of each device since the boot phase: seconds in each RadioState, joules of computing, of the
+    // board, harvested, overflown, left in the battery; when it last died and came back [s], below 0 if never.
     std::vector<double> Batteries() const;
     std::vector<int64_t> StaleDatagrams() const;
     // n x 3 [m], now.

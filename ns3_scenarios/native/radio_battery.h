@@ -1,4 +1,4 @@
-// One battery per device, drained by its radio and by its computing.
+// One battery per device, drained by its radio, by its computing and by what its board always draws.
 //
 // RadioBattery listens to a WifiPhy and adds up nanoseconds per radio state. It schedules nothing
 // per state change: what happened since the last notification is worked out when the next one
@@ -39,10 +39,12 @@ enum RadioState
 class RadioBattery : public WifiPhyListener
 {
   public:
-    // revivalJ: at how much a dead device comes back to life; none if infinite.
-    RadioBattery(double initialJ, double capacityJ, double harvestW, double revivalJ)
+    // boardW: drawn while the device lives. revivalJ: at how much a dead device comes back to life;
+    // none if infinite.
+    RadioBattery(double initialJ, double capacityJ, double harvestW, double boardW, double revivalJ)
         : m_capacityJ(capacityJ),
           m_harvestW(harvestW),
+          m_boardW(boardW),
           m_revivalJ(revivalJ),
           m_remainingJ(initialJ)
     {
@@ -139,6 +141,11 @@ class RadioBattery : public WifiPhyListener
     double ComputeJ() const
     {
         return m_computeJ;
+    }
+
+    double BoardJ() const
+    {
+        return m_boardJ;
     }
 
     double HarvestedJ() const
@@ -276,7 +283,8 @@ class RadioBattery : public WifiPhyListener
 
     double EmptyNs() const
     {
-        const double largestW = m_maxRadioW + (m_endComputeNs > m_lastNs ? m_computeW : 0.0);
+        const double largestW =
+            m_maxRadioW + (m_endComputeNs > m_lastNs ? m_computeW : 0.0) + m_boardW;
         return 1e9 * m_remainingJ / largestW;
     }
 
@@ -330,9 +338,11 @@ class RadioBattery : public WifiPhyListener
         }
         const double durationS = 1e-9 * durationNs;
         const double harvestedJ = m_harvestW * durationS;
+        const double boardW = m_dead ? 0.0 : m_boardW;
+        m_boardJ += boardW * durationS;
         m_computeJ += computeW * durationS;
         m_harvestedJ += harvestedJ;
-        m_remainingJ += harvestedJ - (m_powerW[state] + computeW) * durationS;
+        m_remainingJ += harvestedJ - (m_powerW[state] + computeW + boardW) * durationS;
         if (m_remainingJ > m_capacityJ)
         {
             m_overflowJ += m_remainingJ - m_capacityJ;
@@ -350,10 +360,12 @@ class RadioBattery : public WifiPhyListener
 
     double m_capacityJ;
     double m_harvestW;
+    double m_boardW;
     double m_revivalJ;
     double m_remainingJ;
     double m_computeW{0};
     double m_computeJ{0};
+    double m_boardJ{0};
     double m_harvestedJ{0};
     double m_overflowJ{0};
     double m_maxRadioW{0};

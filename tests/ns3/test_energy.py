@@ -91,6 +91,30 @@ def test_an_idle_device_dies_when_its_battery_divided_by_its_power_says(tmp_path
     assert reports[0].energy.compute_j[0] == pytest.approx(0.2, abs=2e-3)
 
 
+def test_a_board_is_paid_from_the_same_battery_as_long_as_its_device_lives(
+    tmp_path: Path,
+) -> None:
+    board_w, idle_w = 0.7, 3.0 * 0.273
+    quiet = {"tx_power_dbm": -20.0, "shadowing_sigma_db": 0.0}  # nobody hears anybody
+    battery_j = [(idle_w + board_w) * 1.5, 1e3]
+    scenario = make_mesh(num_devices=2, battery_j=battery_j, board_idle_w=board_w, **quiet)
+    energy = run_mesh(
+        scenario,
+        tmp_path,
+        1,
+        pairs=np.zeros((2, 0), np.int64),
+        compute_s=0.0,
+        compute_j=0.0,
+        period_s=2.0,
+    )[0].energy
+    lived_s = energy.died_at_s[0] - scenario.boot_s
+    assert lived_s == pytest.approx(1.5, abs=2e-3)
+    assert energy.board_j.tolist() == pytest.approx([board_w * lived_s, board_w * 2.0], rel=1e-9)
+    spent_j = energy.state_j.sum(axis=1) + energy.board_j
+    left_j = energy.start_energy_j - spent_j
+    np.testing.assert_allclose(left_j, energy.remaining_energy_j, rtol=1e-9, atol=1e-9)
+
+
 def test_every_death_falls_at_the_empty_battery_and_ends_the_devices_traffic(
     tmp_path: Path,
 ) -> None:

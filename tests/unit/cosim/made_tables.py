@@ -27,11 +27,15 @@ def made_run(
     deaths: dict[int, int] | None = None,
     modalities: tuple[str, ...] = ("acc", "gyro"),
     seed: int = 0,
+    board_j: float = 0.0,
 ) -> Run:
-    """Make the tables of a run on a grid; deaths maps a device to the round in which it dies."""
+    """Make the tables of a run on a grid.
+
+    deaths maps a device to the round in which it dies; board_j: of a living device in a round.
+    """
     rng = np.random.default_rng(seed)
     deaths = {} if deaths is None else deaths
-    table = _devices(devices, rounds, deaths, modalities, rng)
+    table = _devices(devices, rounds, deaths, modalities, rng, board_j)
     flows = _flows(table, rng)
     return Run(
         rounds=_rounds(table, flows),
@@ -55,6 +59,7 @@ def _devices(
     deaths: dict[int, int],
     modalities: tuple[str, ...],
     rng: np.random.Generator,
+    board_j: float,
 ) -> pd.DataFrame:
     side = int(np.ceil(np.sqrt(devices)))
     rows = []
@@ -84,11 +89,16 @@ def _devices(
             state |= {"idle": 4.0, "sleep": 0.0, "off": 0.0}
             joules = {f"{s}_j": state[s] if works else 0.0 for s in RADIO_STATES}
             row |= joules | {"radio_j": sum(joules.values()), "compute_j": 2.0 if works else 0.0}
+            row |= {"board_j": board_j if works else 0.0}
             row |= {"compute_s": 0.5 if works else 0.0, "start_energy_j": remaining[k]}
             row |= {"harvested_j": 0.0, "overflow_j": 0.0}
             row |= {"budget_j": 9.0, "predicted_j": 8.0, "communication_forecast_j": 5.0}
             row |= {"binding": "dead" if dead else "energy"}
-            left = 0.0 if dead or dies else remaining[k] - row["radio_j"] - row["compute_j"]
+            left = (
+                0.0
+                if dead or dies
+                else remaining[k] - row["radio_j"] - row["compute_j"] - row["board_j"]
+            )
             remaining[k] = left
             row |= {"remaining_energy_j": left}
             died = k in deaths and r >= deaths[k]
@@ -173,6 +183,7 @@ def _rounds(table: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
         for outcome in ("delivered", "late", "lost"):
             row |= {f"{outcome}_messages": int((sent["outcome"] == outcome).sum())}
         row |= {"radio_j": part["radio_j"].sum(), "compute_j": part["compute_j"].sum()}
+        row |= {"board_j": part["board_j"].sum()}
         rows.append(row | {"alive_devices": int(part["alive"].sum())})
     return pd.DataFrame(rows)
 

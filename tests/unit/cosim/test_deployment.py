@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from made_config import make_config
 
+from cosim.config_sources import load
 from cosim.deployment import make_scenario, warnings
 from ns3_scenarios.errors import ScenarioError
 
@@ -117,9 +118,40 @@ def test_transmit_current_follows_transmit_power_if_an_efficiency_is_given() -> 
 def test_a_radio_profile_sets_currents_and_voltage_and_a_given_current_goes_before_it() -> None:
     flags = ("--energy.radio_profile=esp32_s2", "--energy.idle_current_a=0.05")
     scenario = make_scenario(make_config(*flags))
-    # By hand, at 3.3 V: 200 mA, 63 mA, the given 50 mA.
+    # By hand, at 3.3 V: 169 mA and 39.8 mW (16 dBm) over 0.19, 63 mA, the given 50 mA.
     power_w = scenario.currents.power_w(scenario.supply_voltage_v)
-    assert power_w[:3] == pytest.approx([0.66, 0.2079, 0.165])
+    assert power_w[:3] == pytest.approx([0.5577 + 0.0398107 / 0.19, 0.2079, 0.165])
+
+
+@pytest.mark.parametrize(("tx_power_dbm", "peak_a"), [(13, 0.200), (15, 0.220), (19.5, 0.310)])
+def test_a_radio_with_a_data_sheet_of_several_powers_follows_it(
+    tx_power_dbm: float, peak_a: float
+) -> None:
+    flags = ("--energy.radio_profile=esp32_s2", f"--network.tx_power_dbm={tx_power_dbm}")
+    assert make_scenario(make_config(*flags)).currents.tx_a == pytest.approx(peak_a, abs=0.002)
+    given = make_scenario(make_config(*flags, "--energy.tx_current_a=0.15"))
+    assert given.currents.tx_a == 0.15
+
+
+@pytest.mark.parametrize(
+    ("flags", "is_free"),
+    [
+        ((), False),
+        (("--network.tx_power_dbm=8",), True),
+        (("--network.tx_power_dbm=16",), False),
+        (("--network.tx_power_dbm=8", "--energy.tx_efficiency=0.1"), False),
+        (("--network.tx_power_dbm=8", "--energy.tx_current_a=0.2"), False),
+        (("--network.tx_power_dbm=8", "--energy.radio_profile=esp32_s2"), False),
+        (("--scenario=d2d",), False),
+        (("--scenario=d2d", "--network.tx_power_dbm=16"), True),
+        (("--scenario=infrastructure", "--network.tx_power_dbm=20"), False),
+    ],
+)
+def test_a_power_that_costs_nothing_is_warned_of(flags: tuple[str, ...], is_free: bool) -> None:
+    scenario = flags[0].removeprefix("--scenario=") if "--scenario" in "".join(flags) else None
+    config = load(list(flags), None, scenario)
+    said = [line for line in warnings(config, make_scenario(config)) if "tx_power_dbm" in line]
+    assert len(said) == is_free
 
 
 def test_devices_differ_as_their_file_says_and_the_rest_is_the_configuration(

@@ -136,13 +136,24 @@ def test_an_infinite_battery_leaves_the_axis_finite() -> None:
     assert ax.get_ylim() == (0.0, 1.0)
 
 
+def test_a_boards_joules_are_drawn_and_counted() -> None:
+    run = made_run(deaths={4: 6}, board_j=0.5)
+    ax = draw_energy_by_state(run.devices, empty_axes())
+    labels = [bars.get_label() for bars in ax.containers]
+    heights = [bar.get_height() for bar in ax.containers[labels.index("board")]]
+    assert heights == pytest.approx(7 * [9 * 0.5] + 5 * [8 * 0.5])
+    (line,) = draw_accuracy(run.rounds, empty_axes(), "energy_j").lines
+    spent_j = run.devices[["radio_j", "compute_j", "board_j"]].to_numpy().sum()
+    assert line.get_xdata()[-1] == pytest.approx(spent_j)
+
+
 def test_stacked_bars_reach_the_joules_that_all_devices_spent() -> None:
     run = made_run(deaths={4: 6})
     ax = draw_energy_by_state(run.devices, empty_axes())
     for r in range(12):
         tops = [bars[r].get_y() + bars[r].get_height() for bars in ax.containers]
         part = run.devices[run.devices["round"] == r]
-        spent_j = sum(part[f"{state}_j"].sum() for state in (*RADIO_STATES, "compute"))
+        spent_j = sum(part[f"{state}_j"].sum() for state in (*RADIO_STATES, "compute", "board"))
         assert max(tops) == pytest.approx(spent_j)
     legend = ax.get_legend()
     assert legend is not None

@@ -38,6 +38,7 @@ def test_start_plus_harvest_minus_all_that_was_spent_is_what_remains(
         for k in range(DEVICES):
             assert e.start_energy_j[k] == left[k]
             spent_j = e.overflow_j[k] + sum(e.state_j[k]) + e.compute_j[k]
+            spent_j += e.board_j[k]
             remaining_j = e.start_energy_j[k] + e.harvested_j[k] - spent_j
             assert e.remaining_energy_j[k] == pytest.approx(remaining_j, rel=0, abs=1e-9)
             left[k] = e.remaining_energy_j[k]

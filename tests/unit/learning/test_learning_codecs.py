@@ -63,7 +63,7 @@ def test_few_elements_of_many_are_named_one_by_one():
 def test_the_header_names_the_codec():
     for number, codec in enumerate(("float32", "float16", "int8", "top_k")):
         buffer = encode(example(codec), codec)
-        assert buffer[4:6] == bytes([2, number])
+        assert buffer[4:6] == bytes([3, number])
         got = decode(buffer)
         assert (got.round_index, got.sender, got.part, got.advertised_degree) == (7, 1, "head", 3)
 

@@ -86,7 +86,10 @@ def test_in_an_npz_all_other_arrays_are_modalities_and_samples_recordings(tmp_pa
         ({"split": np.zeros(6, int)}, "split: expected int8 with 0"),
         ({"split": np.array(["train"] * 5 + ["tset"])}, "split: expected train | validation"),
         ({"class_names": np.array(["only"])}, r"label: expected 0..0, got 0..1"),
-        ({"class_names": np.array(["a", "a"])}, "class_names: expected C different names, got one"),
+        (
+            {"class_names": np.array(["a", "a"])},
+            "class_names: expected different names, got a twice",
+        ),
         ({"class_names": np.array("ab")}, "class_names: expected C different names, got <U2 ()"),
         ({"split": np.array([0, 0, 256, 0, 2, 2])}, "split: expected train | validation | test"),
         ({"split": np.array([["train"], ["test"]])}, "split: expected whole numbers (N,), got <U5"),

@@ -1,6 +1,7 @@
 """An encoder from the user's own file: what it does, and how each mistake in it is reported."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -182,3 +183,178 @@ def encoder(modality, shape, out_features):
 """
     with pytest.raises(LearningError, match="whose work is charged, got none that torch counts"):
         Learner(make_setup(model=own(tmp_path, text)), made)
+
+
+MODULE = """
+import random
+import torch
+from torch import nn
+from torch.nn import functional
+
+class Own(nn.Module):
+    def __init__(self, out, forward):
+        super().__init__()
+        self.linear, self.own, self.calls = nn.Linear(384, out), forward, 0
+
+    def forward(self, x):
+        return self.own(self, x)
+
+def plain(self, x):
+    return self.linear(x.flatten(1))
+
+def recurrent(layer, width, out):
+    module = Own(out, lambda self, x: self.out(self.layer(x.transpose(1, 2))[0][:, -1]))
+    module.layer, module.out = layer, nn.Linear(width, out)
+    return module
+
+def named(name, value, out, forward=plain):
+    module = Own(out, forward)
+    module.register_parameter(name, nn.Parameter(value))
+    return module
+
+def tied(out):
+    module = Own(out, lambda self, x: self.linear(self.b(self.a(x.flatten(1)).relu())))
+    module.a, module.b = nn.Linear(384, 384), nn.Linear(384, 384)
+    module.b.weight = module.a.weight
+    return module
+
+def encoder(modality, shape, out):
+    return {}
+"""
+LINEAR_FLOP = 2 * 2 * 384 * 16
+# flop of a sample, or None
+SCALED = "named('scale', torch.tensor(1.0), out, lambda self, x: self.scale * plain(self, x))"
+RUNS = {
+    SCALED: LINEAR_FLOP,
+    "nn.Sequential(nn.Flatten(), nn.LazyLinear(out))": LINEAR_FLOP,
+    "named('a' * 300 + '/b', torch.zeros(2), out)": LINEAR_FLOP,
+    # 128 steps of 4 gates: weights in each, the state's gradient in all but the first
+    "recurrent(nn.LSTM(3, 5, batch_first=True), 5, out)": 128 * 2 * 40 * 8 + 127 * 200 + 480,
+    "recurrent(nn.GRU(3, 5, 2, batch_first=True, bidirectional=True), 10, out)": None,
+    "tied(out)": 5 * 2 * 384 * 384 + 3 * 2 * 384 * 16,
+    "Own(out, plain).eval()": LINEAR_FLOP,
+    "Own(out, lambda self, x: plain(self, x) if x.mean() > 0 else -plain(self, x))": LINEAR_FLOP,
+    "nn.Sequential(nn.Flatten(), nn.Linear(384, out), *3 * [nn.Linear(out, out)])": LINEAR_FLOP
+    + 9 * 2 * 16 * 16,
+    "nn.Sequential(nn.Flatten(), nn.Linear(384, 4), *[nn.Linear(4, 4) for _ in range(140)],"
+    " nn.Linear(4, out))": 2 * 2 * 384 * 4 + 140 * 3 * 2 * 16 + 3 * 2 * 4 * 16,
+    "Own(out, lambda self, x: (x.flatten(1)[:, None] * self.linear.weight).sum(-1))": LINEAR_FLOP,
+}
+
+
+@pytest.mark.parametrize(("module", "flop"), RUNS.items())
+def test_what_a_module_may_be_runs_a_round_and_is_charged(made, tmp_path, module, flop):
+    path = own(tmp_path, MODULE.format(module))
+    learner = Learner(make_setup(method="dmml", model=path), made)
+    before = learner.state()
+    learner.train(0, UNEQUAL, EVERYBODY)
+    trained = learner.state()
+    learner.mix(everything_arrives(learner), EVERYBODY)
+    assert np.isfinite(learner.evaluate().accuracy).all()
+    assert any(not torch.equal(v, before[name]) for name, v in trained.items())
+    learner.load(learner.state())
+    if flop is not None:
+        logits = 3 * 2 * 16 * made.num_classes
+        setup = make_setup(method="dmml", model=path)
+        per_iteration = learner.work_cost().per_iteration_flop[0, 0] - setup.batch_size * logits
+        assert per_iteration == setup.batch_size * flop
+
+
+def test_a_parameter_of_two_names_is_each_devices_own_under_both(tmp_path):
+    twice = "named('z', torch.ones(16), out, lambda self, x: plain(self, x) * 0 + self.z * self.y)"
+    path = own(tmp_path, MODULE.format(f"(lambda m: (setattr(m, 'y', m.z), m)[1])({twice})"))
+    encoder = make_model({"acc": (3, 128)}, 5, 8, 8, 3, path).encoders["acc"]
+    stack = {name: torch.stack([value, 3 * value]) for name, value in encoder.initial.items()}
+    z = encoder.encode(stack, torch.randn(2, 6, 3, 128))
+    torch.testing.assert_close(z, torch.tensor([1.0, 9.0])[:, None, None].expand(2, 6, 16))
+
+
+def test_devices_that_run_one_by_one_learn_what_a_batch_of_them_does(made, tmp_path):
+    batch = "Own(out, lambda self, x: plain(self, x))"
+    # torch cannot batch a decision by values.
+    single = "Own(out, lambda self, x: plain(self, x) if x.sum() < 1e9 else x)"
+    states = []
+    for number, module in enumerate((batch, single)):
+        (tmp_path / str(number)).mkdir()
+        path = own(tmp_path / str(number), MODULE.format(module))
+        learner = Learner(make_setup(method="dmml", model=path, learning_rate=0.02), made)
+        assert len(learner.warnings()) == 2 * number
+        train(learner, [0])
+        states.append(learner.state())
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, atol=1e-5, rtol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("named('z', torch.zeros(0, 3), out)", "elements, got z .0, 3.; remedy: leave it out"),
+        ("named('z', torch.zeros(2, dtype=torch.complex64), out)", "hold two real parameters"),
+        ("Own(out, plain).half()", "got linear.weight: torch.float16"),
+        ("named('z', torch.full((2,), torch.nan), out)", "finite initial parameters, got z"),
+        ("nn.Sequential(nn.Flatten(), nn.Linear(384, out, device='meta'))", "on the CPU, got 1.w"),
+        ("(lambda m: (setattr(m, 'z', nn.LazyLinear(3)), m)[1])(Own(out, plain))", "nn.LazyLinear"),
+        ("recurrent(nn.LSTM(3, 5, 2, batch_first=True, dropout=0.5), 5, out)", "no random numbers"),
+        ("Own(out, lambda self, x: functional.dropout(plain(self, x)))", "draw no random numbers"),
+        ("Own(out, lambda self, x: plain(self, x) * random.random())", "draw no random numbers"),
+        (
+            "Own(out, lambda self, x: (setattr(self, 'calls', self.calls + 1),"
+            " plain(self, x) * self.calls)[1])",
+            "keep nothing from call to call",
+        ),
+        ("named('z', torch.tensor([random.random()]), out)", "same parameters.*others in z"),
+        ("Own(out, lambda self, x: plain(self, x.add_(1)))", "leaves its input alone"),
+        (
+            "Own(out, lambda self, x: (self.linear.weight.data.mul_(0.9), plain(self, x))[1])",
+            "forward leaves alone, got linear.weight",
+        ),
+        ("Own(out, lambda self, x: (plain(self, x), 1))", "got tuple; remedy: return one tensor"),
+        ("Own(out, lambda self, x: plain(self, x).detach())", "leave out detach"),
+        ("Own(out, lambda self, x: self.linear(x.reshape(16, 384)))", "expected a function that"),
+        ("torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(384, out)))", "TorchScript"),
+        ("Own(out, lambda self, x: plain(self, torch.fft.fft(x).abs()))", "got _fft_r2c of torch"),
+        (
+            "named('z', torch.ones(16, 384), out,"
+            " lambda self, x: torch.cdist(x.flatten(1), self.z))",
+            "got _cdist_forward of torch; remedy: write it with linear",
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch.jit
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of lazy modules
+def test_what_a_module_may_not_be_is_one_line(made, tmp_path, module, expected):
+    path = own(tmp_path, MODULE.format(module))
+    with pytest.raises(LearningError) as refusal:
+        Learner(make_setup(method="dmml", model=path), made)
+    message = str(refusal.value)
+    assert message.startswith(f"{path}, encoder of acc: expected ")
+    assert "\n" not in message
+    assert re.search(expected, message)
+
+
+def test_the_remedy_for_a_constant_works(made, tmp_path):
+    keep = "(lambda m: (m.{}, m)[1])(Own(out, lambda self, x: plain(self, x) + self.z))"
+    buffer = keep.format("register_buffer('z', torch.ones(16))")
+    with pytest.raises(LearningError, match="keep a constant as an attribute that is no buffer"):
+        Learner(make_setup(model=own(tmp_path, MODULE.format(buffer))), made)
+    attribute = keep.format("__setattr__('z', torch.ones(16))")
+    Learner(make_setup(model=own(tmp_path, MODULE.format(attribute))), made)
+
+
+@pytest.mark.parametrize("exchange", [{"mixing": "push_sum"}, {"payload_codec": "top_k"}])
+def test_scalars_travel_by_every_codec_and_mixing(made, tmp_path, exchange):
+    path = own(tmp_path, MODULE.format(SCALED))
+    learner = Learner(make_setup(method="dmml_kd", model=path, **exchange), made)
+    for r in range(2):
+        learner.train(r, UNEQUAL, EVERYBODY)
+        delivery = everything_arrives(learner)
+        learner.mix(replace(delivery, offered=delivery.arrived), EVERYBODY)
+    for device in range(N):
+        learner.message(device, "encoder_acc", 2, 3)
+
+
+def test_parameters_beyond_the_machines_memory_are_refused(made, monkeypatch):
+    pages = {"SC_PAGE_SIZE": 1000, "SC_PHYS_PAGES": 50}
+    monkeypatch.setattr("learning.models.os.sysconf", pages.get)
+    with pytest.raises(LearningError, match=r"model of 4 devices: expected .*\(0.0 GB\), got"):
+        Learner(make_setup(), made)

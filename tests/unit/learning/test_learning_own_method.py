@@ -211,3 +211,49 @@ def test_checking_changes_no_number(made, tmp_path):
     checked = run(made, own(tmp_path, "METHOD = Method(lambda round_: Rules(plain))\n"))
     plain = run(made, "dmml")
     assert checked.parameters_digest() == plain.parameters_digest()
+
+
+def test_products_that_a_method_does_not_charge_are_refused_with_their_number(made, tmp_path):
+    text = """
+def objective(passed, label, step):
+    weight = torch.ones(5, 5)
+    return fused_loss(passed, label) + (passed.fused_logits @ weight).square().mean((1, 2))
+
+def begin(round_):
+    return Rules(objective)
+
+"""
+    forward = 2 * 8 * 5 * 5  # 8 samples, 5 classes
+    path = own(tmp_path, text + "METHOD = Method(begin)\n")
+    expected = (
+        f", flop: expected at least the {forward} FLOP a device of objective in a step, got 0"
+    )
+    assert refusal(made, path).startswith(expected)
+    for declared in (forward - 1, forward):
+        flop = f"flop=lambda setup, model: ExtraFlop(per_step={declared})"
+        path = own(tmp_path, text + f"METHOD = Method(begin, {flop})\n")
+        if declared < forward:
+            assert f"got {declared}" in refusal(made, path)
+        else:
+            run(made, path)
+    decomposed = text.replace("(passed.fused_logits @ weight)", "torch.linalg.qr(weight)[0].sum()")
+    path = own(
+        tmp_path, decomposed.replace(".square().mean((1, 2))", "") + "METHOD = Method(begin)\n"
+    )
+    assert "more than 0 FLOP a device, for linalg_qr in objective" in refusal(made, path)
+
+
+def test_a_number_that_a_device_keeps_may_travel(made, tmp_path):
+    text = """
+def begin(round_):
+    return Rules(plain)
+
+METHOD = Method(
+    begin,
+    extra_state=lambda setup, model: {"own/count": torch.arange(4.0)},
+    shared_parts=lambda setup, model: ("own",),
+)
+"""
+    learner = run(made, own(tmp_path, text))
+    # All hear all: everybody's mean of 0, 1, 2, 3.
+    torch.testing.assert_close(learner.state()["own/count"], torch.full((4,), 1.5))

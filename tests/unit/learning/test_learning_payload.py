@@ -43,8 +43,8 @@ def test_values_travel_as_little_endian_float32():
 
 def test_a_header_is_written_as_documented():
     buffer = encode(Message(0x01020304, 0x0506, "head", 0x0708, ()))
-    # magic, version 2, codec 0, sender, round, degree, 4 letters, no arrays
-    assert buffer.hex(" ", 2) == "444d 4b44 0200 0605 0403 0201 0807 0400 6865 6164"
+    # magic, version 3, codec 0, sender, round, degree, 4 letters, no arrays
+    assert buffer.hex(" ", 2) == "444d 4b44 0300 0605 0403 0201 0807 0400 6865 6164"
 
 
 @pytest.mark.parametrize("cut", [0, 3, 15, 20, 40, -1])
@@ -82,3 +82,23 @@ def test_an_element_has_arrived_if_all_its_bytes_have():
         assert not all(expected)
         arrived[0] = False
         assert arrived_elements(buffer, arrived, chunk_bytes) is None
+
+
+@pytest.mark.parametrize(
+    ("count", "written"),
+    [(0, "00"), (127, "7f"), (128, "8001"), (300, "ac02"), (16384, "808001")],
+)
+def test_any_number_of_arrays_travels_in_seven_bits_a_byte(count, written):
+    arrays = (torch.ones(()),) * count
+    buffer = encode(Message(0, 0, "head", 0, arrays))
+    size = len(bytes.fromhex(written))
+    assert buffer[15 : 15 + size].hex() == written
+    # A scalar is one byte of dimensions and four of value.
+    assert len(buffer) == 15 + size + 4 + 5 * count
+    assert len(decode(buffer).arrays) == count
+
+
+def test_a_number_of_arrays_without_an_end_is_refused():
+    buffer = encode(example([(5,)]))
+    with pytest.raises(LearningError, match="no end"):
+        decode(buffer[:15] + b"\xff\xff\xff" + buffer[16:])

@@ -58,7 +58,9 @@ def check_planted(plant: Plant, **scenario: Any) -> list[Finding]:
 def test_a_network_that_is_a_formula_keeps_every_promise(
     make: Callable[[NetworkScenario], Network], harvest_power_w: float
 ) -> None:
-    scenario = make_mesh(4, battery_j=20.0, harvest_power_w=np.full(4, harvest_power_w))
+    scenario = make_mesh(
+        4, battery_j=20.0, harvest_power_w=np.full(4, harvest_power_w), board_idle_w=0.2
+    )
     findings = check_network(make, scenario)
     assert [finding for finding in findings if not finding.ok] == []
     assert len({finding.name for finding in findings}) == len(findings) == 16
@@ -113,6 +115,13 @@ def delay_from_the_rounds_start(traffic: RoundTraffic, report: RoundReport) -> R
 
 def a_leak_of_a_microjoule(traffic: RoundTraffic, report: RoundReport) -> RoundReport:
     return change(report, "energy", compute_j=lambda value: value - 1e-6 * (value > 0.01))
+
+
+def a_board_that_takes_turns(traffic: RoundTraffic, report: RoundReport) -> RoundReport:
+    # What the board gains, computing loses: the balance holds.
+    compute_j = report.energy.compute_j
+    spoilt = change(report, "energy", board_j=lambda value: value + 0.1 * compute_j)
+    return change(spoilt, "energy", compute_j=lambda value: 0.9 * value)
 
 
 def joules_of_another_voltage(traffic: RoundTraffic, report: RoundReport) -> RoundReport:
@@ -194,6 +203,7 @@ def rates_without_frames(traffic: RoundTraffic, report: RoundReport) -> RoundRep
         (finished_after_the_end, "times"),
         (delay_from_the_rounds_start, "times"),
         (a_leak_of_a_microjoule, "joules"),
+        (a_board_that_takes_turns, "joules"),
         (joules_of_another_voltage, "joules"),
         (more_than_full, "batteries"),
         (idle_time_forgotten, "state seconds"),

@@ -41,7 +41,7 @@ def outcomes(report: RoundReport) -> list[str]:
 
 def assert_energy_is_conserved(report: RoundReport) -> None:
     e = report.energy
-    spent_j = e.overflow_j + e.state_j.sum(axis=1) + e.compute_j
+    spent_j = e.overflow_j + e.state_j.sum(axis=1) + e.compute_j + e.board_j
     np.testing.assert_allclose(
         e.start_energy_j + e.harvested_j - spent_j, e.remaining_energy_j, atol=1e-12
     )
@@ -264,3 +264,20 @@ def test_a_scenario_that_does_not_fit_itself_is_refused_by_name(
     with pytest.raises(ScenarioError) as error:
         make_scenario(**changes)
     assert str(error.value).startswith(message)
+
+
+def test_a_board_draws_its_power_for_as_long_as_its_device_lives() -> None:
+    scenario = make_scenario(board_idle_w=0.5, initial_energy_j=np.array([10.0, 3.0, 1.0]))
+    network = IdealNetwork(scenario)
+    first, second = (network.run_round(make_traffic(round_index=i)) for i in range(2))
+    # Computing takes 2 J in the first second; 1 J lasts 1 / (2 + 0.5) s, 3 J until 0.5 J are gone.
+    assert first.energy.died_at_s[1:].tolist() == pytest.approx([2.0, 0.4])
+    assert first.energy.board_j.tolist() == pytest.approx([2.0, 1.0, 0.2])
+    assert first.energy.compute_j.tolist() == pytest.approx([2.0, 2.0, 0.8])
+    assert second.energy.board_j.tolist() == pytest.approx([2.0, 0.0, 0.0])
+    assert second.energy.remaining_energy_j.tolist() == pytest.approx([2.0, 0.0, 0.0])
+
+
+def test_a_board_of_negative_power_is_refused() -> None:
+    with pytest.raises(ScenarioError, match="board_idle_w: expected at least 0"):
+        make_scenario(board_idle_w=-0.1)
