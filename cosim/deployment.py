@@ -11,6 +11,7 @@ import numpy as np
 from cosim.batteries import batteries
 from cosim.config import RunConfig
 from cosim.config_network import NetworkConfig
+from cosim.physics import physics_remarks
 from cosim.seeds import NS3_RNG_SEED, stream
 from learning import star
 from learning.methods.catalogue import find_method
@@ -23,7 +24,7 @@ from ns3_scenarios.loss_trace import LossTrace, read_loss_trace
 from ns3_scenarios.mobility import neighbours_within
 from ns3_scenarios.movement import Movement
 from ns3_scenarios.ns2_movement import read_ns2_movement
-from ns3_scenarios.path_loss import PATH_LOSSES, remarks
+from ns3_scenarios.path_loss import PATH_LOSSES
 from ns3_scenarios.radio import Radio
 from ns3_scenarios.scenario import (
     RADIO_PROFILES,
@@ -37,8 +38,6 @@ from ns3_scenarios.transport import UNANSWERED, Transport
 
 # 25 devices that all hear each other work, 36 do not, whatever ns-3's own limit of peers says.
 MOST_MESH_PEERS = 30
-# The most that any regulation allows indoors and out without a licence: FCC 15.247 and 15.407.
-MOST_EIRP_DBM = 36.0
 
 
 def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScenario:
@@ -160,7 +159,7 @@ def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
             f"no neighbour within {scenario.contact_distance_m:g} m"
             f" (network.neighbour_distance_m): device {', '.join(map(str, isolated))}"
         )
-    said += _physics_remarks(config, scenario)
+    said += physics_remarks(scenario) if config.network.kind != "ideal" else []
     if scenario.name == "mesh80211" and scenario.channel.path_loss == "log_distance":
         radio = scenario.radio
         heard_dbm = radio.noise_power_dbm + link_snr_db(scenario)
@@ -173,30 +172,6 @@ def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
                 " power, or scenario adhoc80211"
             )
     return said
-
-
-def _physics_remarks(config: RunConfig, scenario: NetworkScenario) -> list[str]:
-    """Say where the radio or the channel leaves what is allowed, or what its model is for."""
-    if config.network.kind == "ideal":
-        return []
-    said = []
-    eirp_dbm = scenario.radio.tx_power_dbm + scenario.radio.antenna_gain_dbi
-    if eirp_dbm > MOST_EIRP_DBM:
-        said.append(
-            f"network.tx_power_dbm {scenario.radio.tx_power_dbm:g} with antenna_gain_dbi"
-            f" {scenario.radio.antenna_gain_dbi:g} is {eirp_dbm:g} dBm EIRP; no regulation of"
-            f" these bands allows more than {MOST_EIRP_DBM:g} dBm"
-        )
-    movement, path_loss = scenario.mobility.movement, scenario.channel.path_loss
-    at_s = None
-    if movement is not None:
-        said += movement.remarks
-        least_m, at_s = movement.least_distances_m(PATH_LOSSES[path_loss].on_ground)
-    else:
-        axes = slice(0, 2 if PATH_LOSSES[path_loss].on_ground else 3)
-        at_m = scenario.position_m[:, axes]
-        least_m = np.linalg.norm(at_m[:, None] - at_m, axis=-1)
-    return said + remarks(path_loss, scenario.radio.frequency_hz, least_m, at_s)
 
 
 def _supply_voltage_v(config: RunConfig) -> float:

@@ -100,16 +100,16 @@ def make_losses(native: Any, scenario: NetworkScenario, nodes: Any) -> list[Any]
     losses = [_path_loss(native, scenario, nodes)]
     decorrelation_m = channel.decorrelation_distance_m if scenario.mobility.moves else 0.0
     if channel.trace is None:
-        hidden = channel.hidden_sigma_db != channel.shadowing_sigma_db
+        sigma_db = channel.shadowing_sigma_db
         losses.append(
             native.Shadowing(
                 nodes,
                 channel.shadowing_db.ravel().tolist(),
-                channel.shadowing_sigma_db,
+                sigma_db,
                 decorrelation_m,
                 SHADOWING_STREAM,
                 losses[0],
-                channel.hidden_sigma_db / channel.shadowing_sigma_db if hidden else 1.0,
+                channel.hidden_sigma_db / sigma_db if sigma_db else 1.0,
             )
         )
     if channel.fading == "nakagami":
