@@ -8,9 +8,11 @@ from pydantic import Field
 
 from cosim.config_section import Section, StoredPath, quantity
 from ns3_scenarios.catalogue import ROUTINGS
-from ns3_scenarios.channel import FADINGS, PATH_LOSSES, TRACE_ENDS
+from ns3_scenarios.channel import FADINGS
 from ns3_scenarios.interference import INTERFERENCES
+from ns3_scenarios.loss_trace import TRACE_ENDS
 from ns3_scenarios.mobility import MOBILITIES, PLACEMENTS
+from ns3_scenarios.path_loss import PATH_LOSSES
 from ns3_scenarios.radio import ACCESS_CATEGORIES, RATE_MANAGERS, WIDTHS_MHZ
 from ns3_scenarios.scenario import MESH_METRICS
 from ns3_scenarios.transport import TRANSPORTS
@@ -31,7 +33,9 @@ class Placement(Section):
         None,
         description="CSV file with columns x_m, y_m and, if heights differ, z_m, one row a device",
     )
-    device_height_m: float = quantity(1.5, "Height of the antennas", "m", 0.0, 200.0)
+    device_height_m: float = quantity(
+        1.5, "Height of the antennas above the ground (Z_ of mobility_trace)", "m", 0.0, 200.0
+    )
     neighbour_distance_m: float = quantity(
         35.0,
         "Devices up to this far apart exchange what they learn (where devices move: all do, and"
@@ -56,8 +60,19 @@ class Placement(Section):
     mobility_trace: StoredPath | None = Field(
         None,
         description="ns-2 file of movements ($node_(0) is device 0), as BonnMotion and SUMO"
-        " write it",
+        " write it; it also places the devices, and its time 0 is the start of the first round",
     )
+
+
+def _sigmas() -> list[str]:
+    """Say which shadowing each model has, in sight and without."""
+    of: dict[str, list[str]] = {}
+    for name, model in PATH_LOSSES.items():
+        if name != "trace":
+            of.setdefault(" / ".join(f"{x:g}" for x in dict.fromkeys(model.sigma_db)), []).append(
+                name
+            )
+    return [f"{sigma} dB {', '.join(names)}" for sigma, names in of.items()]
 
 
 class ChannelFields(Section):
@@ -71,18 +86,22 @@ class ChannelFields(Section):
     reference_loss_db: float | None = quantity(
         None, "Path loss at 1 m; by default that of free space in the channel", "dB", 0.0, 100.0
     )
-    shadowing_sigma_db: float = quantity(
-        4.0, "Standard deviation of log-normal shadowing, one value a link", "dB", 0.0, 20.0
+    shadowing_sigma_db: float | None = quantity(
+        None,
+        "Standard deviation of log-normal shadowing, one value a link; by default path_loss's own: "
+        + "; ".join(_sigmas()),
+        "dB",
+        0.0,
+        20.0,
     )
     decorrelation_distance_m: float = quantity(
         20.0,
-        "Distance over which shadowing and line of sight (d2d) of moving devices change",
+        "Distance over which shadowing and line of sight (d2d; of others: "
+        + ", ".join(f"{k} {v.sight_m:g} m" for k, v in PATH_LOSSES.items() if v.sight_m)
+        + ") of moving devices change",
         "m",
         0.1,
         1e4,
-    )
-    sight_update_s: float = quantity(
-        1.0, "How often moving devices draw the line of sight of a 3GPP model", "s", 0.01, 1e6
     )
     fading: Literal[FADINGS] = Field(  # type: ignore[valid-type]
         "none",
@@ -92,7 +111,9 @@ class ChannelFields(Section):
     nakagami_m: float = quantity(1.0, "Nakagami's m; 1 is Rayleigh fading", "", 0.5, 100.0)
     coherence_time_s: float = quantity(0.1, "Time between two draws of fading", "s", 1e-4, 1e6)
     loss_trace: StoredPath | None = Field(
-        None, description="CSV or Parquet file of losses: time_s, i, j, loss_db (path_loss trace)"
+        None,
+        description="CSV or Parquet file of losses: time_s (from 0, the start of the first round),"
+        " i, j, loss_db (path_loss trace)",
     )
     loss_trace_end: Literal[TRACE_ENDS] = Field(  # type: ignore[valid-type]
         "hold",

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 
@@ -35,6 +35,12 @@ StoredPath = Annotated[str, AfterValidator(_whole_path)]
 
 
 class Section(BaseModel):
-    """A part of the configuration: unknown keys refused, immutable, finite numbers."""
+    """A part of the configuration: unknown keys refused, immutable, finite numbers, one zero."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _one_zero(cls, value: Any) -> Any:
+        # -0.0 passes every lower limit of 0, and then is a negative number to some.
+        return 0.0 if isinstance(value, float) and value == 0 else value

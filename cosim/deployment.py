@@ -7,21 +7,25 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from cosim.batteries import batteries
 from cosim.config import RunConfig
 from cosim.config_network import NetworkConfig
 from cosim.config_sources import preset_path, read_toml
+from cosim.physics import physics_remarks
 from cosim.seeds import NS3_RNG_SEED, stream
 from learning import star
 from learning.methods.catalogue import find_method
 from ns3_scenarios import catalogue, interference, mobility
 from ns3_scenarios.analytic import link_snr_db
 from ns3_scenarios.arrays import BoolArray, FloatArray
-from ns3_scenarios.channel import Channel, log_normal_shadowing_db, read_loss_trace
-from ns3_scenarios.csv_file import read_csv
+from ns3_scenarios.channel import Channel, log_normal_shadowing_db
 from ns3_scenarios.errors import ScenarioError
+from ns3_scenarios.loss_trace import LossTrace, read_loss_trace
 from ns3_scenarios.mobility import neighbours_within
+from ns3_scenarios.movement import Movement
+from ns3_scenarios.ns2_movement import read_ns2_movement
+from ns3_scenarios.path_loss import PATH_LOSSES
 from ns3_scenarios.radio import Radio
 from ns3_scenarios.scenario import (
     RADIO_PROFILES,
@@ -83,12 +87,13 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
             f"energy.revival_j: expected none with network.kind {net.kind}, got"
             f" {config.energy.revival_j:g}; only ns3 brings devices back"
         )
-    position_m = _positions_m(config)
+    movement = _movement(config)
+    position_m = _positions_m(config) if movement is None else movement.start_m
     radio = Radio(**{field.name: getattr(net, field.name) for field in fields(Radio)})
     scenario = NetworkScenario(
         name=config.scenario,
         position_m=position_m,
-        mobility=_mobility(net, position_m),
+        mobility=_mobility(net, position_m, movement),
         radio=radio,
         channel=_channel(config, radio),
         mesh=MeshSettings(
@@ -108,7 +113,7 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
         boot_s=net.boot_s,
         neighbours=_neighbours(config, position_m),
         contact_distance_m=net.neighbour_distance_m,
-        **_batteries(config),
+        **batteries(config),
         supply_voltage_v=_supply_voltage_v(config),
         currents=_currents(config),
         rng_seed=NS3_RNG_SEED,
@@ -157,6 +162,7 @@ def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
             f"no neighbour within {scenario.contact_distance_m:g} m"
             f" (network.neighbour_distance_m): device {', '.join(map(str, isolated))}"
         )
+    said += physics_remarks(scenario) if config.network.kind != "ideal" else []
     if scenario.name == "mesh80211" and scenario.channel.path_loss == "log_distance":
         radio = scenario.radio
         heard_dbm = radio.noise_power_dbm + link_snr_db(scenario)
@@ -186,40 +192,6 @@ def _free_power(config: RunConfig) -> list[str]:
         f" {usual_dbm:g} dBm, so that power costs no joules; give energy.tx_efficiency (ns-3's"
         " linear model) or energy.tx_current_a"
     ]
-
-
-def _batteries(config: RunConfig) -> dict[str, FloatArray]:
-    """Read the devices' batteries: alike, or as the file says."""
-    energy, n = config.energy, config.network.num_devices
-    table = pd.DataFrame(index=range(n))
-    if energy.device_file is not None:
-        table = _device_table(Path(energy.device_file), n)
-
-    def column(name: str, otherwise: FloatArray) -> FloatArray:
-        return table[name].to_numpy(np.float64) if name in table else otherwise
-
-    initial_j = column("battery_j", np.full(n, energy.battery_j))
-    capacity_j = initial_j if energy.capacity_j is None else np.full(n, energy.capacity_j)
-    return {
-        "initial_energy_j": initial_j,
-        "battery_capacity_j": column("capacity_j", capacity_j),
-        "harvest_power_w": column("harvest_power_w", np.full(n, energy.harvest_power_w)),
-    }
-
-
-def _device_table(path: Path, num_devices: int) -> pd.DataFrame:
-    known = {"battery_j", "capacity_j", "harvest_power_w"}
-    table = read_csv(path, "energy.device_file")
-    if not set(table.columns) <= known or len(table) != num_devices or not len(table.columns):
-        raise ScenarioError(
-            f"energy.device_file: expected columns of {', '.join(sorted(known))} and {num_devices}"
-            f" rows, got columns {', '.join(map(str, table.columns))} and {len(table)} rows in"
-            f" {path}"
-        )
-    numbers: pd.DataFrame = table.apply(pd.to_numeric, errors="coerce")
-    if not np.isfinite(numbers.to_numpy(np.float64)).all():
-        raise ScenarioError(f"energy.device_file: expected numbers in all rows of {path}")
-    return numbers
 
 
 def _supply_voltage_v(config: RunConfig) -> float:
@@ -283,7 +255,34 @@ def _neighbours(config: RunConfig, position_m: FloatArray) -> BoolArray:
     )
 
 
-def _mobility(net: NetworkConfig, position_m: FloatArray) -> mobility.Mobility:
+def _run_s(config: RunConfig) -> float:
+    """How long the run lasts at most, from the start of the first round on [s]."""
+    return config.learning.rounds * config.network.round_period_s
+
+
+def _movement(config: RunConfig) -> Movement | None:
+    """Read the movements of a trace, which also places the devices."""
+    net = config.network
+    if (net.mobility == "ns2_trace") != (net.mobility_trace is not None):
+        raise ScenarioError(
+            "network.mobility_trace: expected a file with mobility ns2_trace and none else,"
+            f" got {net.mobility_trace} with {net.mobility}"
+        )
+    if net.mobility_trace is None:
+        return None
+    if net.placement_file is not None:
+        raise ScenarioError(
+            "network.placement_file: expected none with mobility ns2_trace, got"
+            f" {net.placement_file} (the trace places the devices); leave one of them out"
+        )
+    return read_ns2_movement(
+        Path(net.mobility_trace), net.num_devices, net.device_height_m, _run_s(config)
+    )
+
+
+def _mobility(
+    net: NetworkConfig, position_m: FloatArray, movement: Movement | None
+) -> mobility.Mobility:
     low_x, high_x, low_y, high_y = mobility.bounding_area_m(position_m)
     side_m = net.mobility_area_m
     if side_m is None:
@@ -297,36 +296,42 @@ def _mobility(net: NetworkConfig, position_m: FloatArray) -> mobility.Mobility:
         pause_s=net.pause_s,
         memory=net.gauss_markov_memory,
         area_m=(low_x, low_x + side_m, low_y, low_y + side_m),
-        trace_path=net.mobility_trace,
+        movement=movement,
     )
+
+
+def _loss_trace(config: RunConfig) -> LossTrace | None:
+    net = config.network
+    if net.loss_trace is None:
+        return None
+    trace = read_loss_trace(Path(net.loss_trace), net.num_devices, net.loss_trace_end)
+    needed_s = _run_s(config)
+    if trace.end == "stop" and trace.period_s < needed_s:
+        raise ScenarioError(
+            f"network.loss_trace: expected at least {needed_s:g} s for"
+            f" {config.learning.rounds} rounds, got {trace.period_s:g} s in {net.loss_trace};"
+            " run fewer rounds, or use loss_trace_end hold or loop"
+        )
+    return trace
 
 
 def _channel(config: RunConfig, radio: Radio) -> Channel:
     net, n = config.network, config.network.num_devices
-    trace = None
-    if net.loss_trace is not None:
-        trace = read_loss_trace(Path(net.loss_trace), n, net.loss_trace_end)
-        needed_s = config.learning.rounds * net.round_period_s
-        if trace.end == "stop" and trace.period_s < needed_s:
-            raise ScenarioError(
-                f"network.loss_trace: expected at least {needed_s:g} s for"
-                f" {config.learning.rounds} rounds, got {trace.period_s:g} s in {net.loss_trace};"
-                " run fewer rounds, or use loss_trace_end hold or loop"
-            )
-    loss_db = net.reference_loss_db
+    model, loss_db = PATH_LOSSES[net.path_loss], net.reference_loss_db
+    sigma_db = net.shadowing_sigma_db
+    in_sight_db, hidden_db = model.sigma_db if sigma_db is None else (sigma_db, sigma_db)
     return Channel(
         path_loss=net.path_loss,
         path_loss_exponent=net.path_loss_exponent,
         reference_loss_db=radio.free_space_loss_db if loss_db is None else loss_db,
-        shadowing_db=log_normal_shadowing_db(
-            n, net.shadowing_sigma_db, stream(config.seed, "shadowing")
-        ),
-        shadowing_sigma_db=net.shadowing_sigma_db,
+        shadowing_db=log_normal_shadowing_db(n, in_sight_db, stream(config.seed, "shadowing")),
+        shadowing_sigma_db=in_sight_db,
+        hidden_sigma_db=hidden_db,
         decorrelation_distance_m=net.decorrelation_distance_m,
-        sight_update_s=net.sight_update_s,
+        sight_distance_m=model.sight_m or net.decorrelation_distance_m,
         fading=net.fading,
         nakagami_m=net.nakagami_m,
         coherence_time_s=net.coherence_time_s,
         spectrum=net.phy == "spectrum",
-        trace=trace,
+        trace=_loss_trace(config),
     )

@@ -13,7 +13,7 @@ from cosim import deployment
 from cosim.config_sources import load
 from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.session import check_installation
-from ns3_scenarios.validation import CHECKS
+from ns3_scenarios.validation import CHECKS, child
 from ns3_scenarios.validation.check import Check, Row
 
 LINE = "{:<53} {:>20} {:>20} {:>10} {:>9}  {}"
@@ -27,11 +27,17 @@ def main(arguments: Sequence[str]) -> int:
     check_installation()
     started = time.perf_counter()
     rows = []
-    with ThreadPoolExecutor(len(CHECKS)) as pool:  # they wait for their child processes
+    pool = ThreadPoolExecutor(len(CHECKS))  # they wait for their child processes
+    try:
         found = pool.map(lambda check: check.rows(make_scenario, quick), CHECKS)
         for check, its_rows in zip(CHECKS, found, strict=True):
             _print(check, its_rows)
             rows += its_rows
+    except BaseException:
+        child.stop()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
     missed = sum(not row.passed for row in rows)
     seconds = time.perf_counter() - started
     print(f"{len(rows) - missed} of {len(rows)} within their limits, {seconds:.0f} s")

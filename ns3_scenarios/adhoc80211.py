@@ -19,7 +19,7 @@ from ns3_scenarios.scenario import NetworkScenario
 def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
     """Build the network; return its IP devices and the radios, which are the same."""
     attributes.set_defaults(ns, scenario)
-    nodes = mobility.make_nodes(ns, scenario.position_m, scenario.mobility)
+    nodes = mobility.make_nodes(ns, scenario)
     phy = channel.make_phy(ns, scenario, nodes)
     radio.configure(ns, scenario.radio, phy)
     radios = radio.install(ns, scenario.radio, phy, "ns3::AdhocWifiMac", nodes)

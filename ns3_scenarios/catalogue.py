@@ -75,7 +75,9 @@ def check(scenario: NetworkScenario) -> None:
             " in range would be flooded on); use scenario adhoc80211 or d2d with routing direct"
         )
     if scenario.name != "infrastructure":
-        scenario.channel.check(scenario.position_m, scenario.neighbours)
+        scenario.channel.check(
+            scenario.mobility.heights_m(scenario.position_m), scenario.neighbours
+        )
     if scenario.name in CHECKS:
         CHECKS[scenario.name](scenario)
 

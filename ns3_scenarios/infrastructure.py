@@ -42,26 +42,26 @@ def check(scenario: NetworkScenario) -> None:
             f"network.mobility: expected static with ap_is_device, got {scenario.mobility.kind}"
             " (the access point would move, too)"
         )
-    if scenario.ap_is_device:
-        ap, position_m = 0, scenario.position_m
-    else:
+    heights_m = scenario.mobility.heights_m(scenario.position_m)
+    ap = 0
+    if not scenario.ap_is_device:
         ap = scenario.num_devices
-        position_m = np.vstack([scenario.position_m, _ap_position_m(scenario)])
-        if (scenario.position_m == position_m[ap]).all(axis=1).any():
+        heights_m = np.vstack([heights_m, np.full(2, scenario.ap_height_m)])
+        if (scenario.position_m == _ap_position_m(scenario)).all(axis=1).any():
             raise ScenarioError(
                 "network.ap_height_m: expected another than that of the devices, one of which"
                 f" stands where the access point is, got {scenario.ap_height_m:g}"
             )
-    to_ap = np.zeros((len(position_m), len(position_m)), dtype=np.bool_)
+    to_ap = np.zeros((len(heights_m), len(heights_m)), dtype=np.bool_)
     to_ap[ap, :] = to_ap[:, ap] = True
     to_ap[ap, ap] = False
-    scenario.channel.check(position_m, to_ap)
+    scenario.channel.check(heights_m, to_ap)
 
 
 def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
     """Build the network; return the devices and their radios, then that of a relaying AP."""
     attributes.set_defaults(ns, scenario)
-    nodes = mobility.make_nodes(ns, scenario.position_m, scenario.mobility)
+    nodes = mobility.make_nodes(ns, scenario)
     phy = channel.make_phy(ns, scenario, nodes)
     radio.configure(ns, scenario.radio, phy)
     n = scenario.num_devices

@@ -69,7 +69,7 @@ def defaults(scenario: NetworkScenario) -> dict[str, Any]:
 def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
     """Build the mesh; return its IP devices and the radio below each."""
     attributes.set_defaults(ns, scenario, defaults(scenario))
-    nodes = mobility.make_nodes(ns, scenario.position_m, scenario.mobility)
+    nodes = mobility.make_nodes(ns, scenario)
     phy = channel.make_phy(ns, scenario, nodes)
     radio.configure(ns, scenario.radio, phy)
     radios = ns.cosim_native.MeshRadios(

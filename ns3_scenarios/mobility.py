@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from ns3_scenarios.arrays import BoolArray, FloatArray
-from ns3_scenarios.csv_file import read_csv
 from ns3_scenarios.errors import ScenarioError
+from ns3_scenarios.movement import Movement
+from ns3_scenarios.table_file import read_numbers
+
+if TYPE_CHECKING:
+    from ns3_scenarios.scenario import NetworkScenario
 
 MOBILITIES = ("static", "random_waypoint", "gauss_markov", "ns2_trace")
 PLACEMENTS = ("grid", "line", "disc", "file")
@@ -21,12 +24,12 @@ FIRST_STREAM = 1 << 24
 
 @dataclass(frozen=True)
 class Mobility:
-    """How devices move from the start of the simulation (before the first round) on.
+    """How devices move.
 
     static; random_waypoint: straight to a point drawn uniformly in the area, at a speed drawn
     uniformly from min_speed_mps to max_speed_mps, then a pause of pause_s; gauss_markov: mean speed
-    drawn likewise per device, correlated from second to second by memory, reflected at the edges;
-    ns2_trace: movements of the file trace_path (BonnMotion, SUMO), on the simulation's clock.
+    drawn likewise per device, correlated from second to second by memory, reflected at the edges:
+    both from the start of the simulation (before the first round) on; ns2_trace: as movement says.
     area_m: (min x, max x, min y, max y). Raises ScenarioError where a value does not fit.
     Sources: Camp, Boleng, Davies, "A survey of mobility models", WCMC 2002.
     """
@@ -37,7 +40,7 @@ class Mobility:
     pause_s: float
     memory: float
     area_m: tuple[float, float, float, float]
-    trace_path: str | None
+    movement: Movement | None = None
 
     def __post_init__(self) -> None:
         """Check what ns-3 would abort on."""
@@ -46,47 +49,31 @@ class Mobility:
                 f"network.min_speed_mps: expected at most max_speed_mps ({self.max_speed_mps:g}),"
                 f" got {self.min_speed_mps:g}"
             )
-        if (self.kind == "ns2_trace") != (self.trace_path is not None):
-            raise ScenarioError(
-                "network.mobility_trace: expected a file with mobility ns2_trace and none else,"
-                f" got {self.trace_path} with {self.kind}"
-            )
 
     @property
     def moves(self) -> bool:
         """Whether positions change."""
         return self.kind != "static"
 
+    def heights_m(self, position_m: FloatArray) -> FloatArray:
+        """Return the lowest and the highest place of each device, (n, 2) [m]."""
+        if self.movement is not None:
+            return self.movement.heights_m
+        return position_m[:, [2, 2]]
+
     def check(self, position_m: FloatArray) -> None:
-        """Refuse devices outside the area, and a trace that does not name them all."""
-        if self.kind == "ns2_trace":
-            _check_trace(Path(str(self.trace_path)), len(position_m))
-        elif self.moves:
-            low_x, high_x, low_y, high_y = self.area_m
-            x, y = position_m[:, 0], position_m[:, 1]
-            outside = np.flatnonzero((x < low_x) | (x > high_x) | (y < low_y) | (y > high_y))
-            if outside.size:
-                raise ScenarioError(
-                    f"network.mobility_area_m: expected all devices in {low_x:g}..{high_x:g} x"
-                    f" {low_y:g}..{high_y:g} m, got device {outside[0]} at"
-                    f" ({x[outside[0]]:g}, {y[outside[0]]:g}); enlarge the area"
-                )
-
-
-def _check_trace(path: Path, num_devices: int) -> None:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ScenarioError(
-            f"network.mobility_trace: expected a readable ns-2 file, got {path}"
-            f" ({error.strerror}); give its path"
-        ) from None
-    missing = [i for i in range(num_devices) if f"$node_({i})" not in text]
-    if missing:
-        raise ScenarioError(
-            f"network.mobility_trace: expected movements of $node_(0) to"
-            f" $node_({num_devices - 1}), got none of $node_({missing[0]}) in {path}"
-        )
+        """Refuse devices outside the area in which they move."""
+        if not self.moves or self.movement is not None:
+            return
+        low_x, high_x, low_y, high_y = self.area_m
+        x, y = position_m[:, 0], position_m[:, 1]
+        outside = np.flatnonzero((x < low_x) | (x > high_x) | (y < low_y) | (y > high_y))
+        if outside.size:
+            raise ScenarioError(
+                f"network.mobility_area_m: expected all devices in {low_x:g}..{high_x:g} x"
+                f" {low_y:g}..{high_y:g} m, got device {outside[0]} at"
+                f" ({x[outside[0]]:g}, {y[outside[0]]:g}); enlarge the area"
+            )
 
 
 def grid_positions_m(num_devices: int, spacing_m: float, height_m: float = 0.0) -> FloatArray:
@@ -115,23 +102,16 @@ def disc_positions_m(
 
 def file_positions_m(path: Path, num_devices: int, height_m: float = 0.0) -> FloatArray:
     """Read positions from a CSV file with columns x_m, y_m and, if it has one, z_m, (n, 3) [m]."""
-    table = read_csv(path, "network.placement_file")
-    if not {"x_m", "y_m"} <= set(table.columns) or len(table) != num_devices:
-        raise ScenarioError(
-            f"network.placement_file: expected columns x_m, y_m (and z_m) and {num_devices} rows,"
-            f" one a device, got columns {', '.join(map(str, table.columns))} and {len(table)} rows"
-            f" in {path}"
-        )
+    table = read_numbers(
+        path,
+        "network.placement_file",
+        required=("x_m", "y_m"),
+        optional=("z_m",),
+        num_rows=num_devices,
+    )
     if "z_m" not in table:
         table["z_m"] = height_m
-    numbers = table[["x_m", "y_m", "z_m"]].apply(pd.to_numeric, errors="coerce")
-    position_m: FloatArray = numbers.to_numpy(np.float64)
-    if not np.all(np.isfinite(position_m)):
-        row = int(np.argwhere(~np.isfinite(position_m))[0, 0])
-        raise ScenarioError(
-            "network.placement_file: expected numbers, got"
-            f" {', '.join(map(str, table.iloc[row]))} in row {row} of {path}"
-        )
+    position_m: FloatArray = table[["x_m", "y_m", "z_m"]].to_numpy(np.float64)
     return position_m
 
 
@@ -152,16 +132,24 @@ def contact_s(position_m: FloatArray, distance_m: float, duration_s: float) -> F
     return np.where(neighbours_within(position_m, distance_m), duration_s, 0.0)
 
 
-def make_nodes(ns: Any, position_m: FloatArray, mobility: Mobility) -> Any:
-    """Return one node per position (NodeContainer), which moves as it should."""
-    native, flat = ns.cosim_native, position_m.ravel().tolist()
+def make_nodes(ns: Any, scenario: NetworkScenario) -> Any:
+    """Return one node per device (NodeContainer), which moves as it should."""
+    native, mobility = ns.cosim_native, scenario.mobility
+    flat = scenario.position_m.ravel().tolist()
     speeds_mps = mobility.min_speed_mps, mobility.max_speed_mps
+    if mobility.movement is not None:
+        legs = mobility.movement
+        return native.TraceNodes(
+            flat,
+            legs.device.tolist(),
+            (scenario.boot_s + legs.time_s).tolist(),
+            legs.position_m.ravel().tolist(),
+            legs.velocity_mps.ravel().tolist(),
+        )
     if mobility.kind == "random_waypoint":
         area = native.Area(*mobility.area_m)
         return native.WaypointNodes(flat, area, *speeds_mps, mobility.pause_s, FIRST_STREAM)
     if mobility.kind == "gauss_markov":
         area = native.Area(*mobility.area_m)
         return native.GaussMarkovNodes(flat, area, *speeds_mps, mobility.memory, FIRST_STREAM)
-    if mobility.kind == "ns2_trace":
-        return native.TraceNodes(flat, str(mobility.trace_path))
     return native.StaticNodes(flat)

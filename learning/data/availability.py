@@ -83,9 +83,12 @@ def _from_table(path: Path, num_devices: int, names: tuple[str, ...]) -> NDArray
         got = f"{len(lines[odd[0]])} in line {odd[0] + 1}"
         raise LearningError(what, f"{len(columns)} cells in every line", got, remedy)
     rows = [dict(zip(columns, cells, strict=True)) for cells in lines[1:]]
-    wrong = {str(row[name]) for row in rows for name in names} - {"0", "1"}
-    if wrong:
-        raise LearningError(what, "0 or 1", repr(min(wrong)), remedy)
+    for number, row in enumerate(rows, start=1):
+        for name in names:
+            if row[name] not in ("0", "1"):
+                raise LearningError(
+                    f"{what} row {number}", f"{name} 0 or 1", repr(row[name]), remedy
+                )
     mask = np.array([[row[name] == "1" for name in names] for row in rows])
     if not np.all(mask.any(axis=1)):
         device = int(np.argmin(mask.any(axis=1)))

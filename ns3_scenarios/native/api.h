@@ -16,5 +16,6 @@
 #include "mesh.h"
 #include "mobility.h"
 #include "network.h"
+#include "path_loss.h"
 #include "recordings.h"
 #include "validation.h"

@@ -7,12 +7,12 @@
 #include "ns3/gauss-markov-mobility-model.h"
 #include "ns3/mobility-helper.h"
 #include "ns3/mobility-model.h"
-#include "ns3/ns2-mobility-helper.h"
 #include "ns3/nstime.h"
 #include "ns3/pointer.h"
 #include "ns3/position-allocator.h"
 #include "ns3/random-variable-stream.h"
 #include "ns3/random-waypoint-mobility-model.h"
+#include "ns3/simulator.h"
 
 #include <functional>
 
@@ -23,9 +23,9 @@ using namespace ns3;
 namespace
 {
 Vector
-PositionOf(const std::vector<double>& positionM, size_t i)
+RowOf(const std::vector<double>& values, size_t i)
 {
-    return Vector(positionM[3 * i], positionM[3 * i + 1], positionM[3 * i + 2]);
+    return Vector(values[3 * i], values[3 * i + 1], values[3 * i + 2]);
 }
 
 Ptr<UniformRandomVariable>
@@ -46,7 +46,7 @@ NodesWith(const std::vector<double>& positionM,
     nodes.Create(positionM.size() / 3);
     for (uint32_t i = 0; i < nodes.GetN(); ++i)
     {
-        const auto position = PositionOf(positionM, i);
+        const auto position = RowOf(positionM, i);
         auto mobility = model(position);
         mobility->SetPosition(position);
         nodes.Get(i)->AggregateObject(mobility);
@@ -128,12 +128,24 @@ GaussMarkovNodes(const std::vector<double>& positionM,
 }
 
 NodeContainer
-TraceNodes(const std::vector<double>& positionM, const std::string& path)
+TraceNodes(const std::vector<double>& positionM,
+           const std::vector<uint32_t>& node,
+           const std::vector<double>& timesS,
+           const std::vector<double>& atM,
+           const std::vector<double>& velocityMps)
 {
     auto nodes = NodesWith(positionM, [](const Vector&) {
         return CreateObject<ConstantVelocityMobilityModel>();
     });
-    Ns2MobilityHelper(path).Install(nodes.Begin(), nodes.End());
+    for (size_t k = 0; k < node.size(); ++k)
+    {
+        auto model = nodes.Get(node[k])->GetObject<ConstantVelocityMobilityModel>();
+        Simulator::Schedule(Seconds(timesS[k]),
+                            [model, at = RowOf(atM, k), velocity = RowOf(velocityMps, k)] {
+                                model->SetPosition(at);
+                                model->SetVelocity(velocity);
+                            });
+    }
     return nodes;
 }
 

@@ -1,7 +1,6 @@
 // Nodes and how they move. Positions are n x 3 [m], by rows.
 #pragma once
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "ns3/node-container.h"
@@ -39,7 +38,12 @@ NodeContainer GaussMarkovNodes(const std::vector<double>& positionM,
                                double memory,
                                int64_t firstStream);
 
-// Movements of an ns-2 file, whose clock is the simulation's.
-NodeContainer TraceNodes(const std::vector<double>& positionM, const std::string& path);
+// Nodes that are told beforehand: at timesS[k] of the simulation node[k] is put at atM (k x 3) and
+// goes on with velocityMps (k x 3).
+NodeContainer TraceNodes(const std::vector<double>& positionM,
+                         const std::vector<uint32_t>& node,
+                         const std::vector<double>& timesS,
+                         const std::vector<double>& atM,
+                         const std::vector<double>& velocityMps);
 
 } // namespace cosim_native

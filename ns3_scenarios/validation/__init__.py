@@ -4,6 +4,20 @@ theory_*: formulas from their sources. Each other module measures one theme on n
 shipped builders; CHECKS has them all.
 """
 
-from ns3_scenarios.validation import broadcast, energy, mesh, propagation, saturation
+from ns3_scenarios.validation import (
+    broadcast,
+    correlation,
+    energy,
+    mesh,
+    propagation,
+    saturation,
+)
 
-CHECKS = (*propagation.CHECKS, *saturation.CHECKS, *energy.CHECKS, *mesh.CHECKS, *broadcast.CHECKS)
+CHECKS = (
+    *propagation.CHECKS,
+    *correlation.CHECKS,
+    *saturation.CHECKS,
+    *energy.CHECKS,
+    *mesh.CHECKS,
+    *broadcast.CHECKS,
+)

@@ -18,6 +18,8 @@ from ns3_scenarios.worker import NOISE
 Result = TypeVar("Result")
 ROOT = str(Path(__file__).resolve().parents[2])
 SLOTS = threading.BoundedSemaphore(2)
+_children: set[subprocess.Popen[bytes]] = set()
+_stopped = threading.Event()
 CODE = f"import sys; sys.path[0] = {ROOT!r}; from {__name__} import main; main()"
 
 
@@ -27,18 +29,30 @@ def in_child(function: Callable[..., Result], *arguments: Any) -> Result:
     Waits while two such processes run.
     """
     with SLOTS:
-        done = subprocess.run(
+        child = subprocess.Popen(
             [sys.executable, "-c", CODE],
-            input=pickle.dumps((function, arguments)),
-            capture_output=True,
-            check=False,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
-    if done.returncode != 0:
-        lines = done.stderr.decode(errors="replace").splitlines()
+        _children.add(child)
+        if _stopped.is_set():
+            child.kill()
+        answer, errors = child.communicate(pickle.dumps((function, arguments)))
+        _children.remove(child)
+    if child.returncode != 0:
+        lines = errors.decode(errors="replace").splitlines()
         said = [line.strip() for line in lines if line.strip() and not NOISE.match(line)]
         raise NetworkFailedError(f"{function.__name__}: ns-3 failed: {' | '.join(said[-4:])}")
-    result: Result = pickle.loads(done.stdout)
+    result: Result = pickle.loads(answer)
     return result
+
+
+def stop() -> None:
+    """End all such processes, and those that are still to begin."""
+    _stopped.set()
+    for child in tuple(_children):
+        child.kill()
 
 
 def in_children(function: Callable[..., Result], cases: Iterable[tuple[Any, ...]]) -> list[Result]:

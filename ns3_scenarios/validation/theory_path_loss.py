@@ -11,6 +11,11 @@ from typing import Any
 import numpy as np
 
 LIGHT_M_PER_S = 299_792_458.0
+# Correlation distance of line of sight: TR 38.901, table 7.6.3.1-2; d2d: the program's default of
+# network.decorrelation_distance_m.
+SIGHT_M = {"inh": 10.0, "umi": 50.0, "uma": 50.0, "d2d": 20.0}
+# In sight and without: TR 38.901, table 7.4.1-1.
+INH_SIGMA_DB = 3.0, 8.03
 
 
 def log_distance_db(d_m: Any, exponent: float, reference_db: float) -> Any:
@@ -104,6 +109,16 @@ def inh_los_share(d_m: float) -> float:
     if d_m < 6.5:
         return float(np.exp(-(d_m - 1.2) / 4.7))
     return float(0.32 * np.exp(-(d_m - 6.5) / 32.6))
+
+
+def umi_los_share(d_m: float) -> float:
+    """P(LOS) of the street canyon by distance on the ground (3GPP TR 38.901, table 7.4.2-1)."""
+    return 1.0 if d_m <= 18 else float(18 / d_m + np.exp(-d_m / 36) * (1 - 18 / d_m))
+
+
+def uma_los_share(d_m: float) -> float:
+    """P(LOS) of the urban macro below 13 m (3GPP TR 38.901, table 7.4.2-1)."""
+    return 1.0 if d_m <= 18 else float(18 / d_m + np.exp(-d_m / 63) * (1 - 18 / d_m))
 
 
 def v2v_urban_db(d_m: Any, f_hz: float) -> tuple[Any, Any]:

@@ -27,6 +27,7 @@
 #include "mesh.h"
 #include "mobility.h"
 #include "network.h"
+#include "path_loss.h"
 
 using namespace ns3;
 using namespace cosim_native;
@@ -107,18 +108,16 @@ SetDefaults(const Scenario& scenario)
 std::unique_ptr<WifiPhyHelper>
 MakePhy(const Scenario& scenario, NodeContainer nodes)
 {
-    auto loss = PathLoss("ns3::LogDistancePropagationLossModel",
-                         {"Exponent",
-                          scenario.Text("path_loss_exponent"),
-                          "ReferenceDistance",
-                          "1",
-                          "ReferenceLoss",
-                          scenario.Text("reference_loss_db")},
-                         "",
-                         0.0,
-                         scenario.Number("sight_stream"));
+    auto loss = Ns3Loss("ns3::LogDistancePropagationLossModel",
+                        {"Exponent",
+                         scenario.Text("path_loss_exponent"),
+                         "ReferenceDistance",
+                         "1",
+                         "ReferenceLoss",
+                         scenario.Text("reference_loss_db")},
+                        scenario.Number("sight_stream"));
     loss->SetNext(
-        Shadowing(nodes, scenario.Numbers("shadowing_db"), 0.0, 0.0, SHADOWING_STREAM));
+        Shadowing(nodes, scenario.Numbers("shadowing_db"), 0.0, 0.0, SHADOWING_STREAM, loss, 1.0));
     auto phy = PhyOn(loss, false);
     phy->Set("ChannelSettings", StringValue("{36, 20, BAND_5GHZ, 0}"));
     for (const auto& [attribute, name] : std::map<std::string, std::string>{

@@ -16,8 +16,8 @@ from mesh import run_mesh
 from cosim.config_sources import load
 from cosim.deployment import make_scenario
 from ns3_scenarios.catalogue import SCENARIOS
-from ns3_scenarios.channel import PATH_LOSSES
 from ns3_scenarios.mobility import MOBILITIES
+from ns3_scenarios.path_loss import PATH_LOSSES
 from ns3_scenarios.radio import RATE_MANAGERS
 from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.scenario import NetworkScenario
@@ -99,9 +99,9 @@ def scenario_of(case: Case, folder: Path) -> NetworkScenario:
         lines = [
             f"$node_({i}) set {axis}_ {value:g}"
             for i, place_m in enumerate(start_m)
-            for axis, value in zip("XYZ", [*place_m, 1.5], strict=True)
+            for axis, value in zip("XY", place_m, strict=True)
         ]
-        lines.append('$ns_ at 2.0 "$node_(0) setdest 2.0 0.0 1.0"')
+        lines.append('$ns_ at 0.0 "$node_(0) setdest 2.0 0.0 1.0"')
         walk.write_text("\n".join(lines) + "\n")
         flags["mobility_trace"] = walk
     words = [word for key, value in flags.items() for word in (f"--network.{key}", str(value))]
@@ -191,7 +191,7 @@ def check_places(case: Case, reports: list[RoundReport], start_m: Any) -> None:
     if mobility == "static":
         np.testing.assert_allclose(reports[1].position_m, start_m, atol=1e-9)
     elif mobility == "ns2_trace":
-        # 1 m/s from the first second of the first round on, to 2 m from the corner.
+        # 1 m/s from the start of the first round on, to 2 m from the corner.
         assert reports[1].position_m[0] == pytest.approx([2.0, 0.0, 1.5], abs=0.01)
         assert (step_m[1:] == 0).all()
     else:

@@ -1,17 +1,21 @@
 """`cosim validate`: passes as shipped, and finds constants that are wrong."""
 
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from mesh import change
 
 from cosim.validate import make_scenario
 from ns3_scenarios.scenario import NetworkScenario, RadioCurrents
-from ns3_scenarios.validation import energy, mesh, propagation
+from ns3_scenarios.validation import correlation, energy, mesh, propagation
+from ns3_scenarios.validation import theory_path_loss as theory
 
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(300)]
 
@@ -49,3 +53,51 @@ def test_a_wrong_idle_current_is_found() -> None:
 def test_a_wrong_noise_figure_is_found() -> None:
     rows = mesh.relay_rows(wrong(noise_figure_db=20.0), quick=True)
     assert not all(row.passed for row in rows)
+
+
+def test_a_wrong_correlation_distance_of_sight_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(theory, "inh_los_share", lambda d_m: 0.85 * theory.umi_los_share(d_m))
+    rows = correlation.sight_rows(wrong(sight_distance_m=5.0), quick=True)
+    missed = [row.name.split(",")[0] for row in rows if not row.passed]
+    # Both rows of inh, whose shares are wrong, too; of the others those of the walk.
+    assert missed == ["inh", "inh", "d2d", "umi", "uma"]
+
+
+def test_wrong_distances_and_hidden_deviations_of_shadowing_are_found() -> None:
+    make = wrong(decorrelation_distance_m=25.0, hidden_sigma_db=7.0)
+    rows = correlation.shadowing_rows(make, quick=True)
+    assert [row.passed for row in rows] == [True, True, False, True, False, True, False]
+
+
+def test_a_wrong_deviation_of_shadowing_is_found() -> None:
+    drawn_db = np.triu(np.random.default_rng(1).normal(0, 4.4, (100, 100)), 1)
+    make = wrong(shadowing_db=drawn_db + drawn_db.T, shadowing_sigma_db=4.4)
+    rows = correlation.shadowing_rows(make, quick=True)
+    assert [row.passed for row in rows if row.name.startswith("deviation")] == [False] * 3
+
+
+def test_a_wrong_coherence_time_is_found() -> None:
+    rows = correlation.fading_time_rows(wrong(coherence_time_s=0.08), quick=True)
+    assert [row.passed for row in rows] == [False, True]
+
+
+def test_a_terminated_validation_ends_with_its_children() -> None:
+    started = subprocess.Popen(
+        [sys.executable, SCRIPT, "validate"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    while not (children := children_of(started.pid)):
+        assert started.poll() is None
+        time.sleep(0.1)
+    started.send_signal(signal.SIGTERM)
+    _, errors = started.communicate()
+    assert started.returncode == 130, errors.decode()
+    assert "Traceback" not in errors.decode()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in children)
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes that a process has started, by any of its threads."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        found += (task / "children").read_text().split()
+    return [int(child) for child in found]

@@ -164,10 +164,24 @@ def test_devices_differ_as_their_file_says_and_the_rest_is_the_configuration(
     assert scenario.initial_energy_j.tolist() == [10, 20, 30]
     assert scenario.battery_capacity_j.tolist() == [40, 40, 40]
     assert scenario.harvest_power_w.tolist() == [0, 0.5, 1]
+    file = "energy.device_file"
     for text, refusal in (
-        ("battery_j\n1\n2\n", "3 rows, got .* 2 rows"),
-        ("battery\n1\n2\n3\n", "expected columns of battery_j, capacity_j, harvest_power_w"),
-        ("battery_j\n1\nx\n3\n", "expected numbers"),
+        ("battery_j\n1\n2\n", "3 rows, one a device, got .* 2 rows"),
+        (
+            "battery\n1\n2\n3\n",
+            "expected any of the columns battery_j, capacity_j, harvest_power_w",
+        ),
+        ("battery_j\n1\nx\n3\n", f"{file} row 2: expected a number as battery_j, got 'x'"),
+        ("battery_j\n1\n2\n-5\n", f"{file} row 3: expected battery_j from 0.001 to .*, got -5"),
+        ("capacity_j\n1\n0\n3\n", f"{file} row 2: expected capacity_j from 0.001 .* got 0"),
+        ("harvest_power_w\n1\n0\n-0.1\n", f"{file} row 3: expected harvest_power_w from 0 "),
+        ("battery_j,battery_j\n1,1\n2,2\n3,3\n", "each once"),
+        ("battery_j\n1\n41\n3\n", f"{file} row 2: battery_j: .*energy.capacity_j 40.*, got 41"),
+        (
+            "battery_j,capacity_j\n1,1\n2,1\n3,3\n",
+            f"{file} row 2: battery_j: .*{file} row 2: capacity_j 1.*, got 2",
+        ),
+        ("capacity_j\n200\n100\n300\n", f"energy.battery_j: .*{file} row 2: capacity_j 100.*"),
     ):
         table.write_text(text)
         with pytest.raises(ScenarioError, match=refusal):
@@ -196,3 +210,77 @@ def test_a_star_that_ends_with_a_round_up_is_warned_of() -> None:
         config = make_config("--learning.method=fedavg_star", f"--learning.rounds={rounds}")
         warned = warnings(config, make_scenario(config))
         assert [line[: len("learning.rounds 5 is odd")] for line in warned] == said
+
+
+def test_a_battery_larger_than_its_capacity_is_refused_by_the_names_of_the_fields() -> None:
+    with pytest.raises(ScenarioError, match=r"energy.battery_j: .*energy.capacity_j 40\), got 125"):
+        make_scenario(make_config("--energy.capacity_j=40"))
+
+
+@pytest.mark.parametrize(
+    "flag",
+    ["network.shadowing_sigma_db", "network.device_height_m", "learning.orthogonality_weight"],
+)
+def test_a_negative_zero_is_zero(flag: str) -> None:
+    config = make_config(f"--{flag}=-0.0")
+    section, name = flag.split(".")
+    value = getattr(getattr(config, section), name)
+    assert (value, math.copysign(1, value)) == (0, 1)
+    make_scenario(config)
+
+
+def test_more_power_than_any_regulation_allows_is_warned_of() -> None:
+    for gain_dbi, said in ((6, 0), (6.5, 1)):
+        config = make_config("--network.tx_power_dbm=30", f"--network.antenna_gain_dbi={gain_dbi}")
+        warned = warnings(config, make_scenario(config))
+        assert sum("36.5 dBm EIRP" in line for line in warned) == said == len(warned)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--network.path_loss=d2d --network.band_ghz=6", "d2d was made for 2 to 6 GHz (WINNER+"),
+        ("--network.path_loss=itu_p1411", "itu_p1411 was made for 0.3 to 3 GHz"),
+        ("--network.path_loss=friis", None),
+        ("--network.path_loss=inh --network.spacing_m=1", None),
+    ],
+)
+def test_a_model_outside_its_band_is_warned_of(flags: str, said: str | None) -> None:
+    words = ["--scenario=adhoc80211", "--network.channel_number=0", *flags.split()]
+    if "band_ghz" in flags:
+        words.append("--network.channel_number=93")  # 6.415 GHz
+    config = make_config(*words)
+    warned = warnings(config, make_scenario(config))
+    assert len(warned) == (said is not None)
+    assert said is None or said in warned[0]
+
+
+def test_devices_nearer_than_a_model_is_for_are_named_with_the_time(tmp_path: Path) -> None:
+    # 1 and 2 stand at one place from the start on; 0 passes them at 5 s.
+    file = tmp_path / "moves.tcl"
+    lines = [f"$node_({i}) set X_ {x}\n$node_({i}) set Y_ 0" for i, x in enumerate((0, 10, 10))]
+    lines.append('$ns_ at 0.0 "$node_(0) setdest 40 0.0 2.0"')
+    file.write_text("\n".join(lines) + "\n")
+    words = ["--scenario=d2d", "--network.mobility=ns2_trace", f"--network.mobility_trace={file}"]
+    config = make_config(*words, "--network.path_loss=v2v_urban", "--learning.rounds=2")
+    assert warnings(config, make_scenario(config)) == [
+        "devices 0 and 1 come within 0 m of each other at 5 s (so do 2 more pairs):"
+        " network.path_loss v2v_urban counts less than 1 m as 1 m"
+    ]
+    # The run is over before 0 is there.
+    config = make_config(*words, "--network.path_loss=v2v_urban", "--learning.rounds=1")
+    said = warnings(config, make_scenario(config))[0]
+    assert said.startswith("devices 1 and 2 come within 0 m of each other at 0 s: network")
+
+
+def test_shadowing_is_the_models_own_unless_given() -> None:
+    for flags, sigmas_db in (
+        ("--network.path_loss=log_distance", (4, 4)),
+        ("--network.path_loss=d2d", (7, 7)),
+        ("--network.path_loss=inh", (3, 8.03)),
+        ("--network.path_loss=v2v_highway", (3, 4)),
+        ("--network.path_loss=inh --network.shadowing_sigma_db=5", (5, 5)),
+    ):
+        config = make_config("--scenario=adhoc80211", *flags.split())
+        channel = make_scenario(config).channel
+        assert (channel.shadowing_sigma_db, channel.hidden_sigma_db) == sigmas_db

@@ -295,7 +295,7 @@ def test_a_table_says_which_device_has_what_in_any_order_of_columns(tmp_path):
     [
         ("acc\n1\n1\n1\n", "expected columns acc, gyro and 3 rows, got columns acc and 3"),
         ("acc,gyro\n1,1\n", "got columns acc, gyro and 1 rows"),
-        ("acc,gyro\n1,1\n1,yes\n1,0\n", "expected 0 or 1, got 'yes'"),
+        ("acc,gyro\n1,1\n1,yes\n1,0\n", "row 2: expected gyro 0 or 1, got 'yes'"),
         ("acc,gyro\n1,1\n0,0\n1,0\n", "a modality per device, got none on device 1"),
         ("", "got columns and 0 rows"),
         ("acc,gyro,acc\n1,1,1\n1,1,1\n1,1,1\n", "got columns acc, gyro, acc and 3 rows"),

@@ -8,8 +8,8 @@ import pytest
 
 from cosim.config_sources import load
 from cosim.deployment import make_scenario
-from ns3_scenarios.channel import read_loss_trace
 from ns3_scenarios.errors import ScenarioError
+from ns3_scenarios.loss_trace import read_loss_trace
 from ns3_scenarios.scenario import NetworkScenario
 
 
@@ -42,9 +42,12 @@ def test_positions_come_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("x_m,y_m\n1,2\n", "expected columns x_m, y_m (and z_m) and 2 rows"),
+        ("x_m,y_m\n1,2\n", "expected columns x_m, y_m and perhaps z_m, each once, and 2 rows"),
         ("x,y\n1,2\n3,4\n", "got columns x, y and 2 rows"),
-        ("x_m,y_m\n1,2\n3,here\n", "expected numbers, got 3, here"),
+        ("x_m,y_m\n1,2\n3,here\n", "row 2: expected a number as y_m, got 'here'"),
+        ("x_m,y_m\n1,2\n3,4,5\n", "Expected 2 fields in line 3, saw 3"),
+        ("x_m,y_m,y_m\n1,2,2\n3,4,4\n", "each once, and 2 rows"),
+        ("x_m,y_m\n1\n3,4\n", "row 1: expected a number as y_m, got nothing"),
     ],
 )
 def test_a_placement_file_that_does_not_fit_is_refused(
@@ -66,14 +69,37 @@ def trace(tmp_path: Path, rows: Any) -> Path:
     return file
 
 
-def test_a_loss_trace_counts_one_direction_for_both_and_starts_at_its_first_time(
-    tmp_path: Path,
-) -> None:
+def test_a_loss_trace_counts_one_direction_for_both(tmp_path: Path) -> None:
     read = read_loss_trace(trace(tmp_path, [*ROWS, "0,1,0,59"]), 3, "hold")
     assert read.times_s.tolist() == [0, 5]
     assert read.period_s == 10
     assert read.loss_db[0].tolist() == [[0, 60, 61], [59, 0, 62], [61, 62, 0]]
     assert read.loss_db[1, 0].tolist() == [0, 70, 71]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("0,1,0,-75", "row 7: expected loss_db to be at least 0 dB (a loss is positive; a gain"),
+        ("5,0,1,70", "row 7: expected devices 0 and 1 once at 5 s, got them in row 4, too"),
+        ("5,1,1,70", "row 7: expected j to be another device than i, got 1"),
+        ("5,0,3,70", "row 7: expected j to be a device from 0 to 2, got 3"),
+        ("5,0.5,1,70", "row 7: expected i to be a device from 0 to 2, got 0.5"),
+        ("-5,1,0,70", "row 7: expected the first time to be 0 s, the start of the first round"),
+        ("0,1,0,loud", "row 7: expected a number as loss_db, got 'loud'"),
+        ("0,1,0,inf", "row 7: expected a number as loss_db, got 'inf'"),
+    ],
+)
+def test_a_loss_without_sense_is_refused_with_its_row(tmp_path: Path, row: str, words: str) -> None:
+    with pytest.raises(ScenarioError) as refused:
+        read_loss_trace(trace(tmp_path, [*ROWS, row]), 3, "hold")
+    assert words in str(refused.value)
+
+
+def test_a_loss_trace_that_begins_later_is_refused(tmp_path: Path) -> None:
+    late = [row.replace("0,", "2,", 1) if row.startswith("0,") else row for row in ROWS]
+    with pytest.raises(ScenarioError, match="row 1: expected the first time to be 0 s.* got 2"):
+        read_loss_trace(trace(tmp_path, late), 3, "hold")
 
 
 def test_a_loss_trace_without_a_pair_is_refused_by_the_pair_and_its_time(tmp_path: Path) -> None:
@@ -94,7 +120,7 @@ def test_a_run_that_outlasts_a_stopping_trace_is_refused(tmp_path: Path) -> None
     [
         ("adhoc80211", "path_loss=umi", "expected one end of each link at 10 m"),
         ("infrastructure", "path_loss=umi", "got devices 0 and 9 at 1.5 and 3 m"),
-        ("adhoc80211", "path_loss=two_ray device_height_m=0", "expected above 0.1 m"),
+        ("adhoc80211", "path_loss=two_ray device_height_m=0", "expected antennas above 0.1 m"),
         ("mesh80211", "routing=olsr", "expected direct with scenario mesh80211"),
         ("mesh80211", "mesh_root=9", "expected -1 to 8, got 9"),
         ("mesh80211", "ap_is_device", "got true; use scenario infrastructure"),
@@ -128,6 +154,50 @@ def test_what_does_not_go_together_is_refused_before_ns3_starts(
     with pytest.raises(ScenarioError) as refused:
         scenario(flags, name)
     assert words in str(refused.value)
+
+
+def moves(tmp_path: Path, *lines: str) -> str:
+    file = tmp_path / "moves.tcl"
+    file.write_text("\n".join([*lines, ""]))
+    return f"num_devices=3 mobility=ns2_trace mobility_trace={file} "
+
+
+def starts(*places_m: tuple[float, ...]) -> list[str]:
+    return [
+        f"$node_({i}) set {axis}_ {value}"
+        for i, place_m in enumerate(places_m)
+        for axis, value in zip("XYZ", place_m, strict=False)
+    ]
+
+
+GROUND = [(10.0, 5.0, 0.0), (30.0, 5.0, 0.0), (50.0, 5.0, 0.0)]
+
+
+def test_a_trace_places_the_devices_and_its_z_is_the_ground_below_them(tmp_path: Path) -> None:
+    flags = moves(tmp_path, *starts(*GROUND)) + "path_loss=two_ray"
+    placed = scenario(flags, "d2d").position_m
+    assert placed.tolist() == [[10, 5, 1.5], [30, 5, 1.5], [50, 5, 1.5]]
+    with pytest.raises(ScenarioError, match="got device 0 at 0 m; raise network.device_height_m"):
+        scenario(flags + " device_height_m=0", "d2d")
+
+
+def test_heights_are_checked_along_the_whole_movement(tmp_path: Path) -> None:
+    down = '$ns_ at 4 "$node_(1) set Z_ -1.45"'
+    flags = moves(tmp_path, *starts(*GROUND), down) + "path_loss=itu_p1411"
+    with pytest.raises(ScenarioError, match=r"got device 1 at 0.05 m"):
+        scenario(flags)
+    up = '$ns_ at 4 "$node_(1) set Z_ 9"'
+    flags = moves(tmp_path, *starts(*GROUND), up) + "path_loss=umi ap_height_m=10"
+    with pytest.raises(ScenarioError, match=r"got devices 1 and 3 at 1.5 to 10.5 and 10 m"):
+        scenario(flags, "infrastructure")
+
+
+def test_a_placement_file_beside_a_trace_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "places.csv"
+    file.write_text("x_m,y_m\n1,2\n3,4\n5,6\n")
+    flags = moves(tmp_path, *starts(*GROUND)) + f"placement=file placement_file={file}"
+    with pytest.raises(ScenarioError, match="the trace places the devices"):
+        scenario(flags)
 
 
 def test_the_access_point_has_the_height_that_umi_wants() -> None:
