@@ -31,6 +31,7 @@ class Host(_Part):
     system: str
     processor: str
     torch_instructions: str
+    arithmetic: str
 
 
 class Resumed(_Part):
