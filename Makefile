@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: run test test-emulated test-rounding install check format benchmark-network benchmark-learning clean-install
+.PHONY: run test test-emulated test-rounding install check format benchmark-network benchmark-learning soak clean-install
 
 run: install
 	$(PY) cosim/run.py --scenario mesh80211
@@ -52,6 +52,10 @@ benchmark-network: install
 
 benchmark-learning: install
 	$(PY) tests/benchmarks/learning_speed.py
+
+# Kills, flipped bits, odd values: takes a quarter of an hour.
+soak: install
+	$(PY) tests/benchmarks/soak.py
 
 clean-install:
 	rm -rf .venv ns3_scenarios/native/built

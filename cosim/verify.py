@@ -11,7 +11,7 @@ from cosim import place
 from cosim.checkpoint import read_checkpoint
 from cosim.errors import OutputError
 from cosim.files import file_hash, is_regular, one_line
-from cosim.layout import CHECKPOINT, MANIFEST, may_change, names_in
+from cosim.layout import CHECKPOINT, CONFIG, MANIFEST, may_change, names_in
 from cosim.manifest import Manifest, read_manifest
 
 # What a file can be, and whether that is well.
@@ -57,9 +57,10 @@ def _folder(given: Path) -> Path:
                 raise OutputError(f"verify: {place.under_way(folder)}")
             return folder
     whole = place.whole_path(given)
-    if not whole.is_dir() or not names_in(whole):
-        raise OutputError(f"verify: expected the folder of a run, got no {final}; check the path")
-    return whole
+    for folder in (whole, place.partial_of(final)):
+        if any((folder / name).exists() for name in (CONFIG, CHECKPOINT)):  # it lost its manifest
+            return folder
+    raise OutputError(f"verify: expected the folder of a run, got none at {final}; check the path")
 
 
 def examine(folder: Path) -> list[Finding]:

@@ -219,7 +219,7 @@ def test_a_battery_larger_than_its_capacity_is_refused_by_the_names_of_the_field
 
 @pytest.mark.parametrize(
     "flag",
-    ["network.shadowing_sigma_db", "network.device_height_m", "learning.orthogonality_weight"],
+    ["network.shadowing_sigma_db", "network.device_height_m", "learning.decorrelation_weight"],
 )
 def test_a_negative_zero_is_zero(flag: str) -> None:
     config = make_config(f"--{flag}=-0.0")
@@ -231,7 +231,8 @@ def test_a_negative_zero_is_zero(flag: str) -> None:
 
 def test_more_power_than_any_regulation_allows_is_warned_of() -> None:
     for gain_dbi, said in ((6, 0), (6.5, 1)):
-        config = make_config("--network.tx_power_dbm=30", f"--network.antenna_gain_dbi={gain_dbi}")
+        power = ("--network.tx_power_dbm=30", "--energy.tx_efficiency=0.1")
+        config = make_config(*power, f"--network.antenna_gain_dbi={gain_dbi}")
         warned = warnings(config, make_scenario(config))
         assert sum("36.5 dBm EIRP" in line for line in warned) == said == len(warned)
 
@@ -262,13 +263,14 @@ def test_devices_nearer_than_a_model_is_for_are_named_with_the_time(tmp_path: Pa
     lines.append('$ns_ at 0.0 "$node_(0) setdest 40 0.0 2.0"')
     file.write_text("\n".join(lines) + "\n")
     words = ["--scenario=d2d", "--network.mobility=ns2_trace", f"--network.mobility_trace={file}"]
-    config = make_config(*words, "--network.path_loss=v2v_urban", "--learning.rounds=2")
+    words += ["--network.path_loss=v2v_urban", "--energy.tx_efficiency=0.1"]
+    config = make_config(*words, "--learning.rounds=2")
     assert warnings(config, make_scenario(config)) == [
         "devices 0 and 1 come within 0 m of each other at 5 s (so do 2 more pairs):"
         " network.path_loss v2v_urban counts less than 1 m as 1 m"
     ]
     # The run is over before 0 is there.
-    config = make_config(*words, "--network.path_loss=v2v_urban", "--learning.rounds=1")
+    config = make_config(*words, "--learning.rounds=1")
     said = warnings(config, make_scenario(config))[0]
     assert said.startswith("devices 1 and 2 come within 0 m of each other at 0 s: network")
 

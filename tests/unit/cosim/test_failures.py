@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cut_runs import IDEAL, refused
 
@@ -119,3 +120,9 @@ def test_a_regular_file_is_read_whole_or_not_at_all(tmp_path: Path) -> None:
         read_regular(file, 4)
     with pytest.raises(OSError, match="a device or pipe"):
         read_regular(Path("/dev/zero"), 4)
+
+
+def test_zero_has_no_sign() -> None:
+    config = cli.load(["--network.shadowing_sigma_db=-0.0", "--energy.reserve_j=-0"], None, None)
+    assert np.copysign(1.0, config.network.shadowing_sigma_db) == 1.0
+    assert np.copysign(1.0, config.energy.reserve_j) == 1.0

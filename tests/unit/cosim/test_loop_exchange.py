@@ -59,7 +59,7 @@ def test_offered_bytes_are_the_lengths_of_the_buffers_for_each_planned_neighbour
                 if abs(src % 2 - dst % 2) + abs(src // 2 - dst // 2) != 1:
                     continue
                 for part in record.payload.parts:
-                    modality = part.removeprefix("encoder_")
+                    modality = part.removeprefix("encoder_").removeprefix("specific_")
                     if modality in learner.modality_names:
                         column = learner.modality_names.index(modality)
                         if not learner.available[[src, dst], column].all():
