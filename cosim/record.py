@@ -209,7 +209,7 @@ class RunFolder:
             replace_whole(self._state, buffer.getvalue())  # from here on the round is finished
         except OSError as error:
             raise OutputError(
-                f"--output: could not write round {self._num_rounds} to {self.path}"
+                f"--output: could not write round {self._num_rounds + 1} to {self.path}"
                 f" ({error.strerror}); finished rounds are kept there; free space and resume"
             ) from None
         self._num_rounds += 1

@@ -215,6 +215,7 @@ def make_losses(native: Any, scenario: NetworkScenario, nodes: Any) -> list[Any]
                 SHADOWING_STREAM,
             )
         )
+    losses.append(native.MakeLinkBudget())
     if channel.fading == "nakagami":
         losses.append(
             native.BlockFading(nodes, channel.nakagami_m, channel.coherence_time_s, FADING_STREAM)

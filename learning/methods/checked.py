@@ -98,7 +98,7 @@ def _checked_rules(path: str, rules: Rules, round_: Round) -> Rules:
 
     def objective(passed: Forward, label: Tensor, step: int) -> Tensor:
         loss = run_own(path, f"{path}, objective", rules.objective, passed, label, step)
-        return _checked_loss(path, loss, passed, f"step {step} of round {round_.index}")
+        return _checked_loss(path, loss, passed, f"step {step} of round {round_.index + 1}")
 
     def adjusted(
         gradients: Mapping[str, Gradient], passed: Forward, label: Tensor, step: int

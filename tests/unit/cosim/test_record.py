@@ -97,7 +97,7 @@ def test_each_finished_round_can_be_read_before_the_run_ends(tmp_path: Path, run
         for name in TABLES:
             parts = sorted((folder.path / "rounds.parts").glob(f"{name}-*.parquet"))
             assert len(parts) == done
-            assert set(pd.read_parquet(parts[-1])["round"]) == {done - 1}
+            assert set(pd.read_parquet(parts[-1])["round"]) == {done}
         stored = torch.load(folder.path / "checkpoint" / "learner.pt", weights_only=True)
         state = stored["learner"]
         assert stored["rounds"] == done
@@ -338,7 +338,7 @@ def test_a_round_that_cannot_be_written_is_told_and_earlier_ones_stay(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OutputError, match=r"^--output: could not write round 1 to [^\n]*$"):
+    with pytest.raises(OutputError, match=r"^--output: could not write round 2 to [^\n]*$"):
         folder.add(run.tables[1], run.learner)
     assert folder.num_rounds == 1
     kept = pd.read_parquet(folder.path / "rounds.parts" / "rounds-000000.parquet")
