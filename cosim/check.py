@@ -11,7 +11,7 @@ from pathlib import Path
 from cosim import deployment
 from cosim.config_sources import load
 from ns3_scenarios.conformance import check_network
-from ns3_scenarios.session import check_installation
+from ns3_scenarios.installation import check_installation
 from ns3_scenarios.worker import Ns3Network
 
 

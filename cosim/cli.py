@@ -42,9 +42,9 @@ from learning.data.dataset import load as load_data
 from learning.learner import Learner
 from ns3_scenarios.analytic import AnalyticNetwork
 from ns3_scenarios.ideal import IdealNetwork
+from ns3_scenarios.installation import check_installation
 from ns3_scenarios.network import Network
 from ns3_scenarios.scenario import NetworkScenario
-from ns3_scenarios.session import check_installation
 from ns3_scenarios.worker import Ns3Network
 
 # Batch systems end a job with SIGTERM, terminals that close with SIGHUP: as Ctrl-C does, they leave
@@ -201,6 +201,9 @@ def _all_rounds(
         waiting = time.perf_counter()
         network.wait_ready()
         timings["ns3_s"] += time.perf_counter() - waiting
+        if isinstance(network, Ns3Network):
+            for warning in deployment.out_of_range(scenario, network.start_snr_db):
+                log.warning(warning)
         feedback = None
         if folder.num_rounds > 0:
             feedback = _repeat(config, scenario, learner, network, folder)
@@ -279,10 +282,9 @@ def _with_progress(
             flows, energy = each.report.flows, each.report.energy
             offered = int(each.traffic.payload_bytes.sum())
             share = float(flows.delivered_bytes.sum()) / offered if offered else 1.0
-            measured = each.evaluation.accuracy[each.alive_at_start]
+            measured = each.evaluation.accuracy
             measured = measured[np.isfinite(measured)]  # a server has no data of its own
-            nothing = "not evaluated" if each.alive_at_start.any() else "no device alive"
-            accuracy = f"accuracy {measured.mean():.3f}" if measured.size else nothing
+            accuracy = f"accuracy {measured.mean():.3f}" if measured.size else "not evaluated"
             left_j = np.maximum(energy.remaining_energy_j, 0.0).sum()
             line = f"{accuracy}, delivered {share:.3f}, left {left_j:.0f} J"
             bar.set_postfix_str(line)

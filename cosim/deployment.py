@@ -39,6 +39,7 @@ from ns3_scenarios.transport import UNANSWERED, Transport
 
 # 25 devices that all hear each other work, 36 do not, whatever ns-3's own limit of peers says.
 MOST_MESH_PEERS = 30
+MOST_NAMED = 6
 
 
 def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScenario:
@@ -191,6 +192,35 @@ def _free_power(config: RunConfig) -> list[str]:
         f"network.tx_power_dbm {power_dbm:g}: transmitting draws {tx_a:g} A as at"
         f" {usual_dbm:g} dBm, so that power costs no joules; give energy.tx_efficiency (ns-3's"
         " linear model) or energy.tx_current_a"
+    ]
+
+
+def out_of_range(scenario: NetworkScenario, snr_db: FloatArray) -> list[str]:
+    """Name the planned neighbours that cannot hear each other by the link budget at the start.
+
+    snr_db (n, n): of each link, nan where nothing is known. A mesh and a routing protocol find
+    other ways, if there are any; devices that move may meet later.
+    """
+    if scenario.mobility.moves:
+        return []
+    radio = scenario.radio
+    power_dbm = np.fmin(snr_db, snr_db.T) + radio.noise_power_dbm
+    reach = ~(power_dbm < radio.weakest_heard_dbm)
+    if scenario.name == "mesh80211" or scenario.routing != "direct":
+        for via in range(scenario.num_devices):  # Warshall's closure
+            reach |= reach[:, [via]] & reach[[via], :]
+    planned = np.triu(scenario.neighbours | scenario.neighbours.T)
+    pairs = np.argwhere(planned & ~reach)
+    if not len(pairs):
+        return []
+    named = [f"{i} and {j} ({power_dbm[i, j]:.1f} dBm)" for i, j in pairs[:MOST_NAMED]]
+    more = [f"{len(pairs) - MOST_NAMED} more"] if len(pairs) > MOST_NAMED else []
+    return [
+        f"{len(pairs)} of {planned.sum()} planned pairs cannot hear each other, by received power"
+        f" (a preamble takes {radio.weakest_heard_dbm:.1f} dBm): devices"
+        f" {', '.join([*named, *more])}; what they send each other will be unreachable. Raise"
+        " network.tx_power_dbm, place them closer, or plan nearer neighbours with"
+        " network.neighbour_distance_m"
     ]
 
 

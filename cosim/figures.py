@@ -86,7 +86,9 @@ def draw_topology(devices: pd.DataFrame, links: pd.DataFrame, ax: Axes) -> Axes:
 
 
 def draw_accuracy(rounds: pd.DataFrame, ax: Axes, against: str = "round") -> Axes:
-    """Draw the mean accuracy [%] over devices, with the band from the worst to the best.
+    """Draw the mean accuracy [%] over all devices, with the band from the worst to the best.
+
+    The dead count with their last model.
 
     Args:
         rounds: the rounds table.
@@ -97,7 +99,7 @@ def draw_accuracy(rounds: pd.DataFrame, ax: Axes, against: str = "round") -> Axe
     Raises:
         KeyError: another ``against``.
 
-    Leaves out: rounds without an accuracy (nobody alive, or none measured).
+    Leaves out: rounds without an accuracy (none measured).
     """
     rounds = rounds.sort_values("round")
     x = {
@@ -119,7 +121,33 @@ def draw_accuracy(rounds: pd.DataFrame, ax: Axes, against: str = "round") -> Axe
     if against == "round":
         _count_rounds(ax, x)
     ax.set_ylabel("Accuracy (%)")
-    ax.legend([line, band], ["mean of devices", "worst to best"], loc="lower right")
+    ax.legend([line, band], ["mean of all devices", "worst to best"], loc="lower right")
+    return ax
+
+
+def draw_delay(rounds: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the delay [s] within which half and 90 % of all messages arrived, and how many did [%].
+
+    Messages that did not arrive count as infinitely late: a line has a gap where too few came.
+    """
+    rounds = rounds.sort_values("round")
+    x = rounds["round"].to_numpy(dtype=float)
+    arrived = 100.0 * rounds["delivered_messages"] / rounds["offered_messages"]
+    share = ax.twinx()
+    share.grid(visible=False)
+    (came,) = share.plot(x, _floats(arrived), color="0.60", linestyle=":")
+    share.set_ylim(0.0, 105.0)
+    share.set_ylabel("Messages that arrived (%)")
+    marker, lines = "o" if len(x) < 30 else "", []
+    for name, style, colour in (("median", "-", BLUE), ("p90", "--", VERMILION)):
+        delay_s = _floats(rounds[f"delay_{name}_s"])
+        shown_s = np.where(np.isfinite(delay_s), delay_s, np.nan)
+        lines += ax.plot(x, shown_s, style, color=colour, marker=marker)
+    ax.set_ylim(bottom=0.0)
+    ax.set_xlabel(AGAINST["round"])
+    _count_rounds(ax, x)
+    ax.set_ylabel("Delay of all messages (s)")
+    _legend_above(ax, [*lines, came], ["half", "90 %", "arrived"])
     return ax
 
 
@@ -270,6 +298,7 @@ def makers(tables: Mapping[str, pd.DataFrame]) -> dict[str, Callable[[], Figure]
         "accuracy_rounds": single(lambda ax: draw_accuracy(rounds, ax, "round")),
         "accuracy_time": single(lambda ax: draw_accuracy(rounds, ax, "time_s")),
         "accuracy_energy": single(lambda ax: draw_accuracy(rounds, ax, "energy_j")),
+        "delay": single(lambda ax: draw_delay(rounds, ax)),
         "remaining_energy": single(lambda ax: draw_remaining_energy(rounds, devices, ax)),
         "energy_by_state": single(lambda ax: draw_energy_by_state(devices, ax)),
         "iterations": lambda: _iterations_figure(devices),

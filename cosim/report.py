@@ -26,8 +26,9 @@ CAPTIONS = {
     ),
     "accuracy_rounds": (
         "Accuracy by round",
-        "Test accuracy in per cent: mean over devices, and the band from the worst to the best. A "
-        "wide band means that some devices do not profit from the others.",
+        "Test accuracy in per cent: mean over all devices, the dead with their last model, and the "
+        "band from the worst to the best. A wide band means that some devices do not profit from "
+        "the others.",
     ),
     "accuracy_time": (
         "Accuracy by simulated time",
@@ -38,6 +39,12 @@ CAPTIONS = {
         "Accuracy by energy",
         "The same against the joules that all devices have spent on radio and compute: what a "
         "point of accuracy costs.",
+    ),
+    "delay": (
+        "Delay",
+        "Seconds within which half and 90 % of all messages of a round arrived, and the share that "
+        "did. What did not arrive counts as infinitely late, so a line has a gap where too few "
+        "came.",
     ),
     "remaining_energy": (
         "Energy left",

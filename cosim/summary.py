@@ -1,5 +1,6 @@
 """What a run came to, as numbers (for a report or a test) and as the closing text for a person."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,12 @@ from ns3_scenarios.reports import OUTCOMES
 from ns3_scenarios.scenario import RADIO_STATES
 
 DEATHS_SHOWN = 6
+# Columns of rounds: share of the messages on offer that were whole within this delay.
+DELAYS = {"median": 0.5, "p90": 0.9}
+ACCURACIES = (
+    *("accuracy_mean", "accuracy_min", "accuracy_max"),
+    *("accuracy_alive_mean", "accuracy_alive_min", "accuracy_alive_max", "macro_f1_mean"),
+)
 
 
 def summarise(
@@ -27,7 +34,8 @@ def summarise(
 
     Returns:
         Plain numbers that JSON can hold; None where a number does not exist (a share of nothing).
-        Accuracy is that of the last round in which any device was measured. Delivered shares
+        Accuracy is that of the last round in which any device was measured: of all devices, the
+        dead with their last model, and of those that were alive. Delivered shares and delays
         leave out the first round, in which the mesh still forms; it stands apart as first_*.
 
     Raises:
@@ -51,10 +59,7 @@ def summarise(
         "alive_devices": int(last["alive_devices"]),
         "simulated_s": float(last["start_s"] + last["duration_s"]),
         "accuracy_round": int(best_known["round"]),
-        **{
-            name: _number(best_known[name])
-            for name in ("accuracy_mean", "accuracy_min", "accuracy_max", "macro_f1_mean")
-        },
+        **{name: _number(best_known[name]) for name in ACCURACIES},
         "radio_j": radio_j,
         "compute_j": compute_j,
         "board_j": board_j,
@@ -65,6 +70,7 @@ def summarise(
         "delivered_messages_share": _messages_share(flows[~first]),
         "first_bytes_share": _bytes_share(flows[first]),
         "first_messages_share": _messages_share(flows[first]),
+        **{f"delay_{name}_s": _number(delay_s(flows[~first], q)) for name, q in DELAYS.items()},
         "messages": {name: int((flows["outcome"] == name).sum()) for name in OUTCOMES},
         "deaths": _moments(devices, "died_at_s"),
         "revivals": _moments(devices, "revived_at_s"),
@@ -95,10 +101,11 @@ def summary_lines(summary: dict[str, Any]) -> dict[str, str]:
         f"{label} {wall[key]:,.1f} s ({percent(_share(wall[key], wall['total_s']))})"
         for label, key in (("ns-3", "ns3_s"), ("learning", "learning_s"), ("rest", "rest_s"))
     ]
+    alive = f", of the living {percent(summary['accuracy_alive_mean'])}"
     return {
         "Accuracy": f"{percent(summary['accuracy_mean'])} mean over devices, "
         f"{percent(summary['accuracy_min'])} to {percent(summary['accuracy_max'])}, "
-        f"in round {summary['accuracy_round']}",
+        f"in round {summary['accuracy_round']}{alive if summary['deaths'] else ''}",
         "Simulated": f"{summary['simulated_s']:,.1f} s in {summary['rounds']} rounds, "
         f"{summary['alive_devices']} of {summary['devices']} devices alive at the end",
         "Energy": f"{total_j:,.1f} J: " + (", ".join(split) or "nothing was spent"),
@@ -106,11 +113,22 @@ def summary_lines(summary: dict[str, Any]) -> dict[str, str]:
         "Delivered": f"{percent(summary['delivered_bytes_share'])} of bytes, "
         f"{percent(summary['delivered_messages_share'])} of messages; first round apart: "
         f"{percent(summary['first_bytes_share'])}, {percent(summary['first_messages_share'])}",
+        "Delay": f"half of all messages within {_seconds(summary['delay_median_s'])}, 90 % within "
+        f"{_seconds(summary['delay_p90_s'])}, those that did not arrive counted",
         "Not whole": ", ".join(undelivered) + " messages",
         "Deaths": _shortened(summary["deaths"], "died_at_s") or "none",
         **({"Revivals": revivals} if revivals else {}),
         "Wall time": f"{wall['total_s']:,.1f} s: " + ", ".join(parts),
     }
+
+
+def delay_s(flows: pd.DataFrame, share: float) -> float:
+    """Return the least delay that this share of all messages on offer did not exceed [s].
+
+    A message that did not arrive took infinitely long; nan where none was on offer.
+    """
+    all_s = flows["delay_s"].where(flows["outcome"] == "delivered", np.inf).to_numpy(np.float64)
+    return float(np.quantile(all_s, share, method="inverted_cdf")) if len(all_s) else math.nan
 
 
 def _moments(devices: pd.DataFrame, column: str) -> list[dict[str, float | int]]:
@@ -136,6 +154,10 @@ def _bytes_share(flows: pd.DataFrame) -> float | None:
 
 def _messages_share(flows: pd.DataFrame) -> float | None:
     return _share(float((flows["outcome"] == "delivered").sum()), float(len(flows)))
+
+
+def _seconds(value_s: float | None) -> str:
+    return "no time" if value_s is None else f"{value_s:.2f} s"
 
 
 def _share(part: float, whole: float) -> float | None:

@@ -13,12 +13,16 @@ import pandas as pd
 from cosim.bridge import TransmissionCost, is_rest
 from cosim.errors import OutputError
 from cosim.loop import Exchange, RoundRecord
+from cosim.summary import DELAYS, delay_s
 from learning.data.samples import MultiModalData
 from learning.learner import Learner, Payload
 from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.reports import OUTCOMES, RoundReport, num_chunks
 from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
+
+# Rounds count from one wherever a person reads of them.
+FIRST_ROUND = 1
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -84,8 +88,9 @@ def check_repeated(
             was = recorded[name][column]
             if not table[column].astype(was.dtype).equals(was):
                 raise OutputError(
-                    f"resume: expected round {round_index + 1} to come out as recorded, got other"
-                    f" values in column {column} of its {name}; the results may be altered, or this"
+                    f"resume: expected round {round_index + FIRST_ROUND} to come out as recorded,"
+                    f" got other values in column {column} of its {name}; the results may be"
+                    " altered, or this"
                     " machine computes otherwise: start anew with --output DIR"
                 )
 
@@ -96,7 +101,7 @@ def _devices_table(
     n = scenario.num_devices
     plan, trained, evaluation = record.plan, record.trained, record.evaluation
     columns: dict[str, Any] = {
-        "round": np.full(n, record.round_index),
+        "round": np.full(n, record.round_index + FIRST_ROUND),
         "device": np.arange(n),
         **_whereabouts(record.report),
         "accuracy": evaluation.accuracy,
@@ -164,7 +169,7 @@ def _flows_table(traffic: RoundTraffic, report: RoundReport, payload: Payload) -
     arrived = report.chunk_arrived
     return pd.DataFrame(
         {
-            "round": np.full(len(traffic.src), report.round_index),
+            "round": np.full(len(traffic.src), report.round_index + FIRST_ROUND),
             "src": traffic.src,
             "dst": traffic.dst,
             "part": _names(payload.parts, traffic.part),
@@ -195,6 +200,7 @@ def _links_table(report: RoundReport, cost: TransmissionCost) -> pd.DataFrame:
     src, dst = np.nonzero(~np.eye(len(links.frames), dtype=np.bool_))
     measured = {
         "rate_bps": links.rate_bps,
+        "sinr_db": links.sinr_db,
         "snr_db": links.snr_db,
         "loss_ratio": links.loss_ratio,
         "frames": links.frames,
@@ -211,30 +217,37 @@ def _links_table(report: RoundReport, cost: TransmissionCost) -> pd.DataFrame:
         "reachable": cost.reachable,
     }
     return pd.DataFrame(
-        {"round": np.full(len(src), report.round_index), "src": src, "dst": dst}
+        {"round": np.full(len(src), report.round_index + FIRST_ROUND), "src": src, "dst": dst}
         | {name: matrix[src, dst] for name, matrix in measured.items()}
     )
 
 
 def _rounds_table(record: RoundRecord, devices: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
-    """Condense a round; accuracy is over devices that were alive when it began."""
+    """Condense a round; accuracy is over all devices, the dead with their last model.
+
+    accuracy_alive_*: over those that were alive when it began. delay_*: quantiles over all messages
+    on offer, of which those that did not arrive took infinitely long; nan of none.
+    """
     acted = devices[record.alive_at_start]
     outcome = flows["outcome"]
     return pd.DataFrame(
         {
-            "round": [record.round_index],
+            "round": [record.round_index + FIRST_ROUND],
             "start_s": record.report.start_s,
             "duration_s": record.report.duration_s,
-            "accuracy_mean": acted["accuracy"].mean(),
-            "accuracy_min": acted["accuracy"].min(),
-            "accuracy_max": acted["accuracy"].max(),
-            "macro_f1_mean": acted["macro_f1"].mean(),
+            **{
+                f"{name}_{of}": getattr(rows["accuracy"], of)()
+                for name, rows in (("accuracy", devices), ("accuracy_alive", acted))
+                for of in ("mean", "min", "max")
+            },
+            "macro_f1_mean": devices["macro_f1"].mean(),
             "train_loss_mean": acted["train_loss"].mean(),
             "offered_bytes": flows["payload_bytes"].sum(),
             "handed_bytes": flows["handed_bytes"].sum(),
             "delivered_bytes": flows["delivered_bytes"].sum(),
             "offered_messages": len(flows),
             **{f"{name}_messages": (outcome == name).sum() for name in OUTCOMES},
+            **{f"delay_{name}_s": delay_s(flows, share) for name, share in DELAYS.items()},
             "radio_j": devices["radio_j"].sum(),
             "compute_j": devices["compute_j"].sum(),
             "board_j": devices["board_j"].sum(),

@@ -11,8 +11,8 @@ from typing import Any
 
 from cosim import deployment
 from cosim.config_sources import load
+from ns3_scenarios.installation import check_installation
 from ns3_scenarios.scenario import NetworkScenario
-from ns3_scenarios.session import check_installation
 from ns3_scenarios.validation import CHECKS, child
 from ns3_scenarios.validation.check import Check, Row
 

@@ -166,7 +166,7 @@ class Learner:
         done = np.where(active[:, None], iterations, 0).astype(np.int64)
         if (done < 0).any() or (done[~self.available] != 0).any():
             raise LearningError(
-                f"iterations of round {round_index}",
+                f"iterations of round {round_index + 1}",
                 ">= 0, and 0 where a device lacks the modality",
                 f"{done.min()} to {done[~self.available].max(initial=0)} there",
                 "mask the plan with Learner.available",
@@ -398,7 +398,7 @@ def _check_finite(result: LocalResult, iterations: Tensor, round_index: int) -> 
     if bool(broken.any()):
         device, step = (int(i) for i in broken.nonzero()[0])
         raise LearningError(
-            f"loss of device {device} in round {round_index}, step {step + 1}",
+            f"loss of device {device} in round {round_index + 1}, step {step + 1}",
             "a finite loss and gradient",
             f"{float(result.loss[device, step])}, {float(result.gradient_norm[device, step])}",
             "lower learning_rate or clip_norm",

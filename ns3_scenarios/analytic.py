@@ -163,12 +163,13 @@ class AnalyticNetwork:
         heard_bytes = self._whole_bytes(traffic, schedule, heard_until_s)
         died = self._batteries.lived_s < np.inf
         whole = schedule.end_s <= heard_until_s
+        deaf = self._capacity_bps[traffic.src, traffic.dst] == 0
         ready_s = traffic.compute_s[traffic.src]
         finish_s = np.where(whole, schedule.end_s, np.inf)
         return FlowReport(
             outcome=np.select(
-                [whole, died[traffic.src] | died[traffic.dst]],
-                [OUTCOMES.index("delivered"), OUTCOMES.index("dead")],
+                [whole, died[traffic.src] | died[traffic.dst], deaf],
+                [OUTCOMES.index(name) for name in ("delivered", "dead", "unreachable")],
                 OUTCOMES.index("late"),
             ),
             handed_bytes=sent_bytes,
@@ -218,7 +219,8 @@ class AnalyticNetwork:
         )
         return LinkReport(
             rate_bps=np.where(used, self._capacity_bps, np.nan),
-            snr_db=np.where(heard_airtime_s > 0, self._snr_db, np.nan),
+            sinr_db=np.where(heard_airtime_s > 0, self._snr_db, np.nan),
+            snr_db=np.where(np.isfinite(self._snr_db), self._snr_db, np.nan),
             loss_ratio=1 - share_heard,
             frames=per_link(sent_s > 0).astype(np.int64),
             airtime_s=airtime_s,

@@ -112,6 +112,7 @@ def make_losses(native: Any, scenario: NetworkScenario, nodes: Any) -> list[Any]
                 channel.hidden_sigma_db / sigma_db if sigma_db else 1.0,
             )
         )
+    losses.append(native.MakeLinkBudget())
     if channel.fading == "nakagami":
         losses.append(
             native.BlockFading(nodes, channel.nakagami_m, channel.coherence_time_s, FADING_STREAM)

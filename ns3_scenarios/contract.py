@@ -17,7 +17,7 @@ from ns3_scenarios.reports import OUTCOMES, RoundReport, num_chunks
 from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
-DELIVERED, PARTIAL, LOST, LATE, DEAD = range(len(OUTCOMES))
+DELIVERED, PARTIAL, LOST, UNREACHABLE, LATE, DEAD = range(len(OUTCOMES))
 # ns-3 counts whole nanoseconds.
 TOLERANCE_S = 2e-9
 RELATIVE = 1e-9
@@ -44,7 +44,7 @@ def each_round(check: RoundCheck) -> SeriesCheck:
     def check_all(scenario: NetworkScenario, rounds: list[Round]) -> Iterator[str]:
         for each in rounds:
             for fault in check(scenario, each.traffic, each.report):
-                yield f"round {each.traffic.round_index}: {fault}"
+                yield f"round {each.traffic.round_index + 1}: {fault}"
 
     return check_all
 
@@ -122,6 +122,8 @@ def outcomes(
     )
     nothing = flows.delivered_bytes == 0
     yield from _where("expected no byte of what is lost", (outcome == LOST) & ~nothing)
+    deaf = outcome == UNREACHABLE
+    yield from _where("expected no byte of what is unreachable", deaf & ~nothing)
     yield from _where("expected some bytes of what is partial", (outcome == PARTIAL) & nothing)
     died = report.energy.dead_since(report.start_s)
     end_died = died[traffic.src] | died[traffic.dst]
@@ -168,6 +170,9 @@ def links(scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport)
         yield from _where(f"expected {name} of at least 0", value < 0, value)
         yield from _where(f"expected no {name} to oneself", np.diag(value) != 0, np.diag(value))
     yield from _where("expected no peer in oneself", np.diag(table.is_peer))
+    yield from _where("expected no snr_db of oneself", ~np.isnan(np.diag(table.snr_db)))
+    heard = np.isfinite(table.sinr_db)
+    yield from _where("expected a sinr_db only where frames were sent", heard & ~used)
 
 
 def joules(scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport) -> Iterator[str]:
@@ -231,14 +236,14 @@ def clock(scenario: NetworkScenario, rounds: list[Round]) -> Iterator[str]:
         for fault in _where(
             f"expected start_energy_j = {what}", ~same, energy.start_energy_j, left_j
         ):
-            yield f"round {each.report.round_index}: {fault}"
+            yield f"round {each.report.round_index + 1}: {fault}"
         what, left_j = "remaining_energy_j of the last round", energy.remaining_energy_j
     for before, after in pairwise(each.report for each in rounds):
         end_s = before.start_s + before.duration_s
         if abs(after.start_s - end_s) > TOLERANCE_S:
             yield (
-                f"round {after.round_index}: expected start_s {end_s:.12g}, where the last ended,"
-                f" got {after.start_s:.12g}"
+                f"round {after.round_index + 1}: expected start_s {end_s:.12g}, where the last"
+                f" ended, got {after.start_s:.12g}"
             )
 
 
@@ -258,7 +263,7 @@ def deaths(scenario: NetworkScenario, rounds: list[Round]) -> Iterator[str]:
             *_deaths(each, dead, dead & energy.alive & ~can_revive),
         ]
         for fault in faults:
-            yield f"round {each.report.round_index}: {fault}"
+            yield f"round {each.report.round_index + 1}: {fault}"
         dead = ~energy.alive
         died_at_s, revived_at_s = energy.died_at_s, energy.revived_at_s
 

@@ -54,6 +54,7 @@ class IdealNetwork:
             ),
             links=LinkReport(
                 rate_bps=np.full((n, n), np.nan),
+                sinr_db=np.full((n, n), np.nan),
                 snr_db=np.full((n, n), np.nan),
                 loss_ratio=np.full((n, n), np.nan),
                 frames=np.zeros((n, n), dtype=np.int64),

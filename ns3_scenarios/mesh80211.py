@@ -45,6 +45,17 @@ def check(scenario: NetworkScenario) -> None:
             f" {scenario.radio.access_category} (the mesh device of ns-3.44 drops the priority);"
             " use scenario adhoc80211, d2d or infrastructure"
         )
+    if scenario.radio.max_amsdu_bytes:
+        raise ScenarioError(
+            "network.max_amsdu_bytes: expected 0 with scenario mesh80211, got"
+            f" {scenario.radio.max_amsdu_bytes} (the mesh of ns-3.44 loses nearly every A-MSDU);"
+            " use max_ampdu_bytes"
+        )
+    if len(scenario.interference.position_m) and scenario.interference.kind == "bss":
+        raise ScenarioError(
+            "network.interference: expected flows with scenario mesh80211, got bss (its stations"
+            " hear the mesh's beacons, on which ns-3.44 aborts)"
+        )
     if scenario.mesh.root >= scenario.num_devices:
         raise ScenarioError(
             f"network.mesh_root: expected -1 to {scenario.num_devices - 1}, got"

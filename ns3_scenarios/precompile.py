@@ -15,10 +15,18 @@ import sys
 from pathlib import Path
 
 from ns3_scenarios.errors import NetworkUnavailableError
-from ns3_scenarios.session import NATIVE, check_installation, native_build
+from ns3_scenarios.installation import (
+    CHECKSUM,
+    NATIVE,
+    check_installation,
+    checksum,
+    clean_environment,
+    native_build,
+)
 
 # The same sums on every processor: no fused multiply-add where one happens to have it.
 FLAGS = ["-std=c++20", "-O2", "-fPIC", "-shared", "-ffp-contract=off"]
+TARGET = "TARGET"  # in a command: the file to make
 
 
 def main() -> int:
@@ -28,36 +36,53 @@ def main() -> int:
     except NetworkUnavailableError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    clean_environment(header=None)
     library, header = native_build(".so"), native_build(".pch")
-    library.parent.mkdir(exist_ok=True)
-    for outdated in library.parent.iterdir():
-        outdated.unlink()
+    try:
+        library.parent.mkdir(exist_ok=True)
+        for outdated in library.parent.iterdir():
+            if not outdated.name.startswith((library.name, header.name)):
+                outdated.unlink()
+    except OSError as error:
+        print(f"error: expected a folder to write into, got {error}", file=sys.stderr)
+        return 2
     paths = [f"-I{include}", f"-I{NATIVE}"]
     sources = [str(source) for source in sorted(NATIVE.glob("*.cpp"))]
     compiler = os.environ.get("CXX", "g++")
-    built = [_run([compiler, *FLAGS, *paths, *sources, "-o", str(library)], NATIVE, library)]
+    built = [_make(library, [compiler, *FLAGS, *paths, *sources, "-o", TARGET], NATIVE)]
     backend = importlib.util.find_spec("cppyy_backend")
     if backend is None or backend.origin is None:
         print("error: expected the package cppyy_backend, found none", file=sys.stderr)
         return 2
     # makepch.py finds its own headers from the working folder.
-    tool = [sys.executable, "etc/dictpch/makepch.py", str(header), *paths, str(NATIVE / "api.h")]
-    built.append(_run(tool, Path(backend.origin).parent, header))
+    tool = [sys.executable, "etc/dictpch/makepch.py", TARGET, *paths, str(NATIVE / "api.h")]
+    built.append(_make(header, tool, Path(backend.origin).parent))
     return 0 if all(built) else 2
 
 
-def _run(command: list[str], folder: Path, target: Path) -> bool:
-    """Run a command that makes target; tell whether it did."""
+def _make(path: Path, command: list[str], folder: Path) -> bool:
+    """Run a command that makes TARGET, which gets its name when it is whole; tell whether it did.
+
+    A run under way keeps the file that it has loaded, and two of these do not spoil each other.
+    """
+    begun = path.with_name(f"{path.name}.{os.getpid()}")
+    noted = path.with_name(path.name + CHECKSUM)
+    words = [str(begun) if word == TARGET else word for word in command]
     try:
-        done = subprocess.run(command, cwd=folder, check=False).returncode == 0 and target.exists()
+        done = subprocess.run(words, cwd=folder, check=False).returncode == 0 and begun.exists()
     except FileNotFoundError:
         done = False
     if done:
-        print(f"made {target}")
+        noted.unlink(missing_ok=True)
+        own_note = begun.with_name(begun.name + CHECKSUM)
+        own_note.write_text(checksum(begun), encoding="ascii")
+        begun.replace(path)
+        own_note.replace(noted)
+        print(f"made {path}")
     else:
-        target.unlink(missing_ok=True)
+        begun.unlink(missing_ok=True)
         print(
-            f"error: {command[0]} could not make {target.name}; runs work without, but each start"
+            f"error: {command[0]} could not make {path.name}; runs work without, but each start"
             " of ns-3 takes some seconds longer",
             file=sys.stderr,
         )

@@ -39,6 +39,9 @@ RATE_MANAGERS = {
 }
 
 
+# Signal over noise that detecting a preamble takes besides [dB]: ns-3's
+# ThresholdPreambleDetectionModel::Threshold.
+PREAMBLE_SNR_DB = 4.0
 # By 802.11e access category: the IP type of service that ns-3 maps to it, by its first three bits.
 ACCESS_CATEGORIES = {"BE": 0x00, "BK": 0x20, "VI": 0xA0, "VO": 0xC0}
 
@@ -162,6 +165,12 @@ class Radio:
         """Noise of a receiver, k T B F with T = 290 K [dBm]."""
         thermal_w = BOLTZMANN_J_PER_K * 290.0 * self.bandwidth_hz
         return float(10 * np.log10(thermal_w / 1e-3)) + self.noise_figure_db
+
+    @property
+    def weakest_heard_dbm(self) -> float:
+        """Power from which on a receiver detects a preamble, where nothing interferes [dBm]."""
+        audible_dbm = self.noise_power_dbm + PREAMBLE_SNR_DB
+        return max(self.preamble_detection_dbm, self.rx_sensitivity_dbm, audible_dbm)
 
     @property
     def free_space_loss_db(self) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 
-OUTCOMES = ("delivered", "partial", "lost", "late", "dead")
+OUTCOMES = ("delivered", "partial", "lost", "unreachable", "late", "dead")
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,11 @@ class FlowReport:
 
     outcome: index into OUTCOMES. delivered: all bytes came in time. late: the round ended first.
     lost, partial: the transport gave up, or has sent all of it once (udp, broadcast), with nothing
-    or some of it at the receiver. dead: sender or receiver ran empty first. offered = handed +
-    unsent; handed_bytes went to the socket (first transmissions), acked_bytes is what the sender
-    knows. finish_s counts from the start of the round, inf if not delivered; delay_s = finish_s -
-    ready_s, with the up to 20 ms by which each device spreads its start.
+    or some of it at the receiver. unreachable: nothing is there, and its sender had time for an
+    answer but heard nothing of the receiver in the round. dead: sender or receiver ran empty first.
+    offered = handed + unsent; handed_bytes went to the socket (first transmissions), acked_bytes is
+    what the sender knows. finish_s counts from the start of the round, inf if not delivered;
+    delay_s = finish_s - ready_s, with the up to 20 ms by which each device spreads its start.
     """
 
     outcome: IntArray
@@ -36,7 +37,10 @@ class FlowReport:
 class LinkReport:
     """Unicast data frames per link, (n, n): row sends, column receives.
 
-    rate_bps: mean PHY rate of sent frames; snr_db: mean over received PPDUs; both nan where none.
+    rate_bps: mean PHY rate of sent frames; sinr_db: signal over noise and interference, mean over
+    received PPDUs; both nan where none. snr_db: the link's own, received power over noise by path
+    loss and shadowing at the row device's last frame to anybody (fading, which differs from frame
+    to frame, left out); nan before that, and where the channel is not of this package.
     loss_ratio: share of frames on the air that their addressee did not receive, nan where none.
     frames counts retransmissions; airtime_s is that of the PPDUs; received_bytes are MAC bytes.
     is_peer: the row device's own peering protocol counts the column device as a
@@ -46,6 +50,7 @@ class LinkReport:
     """
 
     rate_bps: FloatArray
+    sinr_db: FloatArray
     snr_db: FloatArray
     loss_ratio: FloatArray
     frames: IntArray

@@ -7,11 +7,9 @@ a child process.
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import os
+import faulthandler
+import signal
 from collections.abc import Sequence
-from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,15 +18,20 @@ import numpy as np
 
 from ns3_scenarios import catalogue, interference
 from ns3_scenarios.arrays import FloatArray
-from ns3_scenarios.errors import NetworkUnavailableError
+from ns3_scenarios.installation import (
+    NATIVE,
+    NS3_RELEASE,
+    check_installation,
+    clean_environment,
+    is_built,
+    native_build,
+)
 from ns3_scenarios.mobility import contact_s
 from ns3_scenarios.radio import ACCESS_CATEGORIES
 from ns3_scenarios.reports import OUTCOMES, EnergyReport, FlowReport, LinkReport, RoundReport
 from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
-NS3_RELEASE = "3.44"
-NATIVE = Path(__file__).parent / "native"
 # In the order of their dependencies; only what the scenarios use, since each costs start-up time.
 NS3_MODULES = [
     "core",
@@ -54,35 +57,6 @@ NS3_MODULES = [
 ]
 
 
-def check_installation() -> Path:
-    """Return the folder of the ns3 wheel; raise NetworkUnavailableError where it does not fit."""
-    remedy = f"install it with: pip install 'ns3=={NS3_RELEASE}.*'"
-    try:
-        distribution = metadata.distribution("ns3")
-    except metadata.PackageNotFoundError:
-        raise NetworkUnavailableError(
-            f"ns-3: expected the Python package ns3 {NS3_RELEASE}, found none; {remedy}"
-        ) from None
-    folder = Path(str(distribution.locate_file("ns3")))
-    if not (folder / "lib64" / f"libns{NS3_RELEASE}-core.so").exists():
-        raise NetworkUnavailableError(
-            f"ns-3: expected release {NS3_RELEASE}, got ns3 {distribution.version}; {remedy}"
-        )
-    if importlib.util.find_spec("cppyy") is None:
-        raise NetworkUnavailableError(f"ns-3: expected the package cppyy, found none; {remedy}")
-    return folder
-
-
-def native_build(suffix: str) -> Path:
-    """Return where `precompile` puts a file made from the native part."""
-    digest = hashlib.sha256()
-    for source in sorted([*NATIVE.glob("*.h"), *NATIVE.glob("*.cpp")]):
-        digest.update(source.read_bytes())
-    # Of no use to another version of the compiler or of the native part.
-    version = f"{metadata.version('cppyy-cling')}-{digest.hexdigest()[:12]}"
-    return NATIVE / "built" / f"ns3-{NS3_RELEASE}-{version}{suffix}"
-
-
 def load_ns3(headers: Sequence[str] = ()) -> Any:
     """Load ns-3, more of its headers, and the native part; return the C++ namespace ns3.
 
@@ -90,29 +64,40 @@ def load_ns3(headers: Sequence[str] = ()) -> Any:
     """
     folder = check_installation()
     header, library = native_build(".pch"), native_build(".so")
-    if header.exists():
-        os.environ.setdefault("CLING_STANDARD_PCH", str(header))
+    has_header, has_library = is_built(header), is_built(library)
+    clean_environment(header if has_header else None)
     import cppyy
     import libcppyy
 
     libcppyy.AddSmartPtrType("Ptr")
-    cppyy.add_library_path(str(folder / "lib64"))
     cppyy.add_include_path(str(folder / "include"))
     cppyy.add_include_path(str(NATIVE))
-    for module in NS3_MODULES:
-        cppyy.load_library(f"libns{NS3_RELEASE}-{module}.so")
-    if os.environ.get("CLING_STANDARD_PCH") != str(header):
+    for module in NS3_MODULES:  # by its whole path, whatever LD_LIBRARY_PATH has of that name
+        cppyy.load_library(str(folder / "lib64" / f"libns{NS3_RELEASE}-{module}.so"))
+    if not has_header:
         cppyy.include("api.h")
-    if library.exists():
+    if has_library:
         cppyy.load_library(str(library))
     else:
         for source in sorted(NATIVE.glob("*.cpp")):
             cppyy.include(source.name)
     for name in headers:
         cppyy.include(name)
+    _die_of_crashes()
     ns = cppyy.gbl.ns3
     ns.cosim_native = cppyy.gbl.cosim_native
     return ns
+
+
+def _die_of_crashes() -> None:
+    """Take back cppyy's handlers, which run a debugger for half a minute before the process ends.
+
+    What ns-3 and C++ say of an abort is written before the signal comes; Python adds the line that
+    called, which a scenario of the user's own needs to find a fault in it.
+    """
+    for name in ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    faulthandler.enable(all_threads=False)
 
 
 def _array(values: Any, dtype: type, *shape: int) -> Any:
@@ -266,8 +251,8 @@ class Session:
         self._ns.Simulator.Destroy()
 
     def _flows(self, traffic: RoundTraffic, start_s: float, energy: EnergyReport) -> FlowReport:
-        table = _array(self._network.Messages(), np.int64, -1, 6)
-        handed, delivered, acked, finished_ns, retransmissions, gave_up = table.T
+        table = _array(self._network.Messages(), np.int64, -1, 7)
+        handed, delivered, acked, finished_ns, retransmissions, gave_up, unheard = table.T
         dead = energy.dead_since(start_s)
         ready_s = traffic.compute_s[traffic.src]
         whole = finished_ns >= 0
@@ -275,10 +260,12 @@ class Session:
         # Who sends each datagram once has nothing left to do for a message that was handed over.
         sent_once = not self._scenario.transport.is_answered
         over = (gave_up > 0) | (sent_once & (handed == traffic.payload_bytes) & ~dead_end)
+        unreachable = (unheard > 0) & (delivered == 0) & ~dead_end
         finish_s = np.where(whole, 1e-9 * finished_ns - start_s, np.inf)
+        names = ("delivered", "unreachable", "partial", "lost", "dead")
         outcome = np.select(
-            [whole, over & (delivered > 0), over, dead_end],
-            [OUTCOMES.index(name) for name in ("delivered", "partial", "lost", "dead")],
+            [whole, unreachable, over & (delivered > 0), over, dead_end],
+            [OUTCOMES.index(name) for name in names],
             OUTCOMES.index("late"),
         )
         return FlowReport(
@@ -296,11 +283,12 @@ class Session:
     def _links(self, duration_s: float) -> LinkReport:
         n = self._scenario.num_devices
         tables = _array(self._network.Links(), np.float64, 8, n, n)
-        sent, received, airtime_s, received_bytes, snr_sum_db, samples, rate_sum_bps, peers = tables
+        sent, received, airtime_s, received_bytes, sinr_db, samples, rate_bps, peers = tables
         with np.errstate(invalid="ignore", divide="ignore"):
             return LinkReport(
-                rate_bps=rate_sum_bps / sent,
-                snr_db=snr_sum_db / samples,
+                rate_bps=rate_bps / sent,
+                sinr_db=sinr_db / samples,
+                snr_db=self.link_snr_db(),
                 loss_ratio=1 - received / sent,
                 frames=sent.astype(np.int64),
                 airtime_s=airtime_s,
@@ -309,6 +297,14 @@ class Session:
                 next_hop=_array(self._network.NextHops(), np.int64, n, n),
                 contact_s=self._contact_s(duration_s),
             )
+
+    def link_snr_db(self) -> FloatArray:
+        """See LinkReport.snr_db: received power, with all gains, less noise, (n, n) [dB]."""
+        n, radio = self._scenario.num_devices, self._scenario.radio
+        power_dbm: FloatArray = _array(self._network.LinkPowersDbm(), np.float64, n, n)
+        if self._scenario.channel.spectrum:  # whose losses are taken of 0 dBm
+            power_dbm += radio.tx_power_dbm + radio.antenna_gain_dbi
+        return power_dbm + radio.antenna_gain_dbi - radio.noise_power_dbm
 
     def _contact_s(self, duration_s: float) -> Any:
         """Return how long each pair was in contact in the round, (n, n) [s]."""

@@ -1,9 +1,10 @@
 """Keeps ns-3 in a child process, so that its aborts cannot take the learning state with them.
 
 The parent speaks to the child over a socket pair in pickled tuples: (verb, argument) one way,
-("ok", result) or ("error", kind, text) back. What ns-3 prints goes to a log file, whose end is
-quoted when the child dies. The child starts fresh (never forked: a fork after a simulation gives
-other results), ignores Ctrl-C (the parent decides) and dies with its parent.
+("ok", result) or ("error", kind, text) back, a question and its whole answer within one limit of
+wall time. What ns-3 prints goes to a log file, whose end is quoted when the child dies. The child
+starts fresh (never forked: a fork after a simulation gives other results), ignores Ctrl-C (the
+parent decides) and dies with its parent.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import socket
 import subprocess
 import sys
 import time
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ns3_scenarios import wire
 from ns3_scenarios.errors import NetworkFailedError, NetworkUnavailableError, ScenarioError
 
 if TYPE_CHECKING:
@@ -29,9 +30,15 @@ if TYPE_CHECKING:
     from ns3_scenarios.traffic import RoundTraffic
 
 START_LIMIT_S = 300.0
-# Harmless words of Cling, and lines of its stack trace (which a debugger wraps), that nobody should
+# How long a child may take to end of its own accord, and to vanish when it is killed.
+END_LIMIT_S = 2.0
+LAST_BYTES = 1 << 16
+# Harmless words of Cling, and Python's list of calls as far as they are ours, that nobody should
 # have to wonder about.
-NOISE = re.compile(r"\[runStaticInitializersOnce\]|#\d|entry=|0x\w+: |Thread \d| \*\*\* Break")
+NOISE = re.compile(
+    r"\[runStaticInitializersOnce\]|Fatal Python error: Aborted|Current thread |Extension modules: "
+    r'| *File "<string>"| *File ".*/ns3_scenarios/\w+\.py", line \d+ in '
+)
 
 
 class Ns3Network:
@@ -63,10 +70,12 @@ class Ns3Network:
                 stderr=log,
             )
         theirs.close()
-        self._connection = Connection(ours.detach())
+        self._connection = ours
         self._ready = False
-        self._send("open", (scenario, log_path.resolve().parent), "while ns-3 started")
         self.start_s = 0.0
+        self.start_snr_db: FloatArray
+        until_s = self._started_s + START_LIMIT_S
+        self._send("open", (scenario, log_path.resolve().parent), until_s, "while ns-3 started")
 
     @property
     def pid(self) -> int:
@@ -74,25 +83,25 @@ class Ns3Network:
         return self._process.pid
 
     def wait_ready(self) -> None:
-        """Return when the scenario stands; raise what kept ns-3 from starting."""
+        """Return when the scenario stands; raise what kept ns-3 from starting.
+
+        start_snr_db is from then on that of the links before the first round (LinkReport.snr_db).
+        """
         if not self._ready:
-            self._receive("while ns-3 started", START_LIMIT_S)
+            until_s = time.monotonic() + START_LIMIT_S
+            self.start_snr_db = self._receive(until_s, "while ns-3 started")
             self._ready = True
             self.start_s = time.monotonic() - self._started_s
 
     def run_round(self, traffic: RoundTraffic) -> RoundReport:
         """Run one round; raise NetworkFailedError if ns-3 dies or hangs in it."""
         self.wait_ready()
-        when = f"in round {traffic.round_index}"
-        self._send("run_round", traffic, when)
-        report: RoundReport = self._receive(when, self._wall_limit_s)
+        report: RoundReport = self._ask("run_round", traffic, f"in round {traffic.round_index + 1}")
         return report
 
     def audit_state_s(self, boundaries_s: list[float]) -> FloatArray:
         """See Session.audit_state_s."""
-        when = "in the energy audit"
-        self._send("audit_state_s", boundaries_s, when)
-        audit: FloatArray = self._receive(when, self._wall_limit_s)
+        audit: FloatArray = self._ask("audit_state_s", boundaries_s, "in the energy audit")
         return audit
 
     def memory_bytes(self) -> int:
@@ -103,31 +112,40 @@ class Ns3Network:
     def close(self) -> None:
         """End the child; safe to call more than once and after a failure."""
         self._connection.close()
-        try:
-            self._process.wait(timeout=2.0)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._end()
 
     def kill(self) -> None:
         """End the child at once."""
         self._process.kill()
         self.close()
 
-    def _send(self, verb: str, argument: Any, when: str) -> None:
-        try:
-            self._connection.send((verb, argument))
-        except OSError:
-            raise self._failure(when) from None
-
-    def _receive(self, when: str, limit_s: float) -> Any:
-        try:
-            if not self._connection.poll(limit_s):
+    def _end(self) -> int | None:
+        """Let the child end, or kill it; return its exit code, None if it cannot even be killed."""
+        for last_chance in (False, True):
+            try:
+                return self._process.wait(END_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                if last_chance:
+                    break
                 self._process.kill()
-                raise self._failure(when, f"did not answer within {limit_s:.0f} s and was killed")
-            answer = self._connection.recv()
-        except (EOFError, OSError):  # the latter when it died in the middle of an answer
-            raise self._failure(when) from None
+        return None
+
+    def _ask(self, verb: str, argument: Any, when: str) -> Any:
+        until_s = time.monotonic() + self._wall_limit_s
+        self._send(verb, argument, until_s, when)
+        return self._receive(until_s, when)
+
+    def _send(self, verb: str, argument: Any, until_s: float, when: str) -> None:
+        try:
+            wire.send(self._connection, (verb, argument), until_s)
+        except OSError as error:
+            raise self._failure(when, error) from None
+
+    def _receive(self, until_s: float, when: str) -> Any:
+        try:
+            answer = wire.receive(self._connection, until_s)
+        except (EOFError, OSError) as error:
+            raise self._failure(when, error) from None
         if answer[0] == "ok":
             return answer[1]
         _, kind, text = answer
@@ -136,17 +154,24 @@ class Ns3Network:
             kind, NetworkFailedError
         )(text if kind != "failed" else f"ns-3 failed {when}: {text}")
 
-    def _failure(self, when: str, what: str = "") -> NetworkFailedError:
-        """Describe a dead child by its exit code and its last words."""
+    def _failure(self, when: str, error: Exception) -> NetworkFailedError:
+        """Describe a dead child by its exit code and last words, or a silent one by the limit."""
         self._connection.close()
-        code = self._process.wait()
-        if not what:
+        if isinstance(error, TimeoutError):
+            self._process.kill()
+            self._end()
+            limit_s = self._wall_limit_s if self._ready else START_LIMIT_S
+            what = f"did not answer within {limit_s:g} s and was killed"
+        else:
+            code = self._end() or 0
             ended = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
             what = f"died ({ended})"
         return NetworkFailedError(f"ns-3 {what} {when}; its last words: {self._last_words()}")
 
     def _last_words(self, lines: int = 4) -> str:
-        text = self._log_path.read_text(encoding="utf-8", errors="replace")
+        with self._log_path.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LAST_BYTES))
+            text = log.read().decode("utf-8", errors="replace")
         said = [
             line.strip() for line in text.splitlines() if line.strip() and not NOISE.match(line)
         ]
@@ -159,32 +184,32 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)
 
 
-def serve(connection: Connection) -> None:
+def serve(connection: socket.socket) -> None:
     """Answer the parent's verbs until it closes the connection."""
     from ns3_scenarios.session import Session
 
     session: Session | None = None
     while True:
         try:
-            verb, argument = connection.recv()
+            verb, argument = wire.receive(connection)
         except EOFError:
             break
         try:
             if verb == "open":
                 session = Session(*argument)
-                result: Any = None
+                result: Any = session.link_snr_db()
             else:
                 result = getattr(session, verb)(argument)
         except ScenarioError as error:
-            connection.send(("error", "ScenarioError", str(error)))
+            wire.send(connection, ("error", "ScenarioError", str(error)))
         except NetworkUnavailableError as error:
-            connection.send(("error", "unavailable", str(error)))
+            wire.send(connection, ("error", "unavailable", str(error)))
         except Exception as error:  # the parent reports it, whatever it is
             text = " ".join(str(error).split())
-            connection.send(("error", "failed", f"{type(error).__name__}: {text}"))
+            wire.send(connection, ("error", "failed", f"{type(error).__name__}: {text}"))
             raise
         else:
-            connection.send(("ok", result))
+            wire.send(connection, ("ok", result))
     if session is not None:
         session.close()
 
@@ -195,7 +220,10 @@ def main() -> None:
     # Ctrl-C and a batch system's SIGTERM reach the whole group; the parent ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    serve(Connection(int(sys.argv[1])))
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    # Else whatever this process starts would keep it open, and the parent would not see its death.
+    connection.set_inheritable(False)
+    serve(connection)
     # ns-3's and Cling's static destructors have nothing left to do and can crash doing it.
     sys.stdout.flush()
     os._exit(0)

@@ -107,7 +107,7 @@ def _checked_rules(path: str, rules: Rules, round_: Round, extra: ExtraFlop) -> 
 
     def objective(passed: Forward, label: Tensor, step: int) -> Tensor:
         loss = call("objective", rules.objective, passed, label, step)
-        return _checked_loss(path, loss, passed, f"step {step} of round {round_.index}")
+        return _checked_loss(path, loss, passed, f"step {step} of round {round_.index + 1}")
 
     def adjusted(
         gradients: Mapping[str, Gradient], passed: Forward, label: Tensor, step: int

@@ -13,6 +13,7 @@
 
 #include "channel.h"
 #include "interference.h"
+#include "link_budget.h"
 #include "mesh.h"
 #include "mobility.h"
 #include "network.h"

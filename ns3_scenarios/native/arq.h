@@ -3,8 +3,9 @@
 // A message is cut into segments. The receiver acknowledges what it has (cumulative number and a
 // bitmap). A segment that was sent clearly before one that has arrived is taken as lost (as RACK,
 // RFC 8985) and sent again; a silent peer is probed by time-outs with back-off (RFC 6298), and
-// after GIVE_UP_TIMEOUTS of them in a row the connection gives up its messages. The window grows
-// and shrinks by slow start and additive increase, multiplicative decrease (RFC 5681).
+// after GIVE_UP_TIMEOUTS of them in a row the connection gives up its messages, and much sooner those
+// to a peer of which nothing was heard in the round; the next round tries anew. The window grows and
+// shrinks by slow start and additive increase, multiplicative decrease (RFC 5681).
 #pragma once
 #include <algorithm>
 #include <array>
@@ -72,8 +73,11 @@ class ArqEndpoint : public Endpoint
   private:
     static constexpr double RTO_SPREAD = 0.25;
     static constexpr int GIVE_UP_TIMEOUTS = 10;
+    // Of a peer not heard in this round: if it never was before, and if it was.
+    static constexpr int UNKNOWN_TIMEOUTS = 2;
+    static constexpr int UNHEARD_TIMEOUTS = 3;
     static constexpr double INITIAL_WINDOW = 8;
-    static constexpr double INITIAL_RTO_S = 0.5;
+    static constexpr double INITIAL_RTO_S = ANSWER_S;
     static constexpr double MIN_RTO_S = 0.2;
     static constexpr double MAX_RTO_S = 0.8;
     static constexpr double MIN_REORDERING_S = 0.010;
@@ -226,16 +230,17 @@ class ArqEndpoint : public Endpoint
             return;
         }
         ++s.timeouts;
-        if (s.timeouts >= GIVE_UP_TIMEOUTS)
-        {
-            GiveUp(s);
-            return;
-        }
         ++s.silence;
         // After 2, 4, 8, ... time-outs: a path that was just found anew gets its chance.
         if (s.silence >= 2 && (s.silence & (s.silence - 1)) == 0 && onPathSuspect)
         {
             onPathSuspect(s.peer);
+        }
+        const int patience = s.smoothedRttS < 0 ? UNKNOWN_TIMEOUTS : UNHEARD_TIMEOUTS;
+        if (s.timeouts >= (HasHeard(s.peer) ? GIVE_UP_TIMEOUTS : patience))
+        {
+            GiveUp(s);
+            return;
         }
         for (uint32_t i = s.firstUnacked; i < s.next; ++i)
         {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 
 #include "ns3/inet-socket-address.h"
 #include "ns3/node.h"
@@ -53,6 +54,8 @@ class Endpoint
         m_startDelayS = MAX_START_DELAY_S * m_uniform->GetValue();
         staleDatagrams = 0;
         m_diedInRound = m_dead;
+        m_heard.clear();
+        m_firstOfferAt.clear();
         Forget();
     }
 
@@ -85,8 +88,17 @@ class Endpoint
     {
         if (!m_dead && !m_diedInRound && round == m_round)
         {
+            m_firstOfferAt.try_emplace(m_ledger->messages[message].dst, Simulator::Now());
             Offer(message);
         }
+    }
+
+    // Whether a peer that had time to answer was not heard at all in this round.
+    bool IsUnheard(int peer) const
+    {
+        const auto offered = m_firstOfferAt.find(peer);
+        return offered != m_firstOfferAt.end() && !HasHeard(peer) &&
+               (Simulator::Now() - offered->second).GetSeconds() >= ANSWER_S;
     }
 
     // Ends all sending; what is on its way stays there.
@@ -114,11 +126,25 @@ class Endpoint
 
     // Called with the peer when its path looks dead, as Linux TCP's negative advice to routing.
     std::function<void(int)> onPathSuspect;
+    // Whether the radio received a frame of the peer in this round.
+    std::function<bool(int)> hearsFrames;
     int64_t staleDatagrams{0}; // datagrams of an earlier round that arrived in this one
 
   protected:
     static constexpr uint16_t PORT = 9000;
     static constexpr uint32_t GREETING = 0x48454c4f; // no answer
+    // How long the answer of a peer may take of which nothing is known yet.
+    static constexpr double ANSWER_S = 0.5;
+
+    bool HasHeard(int peer) const
+    {
+        return m_heard.count(peer) > 0 || (hearsFrames && hearsFrames(peer));
+    }
+
+    void Hear(int peer)
+    {
+        m_heard.insert(peer);
+    }
 
     virtual void Forget() = 0;
     virtual void Offer(int message) = 0;
@@ -156,6 +182,7 @@ class Endpoint
             const int peer = DeviceAt(from);
             if (!m_dead && peer >= 0 && kind != GREETING)
             {
+                Hear(peer);
                 OnPacket(peer, packet);
             }
         }
@@ -164,6 +191,8 @@ class Endpoint
     double m_startDelayS{0};
     bool m_diedInRound{false};
     std::map<Ipv4Address, int> m_deviceOf;
+    std::set<int> m_heard; // in this round, from end to end
+    std::map<int, Time> m_firstOfferAt;
 };
 
 } // namespace cosim_native

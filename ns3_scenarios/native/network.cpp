@@ -22,12 +22,17 @@
 
 #include "arq.h"
 #include "datagrams.h"
+#include "link_budget.h"
 #include "link_metric.h"
 #include "mesh.h"
 #include "probes.h"
 #include "radio_battery.h"
 #include "radio_switch.h"
 #include "streams.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
 
 namespace cosim_native
 {
@@ -153,6 +158,7 @@ struct Network::Parts
     static constexpr double CONTACT_STEP_S = 0.1;
     std::vector<Device> devices;
     std::vector<double> contactS;
+    Ptr<MobilityModel> relay; // none without an access point between the devices
     bool sleepsWhileComputing{false};
     uint32_t round{0};
 };
@@ -208,6 +214,7 @@ Network::AddRelay(Ptr<NetDevice> radio)
 {
     auto wifi = DynamicCast<WifiNetDevice>(radio);
     m->links.AttachRelay(wifi->GetPhy());
+    m->relay = radio->GetNode()->GetObject<MobilityModel>();
 }
 
 void
@@ -251,6 +258,9 @@ Network::Finish(const std::string& routing)
             power->On();
             endpoint->Revive();
         });
+        device.endpoint->hearsFrames = [links = &m->links, i](int peer) {
+            return links->HeardInRound(peer, i);
+        };
         if (device.isMesh)
         {
             device.endpoint->onPathSuspect = [parts = m.get(), i](int peer) {
@@ -410,7 +420,8 @@ Network::Messages() const
                                     message.ackedBytes,
                                     message.finishedNs,
                                     message.retransmissions,
-                                    message.gaveUp});
+                                    message.gaveUp,
+                                    m->devices[message.src].endpoint->IsUnheard(message.dst)});
     }
     return table;
 }
@@ -456,14 +467,43 @@ Network::Links() const
                               &links.receivedFrames,
                               &links.airtimeS,
                               &links.receivedBytes,
-                              &links.snrDbSum,
-                              &links.snrSamples,
+                              &links.sinrDbSum,
+                              &links.sinrSamples,
                               &links.rateBpsSum})
     {
         Append(tables, *table);
     }
     Append(tables, isPeer);
     return tables;
+}
+
+std::vector<double>
+Network::LinkPowersDbm() const
+{
+    const size_t n = m->devices.size();
+    const auto budget = LinkBudgetOf(m->devices[0].radio->GetPhy()->GetChannel());
+    std::vector<double> table(n * n, std::numeric_limits<double>::quiet_NaN());
+    // Where stations reach each other by way of the access point.
+    const bool apIsDevice = DynamicCast<ApWifiMac>(m->devices[0].radio->GetMac()) != nullptr;
+    const auto between = apIsDevice ? m->devices[0].mobility : m->relay;
+    for (size_t link = 0; budget && link < n * n; ++link)
+    {
+        const auto& from = m->devices[link / n].mobility;
+        const auto& to = m->devices[link % n].mobility;
+        if (from == to)
+        {
+            continue;
+        }
+        if (!between || from == between || to == between)
+        {
+            table[link] = budget->PowerDbm(from, to);
+            continue;
+        }
+        const double upDbm = budget->PowerDbm(from, between);
+        const double downDbm = budget->PowerDbm(between, to);
+        table[link] = std::isnan(downDbm) ? downDbm : std::min(upDbm, downDbm);
+    }
+    return table;
 }
 
 std::vector<double>

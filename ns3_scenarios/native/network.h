@@ -85,13 +85,18 @@ class Network
     double NowS() const;
     uint64_t NumEvents() const;
     // Of each message: bytes handed, delivered, acknowledged; when it was whole [ns], -1 if it was
-    // not; retransmissions; whether it was given up.
+    // not; retransmissions; whether it was given up; whether its sender waited for an answer and
+    // heard nothing of the receiver in this round.
     std::vector<int64_t> Messages() const;
     // Of each chunk of each message, in their order: whether it has arrived.
     std::vector<int64_t> Chunks() const;
     // n x n tables, each row a transmitter: frames sent, frames received, airtime [s], bytes
-    // received, sum of SNRs [dB], their number, sum of rates [bit/s], whether the two are peers.
+    // received, sum of SINRs [dB], their number, sum of rates [bit/s], whether the two are peers.
     std::vector<double> Links() const;
+    // n x n [dBm]: power of a row device's last frame at a column device, before receive gains, by
+    // the losses of the channel without fading; of the weaker hop where an access point is between;
+    // not a number where the row device sent nothing so far, or the channel is of another make.
+    std::vector<double> LinkPowersDbm() const;
     // Of each device since the boot phase: seconds in each RadioState, joules of computing, of the
     // board, harvested, overflown, left in the battery; when it last died and came back [s], below 0 if never.
     std::vector<double> Batteries() const;

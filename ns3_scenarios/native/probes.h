@@ -21,7 +21,7 @@ using namespace ns3;
 
 // Counts data frames per (transmitter, receiver), as the two PHYs see them: unicast ones or, where
 // the transport broadcasts, those to everybody, which count on each link of their sender. Keeps the
-// power at which each device last heard each other one.
+// power at which each device last heard each other one, and whether it did so in this round.
 class LinkProbe
 {
   public:
@@ -89,11 +89,18 @@ class LinkProbe
         return m_powerDbm[Link(m_deviceOf.at(from), device)];
     }
 
+    // Whether a frame of any kind that names its sender was received, by anybody's address.
+    bool HeardInRound(int from, int device) const
+    {
+        return m_heardInRound[Link(from, device)];
+    }
+
     void Reset()
     {
         m_resetAt = Simulator::Now();
-        for (auto* counts : {&sentFrames, &receivedFrames, &airtimeS, &receivedBytes, &snrDbSum,
-                             &rateBpsSum, &snrSamples})
+        m_heardInRound.assign(static_cast<size_t>(n) * n, false);
+        for (auto* counts : {&sentFrames, &receivedFrames, &airtimeS, &receivedBytes, &sinrDbSum,
+                             &rateBpsSum, &sinrSamples})
         {
             counts->assign(static_cast<size_t>(n) * n, 0.0);
         }
@@ -104,8 +111,8 @@ class LinkProbe
     std::vector<double> receivedFrames; // of these, received without error by their addressee
     std::vector<double> airtimeS;       // duration of the PPDUs
     std::vector<double> receivedBytes;  // MPDU bytes received without error
-    std::vector<double> snrDbSum;       // over received PPDUs
-    std::vector<double> snrSamples;
+    std::vector<double> sinrDbSum;      // over received PPDUs
+    std::vector<double> sinrSamples;
     std::vector<double> rateBpsSum; // PHY rate, over sent MPDUs
 
   private:
@@ -229,6 +236,7 @@ class LinkProbe
         if (heard && device != RELAY && sender != RELAY)
         {
             m_powerDbm[Link(sender, device)] = signal.rssi;
+            m_heardInRound[Link(sender, device)] = true;
         }
         // A frame that was on the air when the round began was counted as sent in the last one.
         if ((sender == RELAY ? m_relaySentAt : m_lastSentAt[sender]) < m_resetAt)
@@ -256,8 +264,8 @@ class LinkProbe
             receivedBytes[link] += share.receivedBytes;
             if (heard)
             {
-                snrDbSum[link] += 10 * std::log10(signal.snr);
-                snrSamples[link] += 1;
+                sinrDbSum[link] += 10 * std::log10(signal.snr); // what ns-3 calls so has interference
+                sinrSamples[link] += 1;
             }
         }
     }
@@ -267,6 +275,7 @@ class LinkProbe
     std::vector<Time> m_lastSentAt;
     Time m_relaySentAt;
     std::vector<double> m_powerDbm;
+    std::vector<bool> m_heardInRound;
     Time m_resetAt;
 };
 

@@ -134,6 +134,7 @@ class StreamEndpoint : public Endpoint
         out.pushedBytes = 0;
         out.socket->SetConnectCallback(Hook<void, Ptr<Socket>>([this, &out](Ptr<Socket>) {
                                            out.connected = true;
+                                           Hear(out.peer);
                                            out.capacity = out.socket->GetTxAvailable();
                                            Push(out);
                                        }),
@@ -212,6 +213,7 @@ class StreamEndpoint : public Endpoint
                     out.pushed.front().length;
             }
             out.pushed.pop_front();
+            Hear(out.peer);
             out.heardAt = Simulator::Now();
             out.suspectAfterS = SUSPECT_AFTER_S;
         }
@@ -270,6 +272,7 @@ class StreamEndpoint : public Endpoint
 
     void OnStream(Incoming& incoming, Ptr<Socket> socket)
     {
+        Hear(incoming.peer);
         while (Ptr<Packet> packet = socket->Recv())
         {
             if (packet->GetSize() == 0)

@@ -31,14 +31,14 @@ sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent / "ns3")]
 from mesh import make_mesh, make_traffic
 
 from ns3_scenarios.channel import SIGHT_STREAM
-from ns3_scenarios.scenario import NetworkScenario
-from ns3_scenarios.session import (
+from ns3_scenarios.installation import (
     NATIVE,
-    NS3_MODULES,
     NS3_RELEASE,
     check_installation,
     native_build,
 )
+from ns3_scenarios.scenario import NetworkScenario
+from ns3_scenarios.session import NS3_MODULES
 from ns3_scenarios.traffic import RoundTraffic
 from ns3_scenarios.worker import Ns3Network
 

@@ -182,7 +182,7 @@ def test_ns3_accounts_for_every_byte_and_delivers_from_the_second_round_on(
         assert 0 <= row["delivered_bytes"] <= row["handed_bytes"]
         whole = row["delivered_bytes"] == row["payload_bytes"]
         assert (row["outcome"] == "delivered") == (whole and row["finish_s"] <= 3.0)
-    second = flows[flows["round"] == 1]
+    second = flows[flows["round"] == 2]
     for _, sent in second.groupby("src"):
         assert (sent["outcome"] == "delivered").any()
     assert second["delivered_bytes"].sum() > 0.7 * second["payload_bytes"].sum()
@@ -259,7 +259,7 @@ def start_long_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         wait_for(process, tmp_path / "run.partial" / "log.txt", "round 2 of 200")
         # The parts of finished rounds can be read while the run goes on.
         part = tmp_path / "run.partial" / "rounds.parts" / "flows-000001.parquet"
-        assert set(pd.read_parquet(part)["round"]) == {1}
+        assert set(pd.read_parquet(part)["round"]) == {2}
         (child,) = children_of(process.pid)
         return process, child
 
@@ -375,7 +375,7 @@ def test_a_run_that_diverges_names_device_and_round_and_keeps_the_last_good_mode
     done = run_script(tmp_path, *words)
     assert done.returncode == 2
     (line,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
-    assert re.search(r"got inf for device 0 in step 1 of round 2", line), line
+    assert re.search(r"got inf for device 0 in step 1 of round 3", line), line
     kept, manifest = kept_rounds(tmp_path)
     assert (kept, manifest["status"]) == (2, "failed")
     stored = torch.load(tmp_path / "run.partial" / "checkpoint" / "learner.pt", weights_only=True)

@@ -151,7 +151,7 @@ def check_snr(scenario: NetworkScenario, report: RoundReport) -> None:
             half_m, up_m = SPACING_M / np.sqrt(2), scenario.ap_height_m - 1.5
             apart_m = np.hypot(half_m, up_m)
         hidden_db, sight_db = expected_snr_db(scenario, float(apart_m))
-        heard_db = report.links.snr_db[[i, j], [j, i]]
+        heard_db = report.links.sinr_db[[i, j], [j, i]]
         for snr_db in heard_db[np.isfinite(heard_db)]:
             # The mean over frames, of which some met others; in infrastructure, over two hops.
             assert hidden_db - 1.5 <= snr_db <= sight_db + 0.5

@@ -42,16 +42,15 @@ def test_a_short_period_makes_messages_late_and_none_of_them_arrives_in_the_next
         assert (flows.delivered_bytes <= flows.handed_bytes).all()
 
 
-def test_a_peer_out_of_range_makes_the_sender_give_up_and_the_message_lost(
+def test_a_peer_out_of_range_of_a_mesh_is_unreachable_after_two_time_outs(
     tmp_path: Path,
 ) -> None:
     scenario = make_mesh(num_devices=2, shadowing_sigma_db=0.0, tx_power_dbm=-10.0)
     report = run_mesh(scenario, tmp_path, 1, period_s=20.0, oracle=True)[0]
-    assert (report.flows.outcome == OUTCOMES.index("lost")).all()
+    assert (report.flows.outcome == OUTCOMES.index("unreachable")).all()
     assert (report.flows.delivered_bytes == 0).all()
-    # Computing, then ten time-outs: 0.5 s and nine of 0.8 s, each up to a quarter longer.
-    time_outs_s = 0.5 + 9 * 0.8
-    assert 0.2 + time_outs_s < report.duration_s < 0.2 + 0.02 + 1.25 * time_outs_s
+    # Computing, then two time-outs: 0.5 s and 0.8 s, each up to a quarter longer.
+    assert 0.2 + 1.3 < report.duration_s < 0.2 + 0.02 + 1.25 * 1.3
     assert report.links.frames.sum() == 0
     assert not report.links.is_peer.any()
 
@@ -70,7 +69,7 @@ def test_the_radio_runs_802_11ax_on_the_asked_channel_and_power(tmp_path: Path) 
     # SNR by hand: 16 dBm - (46.7 + 30 log10(5)) dB - (-174 + 10 log10(20 MHz) + 7) dBm.
     loss_db = 46.7 + 30 * np.log10(5)
     expected_db = 16 - loss_db - (-173.97 + 10 * np.log10(20e6) + 7)
-    assert links.snr_db[0, 1] == pytest.approx(expected_db, abs=0.5)
+    assert links.sinr_db[0, 1] == pytest.approx(expected_db, abs=0.5)
 
 
 def test_more_transmit_power_delivers_more_under_shadowing(tmp_path: Path) -> None:
@@ -92,7 +91,7 @@ def test_the_same_seed_gives_the_same_round_and_another_run_number_another(
     )
     np.testing.assert_array_equal(first.flows.finish_s, again.flows.finish_s)
     np.testing.assert_array_equal(first.energy.remaining_energy_j, again.energy.remaining_energy_j)
-    np.testing.assert_array_equal(first.links.snr_db, again.links.snr_db)
+    np.testing.assert_array_equal(first.links.sinr_db, again.links.sinr_db)
     assert first.num_events == again.num_events
     assert not np.array_equal(first.flows.finish_s, other.flows.finish_s)
 

@@ -158,12 +158,13 @@ def _links(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
             measured = (peer and r > 0) or ((src + dst) % 5 == 0 and peer)
             row: dict[str, Any] = {"round": r, "src": src, "dst": dst, "is_peer": peer}
             row |= {"rate_bps": rng.uniform(6e6, 54e6) if measured else None}
-            row |= {"snr_db": 20.0 if measured else None}
+            row |= {"sinr_db": 19.0 if measured else None, "snr_db": 20.0}
             row |= {"loss_ratio": rng.uniform(0.0, 0.6) if measured else None}
             row |= {"frames": 40 if measured else 0, "time_s_per_byte": 1e-6 if measured else None}
             row |= {"energy_j_per_byte": 1e-6 if measured else None, "samples": int(measured)}
             rows.append(row | {"age_rounds": 0 if measured else None, "reachable": peer})
-    columns = ["round", "src", "dst", "is_peer", "rate_bps", "snr_db", "loss_ratio", "frames"]
+    columns = ["round", "src", "dst", "is_peer", "rate_bps", "sinr_db", "snr_db"]
+    columns += ["loss_ratio", "frames"]
     columns += ["time_s_per_byte", "energy_j_per_byte", "samples", "age_rounds", "reachable"]
     links = pd.DataFrame(rows, columns=columns)
     return links.astype({"rate_bps": "Float64", "loss_ratio": "Float64"})
@@ -176,6 +177,13 @@ def _rounds(table: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
         row = {"round": r, "start_s": 10.0 * r, "duration_s": 10.0}
         row |= {"accuracy_mean": part["accuracy"].mean(), "accuracy_min": part["accuracy"].min()}
         row |= {"accuracy_max": part["accuracy"].max(), "macro_f1_mean": part["macro_f1"].mean()}
+        row |= {f"accuracy_alive_{of}": row[f"accuracy_{of}"] for of in ("mean", "min", "max")}
+        came_s = sorted(sent.loc[sent["outcome"] == "delivered", "delay_s"])
+        late = [np.inf] * (len(sent) - len(came_s))
+        for name, rank in (("median", 1 / 2), ("p90", 9 / 10)):
+            all_s = [*came_s, *late]
+            at = int(np.ceil(rank * len(all_s))) - 1
+            row |= {f"delay_{name}_s": all_s[at] if all_s else np.nan}
         row |= {"train_loss_mean": part["train_loss"].mean()}
         row |= {"offered_bytes": int(sent["payload_bytes"].sum())}
         row |= {"delivered_bytes": int(sent["delivered_bytes"].sum())}

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from cosim.figures import (
     draw_accuracy,
     draw_all,
+    draw_delay,
     draw_energy_by_state,
     draw_iterations,
     draw_partition,
@@ -112,6 +113,19 @@ def test_accuracy_against_something_unknown_is_refused() -> None:
         draw_accuracy(made_run(rounds=1).rounds, empty_axes(), "price")
 
 
+def test_a_delay_has_a_gap_where_too_few_messages_came_and_says_how_many_did() -> None:
+    run = made_run(rounds=4)
+    run.rounds["delay_median_s"] = [0.25, 0.5, np.inf, 0.5]
+    run.rounds["delay_p90_s"] = [0.5, np.inf, np.inf, 0.75]
+    run.rounds[["offered_messages", "delivered_messages"]] = [[8, 8], [8, 6], [8, 2], [8, 8]]
+    ax = draw_delay(run.rounds, empty_axes())
+    half, most = (np.asarray(line.get_ydata()) for line in ax.lines)
+    np.testing.assert_array_equal(half, [0.25, 0.5, np.nan, 0.5])
+    np.testing.assert_array_equal(most, [0.5, np.nan, np.nan, 0.75])
+    (came,) = ax.figure.axes[-1].lines
+    np.testing.assert_array_equal(came.get_ydata(), [100.0, 75.0, 25.0, 100.0])
+
+
 def test_a_battery_line_reaches_zero_at_the_recorded_death() -> None:
     run = made_run(deaths={4: 6})
     ax = draw_remaining_energy(run.rounds, run.devices, empty_axes())
@@ -198,7 +212,7 @@ def test_all_figures_are_written_twice_with_the_same_bytes_at_700_pixels(tmp_pat
     second = draw_all(tables_of(run), tmp_path / "second")
     assert [path.name for path in first] == [path.name for path in second]
     assert {path.suffix for path in first} == {".png", ".pdf"}
-    assert len(first) == 16
+    assert len(first) == 18
     for one, two in zip(first, second, strict=True):
         assert one.read_bytes() == two.read_bytes()
         if one.suffix == ".png":  # 3.5 in at 200 dpi; the width stands in the IHDR chunk

@@ -1,9 +1,12 @@
 """Batteries that run empty in the middle of a run: what is lost with them, and what goes on."""
 
 import numpy as np
+import pytest
 import torch
 from made_runs import DEVICES, THIRSTY, LateDeathNetwork, RevivingNetwork, Run, go
 
+from cosim.deployment import make_scenario
+from cosim.tables import to_tables
 from ns3_scenarios.reports import OUTCOMES
 
 
@@ -36,6 +39,23 @@ def test_a_dead_devices_parameters_stay_as_they_were_at_its_death(runs: dict[str
     for record in run.records[died + 1 :]:
         assert record.trained.flop[THIRSTY] == record.traffic.compute_j[THIRSTY] == 0.0
         assert THIRSTY not in record.traffic.src
+
+
+def test_a_round_counts_the_dead_with_their_last_model_and_the_living_apart(
+    runs: dict[str, Run],
+) -> None:
+    run = runs["death"]
+    scenario = make_scenario(run.config)
+    for number, record in enumerate(run.records, start=1):
+        (row,) = to_tables(record, scenario, run.learner)["rounds"].to_dict("records")
+        assert row["round"] == number
+        accuracy = record.evaluation.accuracy.tolist()
+        assert row["accuracy_mean"] == pytest.approx(sum(accuracy) / DEVICES)
+        assert row["accuracy_min"] == min(accuracy)
+        if number - 1 > death_round(run):
+            del accuracy[THIRSTY]
+        assert row["accuracy_alive_mean"] == pytest.approx(sum(accuracy) / len(accuracy))
+        assert row["accuracy_alive_max"] == max(accuracy)
 
 
 def test_training_that_the_battery_did_not_last_for_is_undone(runs: dict[str, Run]) -> None:

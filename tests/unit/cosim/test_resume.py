@@ -133,7 +133,7 @@ def test_a_run_goes_on_from_another_folder_with_the_tables_it_was_given(
     monkeypatch.chdir(tmp_path / "there")
     assert cli.main(["resume", "../here/run"]) == 0
     devices = pd.read_parquet(tmp_path / "here" / "run" / "devices.parquet")
-    assert set(devices.loc[devices["round"] == 0, "start_energy_j"]) == {900.0}
+    assert set(devices.loc[devices["round"] == 1, "start_energy_j"]) == {900.0}
 
 
 def test_a_finished_run_stays_finished_when_it_is_interrupted_while_it_tidies_up(

@@ -48,7 +48,7 @@ def test_a_record_that_the_network_does_not_repeat_is_refused_by_round_and_colum
     assert f"column {column} of its {table}" in line
     # What was finished is still there.
     parts = sorted((tmp_path / "run.partial" / "rounds.parts").glob("rounds-*.parquet"))
-    assert [pd.read_parquet(each)["round"].item() for each in parts] == [0, 1, 2]
+    assert [pd.read_parquet(each)["round"].item() for each in parts] == [1, 2, 3]
 
 
 def test_another_code_package_or_field_than_the_run_began_with_is_refused(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from made_tables import RADIO_STATES, made_run
 
-from cosim.summary import render_summary, summarise
+from cosim.summary import delay_s, render_summary, summarise
 
 
 def test_joules_by_state_and_compute_add_up_to_all_that_the_devices_spent() -> None:
@@ -88,6 +88,28 @@ def test_accuracy_is_of_the_last_round_in_which_anybody_was_alive() -> None:
     assert summary["accuracy_round"] == 3
     assert summary["accuracy_mean"] == run.rounds["accuracy_mean"].iloc[3]
     assert summary["alive_devices"] == 0
+
+
+def test_the_living_are_told_apart_where_some_have_died() -> None:
+    run = made_run(rounds=4, deaths={4: 2})
+    run.rounds.loc[3, ["accuracy_mean", "accuracy_alive_mean"]] = [0.5, 0.625]
+    text = render_summary(summarise(run.rounds, run.devices, run.flows, run.manifest))
+    assert "50.0 % mean over devices" in text
+    assert "in round 3, of the living 62.5 %" in text
+
+
+def test_delays_count_what_did_not_arrive_as_infinitely_late() -> None:
+    run = made_run(rounds=2)
+    flows = run.flows[run.flows["round"] == 1].iloc[:10].copy()
+    flows["outcome"] = ["delivered"] * 6 + ["unreachable"] * 3 + ["late"]
+    flows["delay_s"] = [0.6, 0.1, 0.5, 0.2, 0.4, 0.3, *[np.inf] * 4]
+    assert delay_s(flows, 0.5) == 0.5  # five of ten came within it
+    assert delay_s(flows, 0.6) == 0.6
+    assert delay_s(flows, 0.9) == np.inf
+    assert np.isnan(delay_s(flows.iloc[:0], 0.5))
+    both = pd.concat([run.flows[run.flows["round"] == 0], flows])
+    text = render_summary(summarise(run.rounds, run.devices, both, run.manifest))
+    assert "half of all messages within 0.50 s, 90 % within no time" in text
 
 
 def test_a_run_of_one_round_has_no_delivered_share_past_the_first() -> None:

@@ -298,7 +298,7 @@ def test_devices_learn_more_together_than_alone(made):
 
 def test_a_loss_that_explodes_names_the_round_and_the_device(made):
     learner = Learner(make_setup(learning_rate=1e30, clip_norm=1e30), made)
-    with pytest.raises(LearningError, match="loss of device 1 in round 6"):
+    with pytest.raises(LearningError, match="loss of device 1 in round 7"):
         learner.train(6, np.array([[0, 0], [3, 3], [0, 0], [0, 0]]), EVERYBODY)
 
 
@@ -310,7 +310,7 @@ def test_arguments_that_do_not_fit_the_devices_are_refused(made):
         learner.train(0, learner.available.astype(int), EVERYBODY[:2])
     with pytest.raises(LearningError, match=r"mask the plan with Learner\.available"):
         learner.train(0, np.ones((N, 2), dtype=int), EVERYBODY)
-    with pytest.raises(LearningError, match="round 0"):
+    with pytest.raises(LearningError, match="round 1"):
         learner.train(0, -learner.available.astype(int), EVERYBODY)
     delivery = everything_arrives(learner)
     with pytest.raises(LearningError, match="alive"):

@@ -135,15 +135,15 @@ def test_a_file_that_gives_no_method_says_why_and_where(made, tmp_path, text, ex
     ("objective", "expected"),
     [
         ("plain(passed, label, step).mean()", r"float tensor \(4,\), got float32 \(\) in step 1"),
-        ("plain(passed, label, step)[:2]", r"got float32 \(2,\) in step 1 of round 3"),
+        ("plain(passed, label, step)[:2]", r"got float32 \(2,\) in step 1 of round 4"),
         ("0.5", "got float in step 1"),
         ("label.sum(1)", r"got int64 \(4,\)"),
         ("plain(passed, label, step).detach()", "expected a loss of the parameters"),
         (
             "torch.where(passed.devices == 2, torch.nan, plain(passed, label, step))",
-            "got nan for device 2 in step 1 of round 3",
+            "got nan for device 2 in step 1 of round 4",
         ),
-        ("plain(passed, label, step) / (step - 2)", "got inf for device 0 in step 2 of round 3"),
+        ("plain(passed, label, step) / (step - 2)", "got inf for device 0 in step 2 of round 4"),
         ("passed.nonsense", "line 9: AttributeError: .*nonsense"),
         ("plain(passed, label[:, :3], step)", "line 7: .*Error"),
     ],

@@ -142,7 +142,7 @@ def test_a_link_reports_its_capacity_and_the_time_that_it_was_used() -> None:
     traffic = make_traffic([(0, 1, SECOND), (0, 1, SECOND // 2), (0, 2, 4 * SECOND)])
     links = AnalyticNetwork(make_triangle()).run_round(traffic).links
     assert links.rate_bps[0, 1:] == pytest.approx([20e6, 20e6])
-    assert links.snr_db[0, 1:] == pytest.approx([0.0, 0.0], abs=1e-9)
+    assert links.sinr_db[0, 1:] == pytest.approx([0.0, 0.0], abs=1e-9)
     assert links.loss_ratio[0, 1:].tolist() == [0.0, 0.0]
     assert links.frames[0].tolist() == [0, 2, 1]
     assert links.airtime_s[0] == pytest.approx([0.0, 1.5, 1.5])  # the round ends after 4 s

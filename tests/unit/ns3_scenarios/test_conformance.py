@@ -240,7 +240,7 @@ def test_a_finding_says_where_what_was_expected_and_what_came() -> None:
     # Two messages of 2 and 20 kB along each of the square's four edges, in both directions.
     first = bytes_finding.text.split("; ample")[0]
     assert first == (
-        "ample batteries, round 0: expected handed + unsent = payload; not so at [0]:"
+        "ample batteries, round 1: expected handed + unsent = payload; not so at [0]:"
         " 2001 and 2000 (16 in all)"
     )
     assert bytes_finding.text.count("round ") == 3
@@ -251,7 +251,7 @@ def test_a_wrong_shape_or_type_is_the_only_finding() -> None:
     for part, name, spoil, got in (
         ("energy", "state_s", lambda value: value[:, :5], "got (4, 5) of float64"),
         ("flows", "handed_bytes", lambda value: value.astype(float), "got (16,) of float64"),
-        ("links", "snr_db", lambda value: value[:3], "got (3, 4) of float64"),
+        ("links", "sinr_db", lambda value: value[:3], "got (3, 4) of float64"),
     ):
         changes = {name: spoil}
         findings = check_planted(
@@ -268,8 +268,8 @@ def test_a_network_that_delivers_nothing_or_never_the_same_is_found_out() -> Non
     rng = np.random.default_rng(1)
 
     def noisy(traffic: RoundTraffic, report: RoundReport) -> RoundReport:
-        return change(report, "links", snr_db=lambda value: value + rng.normal(size=value.shape))
+        return change(report, "links", sinr_db=lambda value: value + rng.normal(size=value.shape))
 
     findings = check_planted(noisy)
     assert failed(findings) == ["same again"]
-    assert findings[-1].text == "links.snr_db differs between two runs of the same round"
+    assert findings[-1].text == "links.sinr_db differs between two runs of the same round"
