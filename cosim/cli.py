@@ -50,6 +50,7 @@ from ns3_scenarios.worker import Ns3Network
 # Batch systems end a job with SIGTERM, terminals that close with SIGHUP: as Ctrl-C does, they leave
 # the finished rounds.
 ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+MOST_DEAD = 0.5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -275,7 +276,7 @@ def _with_progress(
     rounds: Iterator[RoundRecord], config: RunConfig, first_round: int
 ) -> Iterator[RoundRecord]:
     """Show a bar where a person looks on, and write one line a round into the log."""
-    total = config.learning.rounds
+    total, dying = config.learning.rounds, np.zeros(config.network.num_devices, dtype=np.bool_)
     with tqdm(total=total, initial=first_round, unit="round", disable=None) as bar:
         for each in rounds:
             yield each
@@ -297,6 +298,17 @@ def _with_progress(
                 each.ns3_s,
                 each.learning_s,
             )
+            dead_share = each.evaluation.dead_feature_share
+            newly = (dead_share > MOST_DEAD) & ~dying
+            dying |= newly
+            if newly.any():
+                log.warning(
+                    "round %d: more than half of the common features are dead (one value for all"
+                    " samples) on device %s; lower learning.learning_rate or the weights of terms"
+                    " on features (learning.decorrelation_weight, learning.alignment_weight)",
+                    each.round_index + 1,
+                    ", ".join(map(str, np.flatnonzero(newly))),
+                )
 
 
 def _end(folder: RunFolder, error: BaseException) -> None:

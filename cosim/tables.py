@@ -110,6 +110,7 @@ def _devices_table(
         "modality_imbalance": evaluation.modality_imbalance,
         "feature_distance": evaluation.feature_distance,
         "consensus_distance": evaluation.consensus_distance,
+        "dead_feature_share": evaluation.dead_feature_share,
         "train_loss": trained.loss,
         "samples": learner.samples_per_device,
     }
