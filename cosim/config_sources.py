@@ -27,6 +27,7 @@ from cosim.config import RunConfig
 from cosim.config_section import Section
 from cosim.errors import ConfigError
 from cosim.files import read_regular
+from cosim.place import PROGRAM
 from ns3_scenarios.own_scenario import is_own
 
 if sys.version_info >= (3, 11):
@@ -76,11 +77,12 @@ def load(
     preset = preset_path(str(named))
 
     parser = _Parser(
-        prog="run.py",
+        prog=PROGRAM,
         description=RunConfig.__doc__,
-        epilog="Instead of a new run: `resume DIR` goes on with one that was cut short; `check"
-        " FILE.py` holds an own scenario against what a network promises, `validate` the network"
-        " against theory; each has its own --help.",
+        epilog="Instead of a new run: `resume DIR` goes on with one that was cut short; `verify"
+        " DIR` holds the files of a run against their hashes, `check FILE.py` an own scenario"
+        " against what a network promises, `validate` the network against theory; each has its own"
+        " --help.",
         allow_abbrev=False,
         parents=[also_in_help] if also_in_help else [],
         conflict_handler="resolve",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +13,7 @@ from typing import Any
 
 from cosim import deployment
 from cosim.config_sources import load
+from cosim.failures import INTERRUPTED
 from ns3_scenarios.installation import check_installation
 from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.validation import CHECKS, child
@@ -27,15 +30,16 @@ def main(arguments: Sequence[str]) -> int:
     check_installation()
     started = time.perf_counter()
     rows = []
-    pool = ThreadPoolExecutor(len(CHECKS))  # they wait for their child processes
+    pool = ThreadPoolExecutor(len(CHECKS))  # its threads wait for their child processes
     try:
         found = pool.map(lambda check: check.rows(make_scenario, quick), CHECKS)
         for check, its_rows in zip(CHECKS, found, strict=True):
             _print(check, its_rows)
             rows += its_rows
-    except BaseException:
+    except KeyboardInterrupt:
         child.stop()
-        raise
+        print("interrupted", file=sys.stderr)
+        os._exit(INTERRUPTED)  # no thread is waited for
     finally:
         pool.shutdown(cancel_futures=True)
     missed = sum(not row.passed for row in rows)

@@ -9,7 +9,6 @@ import signal
 import types
 import typing
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ from cosim.config import RunConfig
 from cosim.config_sources import dotted_fields
 from cosim.loop import run_rounds
 from cosim.tables import to_tables
-from learning.data.made import make_data
 from learning.learner import Learner
 from ns3_scenarios.analytic import AnalyticNetwork
 from ns3_scenarios.ideal import IdealNetwork
@@ -74,6 +72,14 @@ class TooLongError(Exception):
     """A try did not end."""
 
 
+class _Printed(list[str]):
+    """Faults that are shown as they come."""
+
+    def append(self, fault: str) -> None:
+        print(f"  {fault}", flush=True)
+        super().append(fault)
+
+
 @contextlib.contextmanager
 def limited() -> Iterator[None]:
     """End a try that hangs."""
@@ -92,7 +98,7 @@ def limited() -> Iterator[None]:
 
 def odd_values(folder: Path, count: int, rng: np.random.Generator) -> tuple[int, list[str]]:
     """Put nonsense into fields, by flag or file: it is taken, or refused in one line."""
-    names, faults = [*dotted_fields(), "network", "energy.nothing", "sed"], []
+    names, faults = [*dotted_fields(), "network", "energy.nothing", "sed"], _Printed()
     for _ in range(count):
         words, tables = ["--print-config"], dict[str, Any]()
         for name in rng.choice(names, int(rng.integers(1, 4)), replace=False):
@@ -136,7 +142,7 @@ def _one_line_or_none(words: list[str]) -> str:
 def combinations(count: int, rng: np.random.Generator) -> tuple[int, list[str]]:
     """Combine valid values: a scenario and a learner come of them, or one line says why not."""
     torch.set_num_threads(1)
-    faults: list[str] = []
+    faults = _Printed()
     tried = refused = run = 0
     while tried < count:
         words = _valid(rng)
@@ -164,7 +170,7 @@ def _try(config: RunConfig) -> int:
     scenario = deployment.make_scenario(config)
     deployment.warnings(config, scenario)
     setup = cli.learning_setup(config)
-    learner = Learner(replace(setup, data=replace(setup.data, dataset="made")), make_data())
+    learner = Learner(setup, cli.load_data(setup.data))
     if config.network.kind == "ns3":
         return 0
     network = {"ideal": IdealNetwork, "analytic": AnalyticNetwork}[config.network.kind](scenario)

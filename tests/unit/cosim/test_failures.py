@@ -1,6 +1,8 @@
 """Errors of the operating system and odd values: one line, and nothing written."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +122,33 @@ def test_a_regular_file_is_read_whole_or_not_at_all(tmp_path: Path) -> None:
         read_regular(file, 4)
     with pytest.raises(OSError, match="a device or pipe"):
         read_regular(Path("/dev/zero"), 4)
+
+
+SLOW = """
+import sys, threading, time
+from types import SimpleNamespace
+from cosim import cli, validate
+
+def slow(*_):
+    print("begun", flush=True)
+    time.sleep(1000)
+
+validate.check_installation = lambda: None
+validate.CHECKS = [SimpleNamespace(rows=slow)]
+sys.exit(cli.main(["validate"]))
+"""
+
+
+def test_validation_waits_for_nothing_when_it_is_terminated() -> None:
+    root = Path(cli.__file__).parents[1]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"begun\n"
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, b"interrupted\n")
 
 
 def test_zero_has_no_sign() -> None:
