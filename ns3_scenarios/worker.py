@@ -169,9 +169,12 @@ class Ns3Network:
         return NetworkFailedError(f"ns-3 {what} {when}; its last words: {self._last_words()}")
 
     def _last_words(self, lines: int = 4) -> str:
-        with self._log_path.open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - LAST_BYTES))
-            text = log.read().decode("utf-8", errors="replace")
+        try:
+            with self._log_path.open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - LAST_BYTES))
+                text = log.read().decode("utf-8", errors="replace")
+        except OSError as error:  # the child's death is what is to be told
+            return f"not to be read ({error.strerror})"
         said = [
             line.strip() for line in text.splitlines() if line.strip() and not NOISE.match(line)
         ]

@@ -42,6 +42,28 @@ def test_a_transport_that_cannot_work_is_refused_with_its_reason(words: str, ref
 @pytest.mark.parametrize(
     ("words", "refusal"),
     [
+        (
+            "--network.interferers 1 --network.interference bss",
+            "interference: expected flows with scenario mesh80211, got bss .* aborts",
+        ),
+        ("--network.max_amsdu_bytes 1", "max_amsdu_bytes: expected 0 with .* mesh80211, got 1"),
+        ("--network.max_amsdu_bytes 11398", "max_amsdu_bytes: expected 0 .* got 11398"),
+    ],
+)
+def test_what_the_mesh_of_ns3_aborts_on_or_loses_is_refused_with_the_reason(
+    words: str, refusal: str
+) -> None:
+    with pytest.raises(ScenarioError, match=f"network.{refusal}"):
+        make_scenario(make_config(*words.split()))
+    others = make_scenario(make_config("--scenario", "adhoc80211", *words.split()))
+    assert others.name == "adhoc80211"
+    idle = "--network.interference bss" if "interference" in words else "--seed 2"
+    assert make_scenario(make_config(*idle.split())).name == "mesh80211"
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
         ("--scenario mesh80211", "scenario mesh80211, got true .* use scenario adhoc80211 or d2d"),
         ("--scenario infrastructure", "scenario infrastructure, got true"),
         ("--scenario adhoc80211 --network.kind ideal", "network.kind ideal, got true"),
