@@ -280,7 +280,7 @@ def kept_rounds(folder: Path) -> tuple[int, dict[str, object]]:
         tables = [pd.read_parquet(path) for path in sorted(parts.glob(f"{name}-*.parquet"))]
         # A round that did not end may have left some of its tables.
         kept = pd.concat(tables)["round"].unique().tolist()
-        assert kept[: stored["rounds"]] == list(range(stored["rounds"]))
+        assert kept[: stored["rounds"]] == list(range(1, stored["rounds"] + 1))
     return stored["rounds"], manifest
 
 
