@@ -175,8 +175,8 @@ def test_ns3_accounts_for_every_byte_and_delivers_from_the_second_round_on(
     done = run_script(tmp_path, *arguments, "--output", "run")
     assert done.returncode == 0, done.stderr
     flows = pd.read_parquet(tmp_path / "run" / "flows.parquet")
-    # 12 sides of the 3 x 3 grid, both ways, four parts, two rounds.
-    assert len(flows) == 12 * 2 * 4 * 2
+    # 12 sides of the 3 x 3 grid, both ways, six parts, two rounds.
+    assert len(flows) == 12 * 2 * 6 * 2
     for row in flows.to_dict("records"):
         assert row["handed_bytes"] + row["unsent_bytes"] == row["payload_bytes"]
         assert 0 <= row["delivered_bytes"] <= row["handed_bytes"]
