@@ -92,7 +92,7 @@ def test_a_terminal_that_closes_ends_a_run_as_a_batch_system_does(
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGHUP)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=200)
     assert process.returncode == 130
     assert err.splitlines()[-1] == "interrupted"
     manifest = json.loads((tmp_path / "run.partial" / "manifest.json").read_text(encoding="utf-8"))
