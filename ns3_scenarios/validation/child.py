@@ -51,8 +51,11 @@ def in_child(function: Callable[..., Result], *arguments: Any) -> Result:
 def stop() -> None:
     """End all such processes, and those that are still to begin."""
     _stopped.set()
-    for child in tuple(_children):
+    running = tuple(_children)
+    for child in running:
         child.kill()
+    for child in running:
+        child.wait()
 
 
 def in_children(function: Callable[..., Result], cases: Iterable[tuple[Any, ...]]) -> list[Result]:
