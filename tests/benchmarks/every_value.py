@@ -19,7 +19,8 @@ from typing import Any, Literal, get_args, get_origin
 
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ns3"))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "ns3")]
 from mesh import make_traffic
 from study import Run, work_off
 
