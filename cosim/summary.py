@@ -113,8 +113,8 @@ def summary_lines(summary: dict[str, Any]) -> dict[str, str]:
         "Delivered": f"{percent(summary['delivered_bytes_share'])} of bytes, "
         f"{percent(summary['delivered_messages_share'])} of messages; first round apart: "
         f"{percent(summary['first_bytes_share'])}, {percent(summary['first_messages_share'])}",
-        "Delay": f"half of all messages within {_seconds(summary['delay_median_s'])}, 90 % within "
-        f"{_seconds(summary['delay_p90_s'])}, those that did not arrive counted",
+        "Delay": f"half of all messages {_within(summary['delay_median_s'])}, 90 % "
+        f"{_within(summary['delay_p90_s'])}, those that did not arrive counted",
         "Not whole": ", ".join(undelivered) + " messages",
         "Deaths": _shortened(summary["deaths"], "died_at_s") or "none",
         **({"Revivals": revivals} if revivals else {}),
@@ -156,8 +156,8 @@ def _messages_share(flows: pd.DataFrame) -> float | None:
     return _share(float((flows["outcome"] == "delivered").sum()), float(len(flows)))
 
 
-def _seconds(value_s: float | None) -> str:
-    return "no time" if value_s is None else f"{value_s:.2f} s"
+def _within(value_s: float | None) -> str:
+    return "not at all" if value_s is None else f"within {value_s:.2f} s"
 
 
 def _share(part: float, whole: float) -> float | None:

@@ -109,7 +109,7 @@ def test_delays_count_what_did_not_arrive_as_infinitely_late() -> None:
     assert np.isnan(delay_s(flows.iloc[:0], 0.5))
     both = pd.concat([run.flows[run.flows["round"] == 0], flows])
     text = render_summary(summarise(run.rounds, run.devices, both, run.manifest))
-    assert "half of all messages within 0.50 s, 90 % within no time" in text
+    assert "half of all messages within 0.50 s, 90 % not at all" in text
 
 
 def test_a_run_of_one_round_has_no_delivered_share_past_the_first() -> None:
