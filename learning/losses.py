@@ -16,10 +16,15 @@ LEAST_DEVIATION = 0.5
 _VARIANCE_FLOOR = 1e-4
 
 
-def cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
-    """Mean over the batch of -log softmax(logits)[label]: (a, B, C), (a, B) -> (a,)."""
+def sample_losses(logits: Tensor, label: Tensor) -> Tensor:
+    """-log softmax(logits)[label] of each sample: (a, B, C), (a, B) -> (a, B)."""
     each = functional.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none")
-    return each.view(label.shape).mean(1)
+    return each.view(label.shape)
+
+
+def cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
+    """Mean of them over the batch: (a, B, C), (a, B) -> (a,)."""
+    return sample_losses(logits, label).mean(1)
 
 
 def log_prior(class_prior: Tensor) -> Tensor:

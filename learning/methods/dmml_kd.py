@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from learning.data.batches import GeneratorNoise
 from learning.encoders import Stack
@@ -41,7 +40,7 @@ from learning.generator import (
     renew,
     what_to_distil,
 )
-from learning.losses import alignment, decorrelation, distillation, strong_loss
+from learning.losses import alignment, decorrelation, distillation, sample_losses, strong_loss
 from learning.methods.dmml_strong import adjustment
 from learning.methods.fedgen import teaching_flop
 from learning.methods.interface import ExtraFlop, Method, Objective, Round, Rules
@@ -108,6 +107,8 @@ def _with_generator(round_: Round, teacher: Teacher) -> Objective:
             loss = loss + share * weight * _teach_head(passed, g, y, specific, noise)
         else:
             loss = loss + share * distillation(passed, g, y, weight)
+        if setup.alignment_weight == 0:  # as by default: no work for nothing
+            return loss
         for m, rows in passed.rows.items():
             c, who = passed.common[m], passed.devices[rows]
             away = alignment(c, label[rows], teacher.mean[who], teacher.known[who])
@@ -132,9 +133,8 @@ def _teach_head(
         h = specific[m].sample(who, label, noise.specific[who, ..., : weight.shape[-1]])
         logits = g[rows] @ passed.common_weight[rows].transpose(1, 2)
         logits = logits + h @ weight.transpose(1, 2) + passed.bias[rows][:, None, :]
-        each = functional.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none")
         known = specific[m].known[who].gather(1, label)
-        total = total.index_add(0, rows, (each.view(label.shape) * known).mean(1))
+        total = total.index_add(0, rows, (sample_losses(logits, label) * known).mean(1))
         used[rows] += 1
     return total / used
 
