@@ -10,7 +10,7 @@ import pandas as pd
 from cosim.config import EnergyConfig, RunConfig
 from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.errors import ScenarioError
-from ns3_scenarios.table_file import read_numbers
+from ns3_scenarios.table_file import read_numbers, refuse_row
 
 FIELD = "energy.device_file"
 COLUMNS = ("battery_j", "capacity_j", "harvest_power_w")
@@ -26,7 +26,7 @@ def batteries(config: RunConfig) -> dict[str, FloatArray]:
     table = pd.DataFrame(index=range(n))
     if energy.device_file is not None:
         table = read_numbers(Path(energy.device_file), FIELD, optional=COLUMNS, num_rows=n)
-        _check_limits(energy.device_file, table)
+        _check_limits(Path(energy.device_file), table)
 
     def column(name: str, otherwise: FloatArray) -> FloatArray:
         return table[name].to_numpy(np.float64) if name in table else otherwise
@@ -51,16 +51,11 @@ def batteries(config: RunConfig) -> dict[str, FloatArray]:
     }
 
 
-def _check_limits(path: str, table: pd.DataFrame) -> None:
+def _check_limits(path: Path, table: pd.DataFrame) -> None:
     for name in table.columns:
         limits = EnergyConfig.model_fields[name].metadata
         low = next(limit.ge for limit in limits if hasattr(limit, "ge"))
         high = next(limit.le for limit in limits if hasattr(limit, "le"))
         values = table[name].to_numpy(np.float64)
         odd = (values < low) | (values > high)
-        if odd.any():
-            row = int(odd.argmax())
-            raise ScenarioError(
-                f"{FIELD} row {row + 1}: expected {name} from {low:g} to {high:g}, got"
-                f" {values[row]:g} in {path}"
-            )
+        refuse_row(path, FIELD, odd, values, f"{name} from {low:g} to {high:g}")

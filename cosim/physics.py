@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from ns3_scenarios.mobility import distances_m
 from ns3_scenarios.path_loss import PATH_LOSSES, remarks
 from ns3_scenarios.scenario import NetworkScenario
 
@@ -28,6 +27,5 @@ def physics_remarks(scenario: NetworkScenario) -> list[str]:
         least_m, at_s = movement.least_distances_m(PATH_LOSSES[path_loss].on_ground)
     else:
         axes = slice(0, 2 if PATH_LOSSES[path_loss].on_ground else 3)
-        at_m = scenario.position_m[:, axes]
-        least_m = np.linalg.norm(at_m[:, None] - at_m, axis=-1)
+        least_m = distances_m(scenario.position_m[:, axes])
     return said + remarks(path_loss, scenario.radio.frequency_hz, least_m, at_s)

@@ -11,6 +11,7 @@ import numpy as np
 from ns3_scenarios.arrays import BoolArray, FloatArray
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.loss_trace import LossTrace
+from ns3_scenarios.mobility import distances_m
 from ns3_scenarios.path_loss import PATH_LOSSES, check_heights
 
 if TYPE_CHECKING:
@@ -83,8 +84,8 @@ def link_loss_db(channel: Channel, position_m: FloatArray) -> FloatArray:
 
     A distance below 1 m counts as 1 m, as in ns-3's LogDistancePropagationLossModel.
     """
-    apart_m = np.linalg.norm(position_m[:, None] - position_m, axis=-1)
-    distance_db = 10 * channel.path_loss_exponent * np.log10(np.maximum(apart_m, 1.0))
+    apart_m = np.maximum(distances_m(position_m), 1.0)
+    distance_db = 10 * channel.path_loss_exponent * np.log10(apart_m)
     return np.asarray(channel.reference_loss_db + distance_db + channel.shadowing_db)
 
 

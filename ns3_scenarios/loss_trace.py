@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ns3_scenarios.arrays import BoolArray, FloatArray
+from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.errors import ScenarioError
-from ns3_scenarios.table_file import read_numbers
+from ns3_scenarios.table_file import read_numbers, refuse_row
 
 FIELD = "network.loss_trace"
 TRACE_ENDS = ("hold", "loop", "stop")
@@ -47,10 +47,10 @@ def read_loss_trace(path: Path, num_devices: int, end: str) -> LossTrace:
     last = num_devices - 1
     for name, device in (("i", i), ("j", j)):
         odd = (device < 0) | (device > last) | (device % 1 != 0)
-        _refuse(path, odd, name, device, f"a device from 0 to {last}")
-    _refuse(path, i == j, "j", j, "another device than i")
-    reason = "at least 0 dB (a loss is positive; a gain in dB is the loss with the other sign)"
-    _refuse(path, loss_db < 0, "loss_db", loss_db, reason)
+        refuse_row(path, FIELD, odd, device, f"{name} to be a device from 0 to {last}")
+    refuse_row(path, FIELD, i == j, j, "j to be another device than i")
+    positive = "at least 0 dB (a loss is positive; a gain in dB is the loss with the other sign)"
+    refuse_row(path, FIELD, loss_db < 0, loss_db, f"loss_db to be {positive}")
     twice = table.duplicated(["time_s", "i", "j"]).to_numpy()
     if twice.any():
         row = int(twice.argmax())
@@ -77,12 +77,3 @@ def read_loss_trace(path: Path, num_devices: int, end: str) -> LossTrace:
             f" {times_s[t]:g} s in {path}; add the row"
         )
     return LossTrace(times_s, losses_db, end)
-
-
-def _refuse(path: Path, odd: BoolArray, name: str, values: FloatArray, expected: str) -> None:
-    if odd.any():
-        row = int(odd.argmax())
-        raise ScenarioError(
-            f"{FIELD} row {row + 1}: expected {name} to be {expected}, got {values[row]:g} in"
-            f" {path}"
-        )

@@ -121,10 +121,16 @@ def bounding_area_m(position_m: FloatArray) -> tuple[float, float, float, float]
     return float(low[0]), float(high[0]), float(low[1]), float(high[1])
 
 
+def distances_m(position_m: FloatArray) -> FloatArray:
+    """Return how far each pair is apart, (n, n) [m], by the axes given: (n, 3), or (n, 2)."""
+    return np.asarray(np.linalg.norm(position_m[:, None] - position_m, axis=-1))
+
+
 def neighbours_within(position_m: FloatArray, distance_m: float) -> BoolArray:
     """Return which devices are at most distance_m apart, (n, n); none is its own neighbour."""
-    apart_m = np.linalg.norm(position_m[:, None] - position_m, axis=-1)
-    return np.asarray((apart_m <= distance_m) & ~np.eye(len(position_m), dtype=np.bool_))
+    return np.asarray(
+        (distances_m(position_m) <= distance_m) & ~np.eye(len(position_m), dtype=np.bool_)
+    )
 
 
 def contact_s(position_m: FloatArray, distance_m: float, duration_s: float) -> FloatArray:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ns3_scenarios.arrays import BoolArray, FloatArray
 from ns3_scenarios.errors import ScenarioError
 
 
@@ -51,6 +52,15 @@ def read_numbers(
             f" {_shown(cells.iloc[row, column])} in {path}"
         )
     return table
+
+
+def refuse_row(path: Path, field: str, odd: BoolArray, values: FloatArray, expected: str) -> None:
+    """Raise ScenarioError with the first row that is odd, and its value, if any is."""
+    if odd.any():
+        row = int(odd.argmax())
+        raise ScenarioError(
+            f"{field} row {row + 1}: expected {expected}, got {values[row]:g} in {path}"
+        )
 
 
 def _cells(path: Path, field: str) -> tuple[list[str], pd.DataFrame]:
