@@ -1,4 +1,4 @@
-"""One function per figure: tables in, Axes out. Only draw_all writes files."""
+"""One function per figure: tables in, Axes out. Only write_figure writes files."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -318,18 +318,6 @@ def write_figure(make: Callable[[], Figure], path: Path) -> list[Path]:
             for suffix in (".png", ".pdf"):
                 path.with_suffix(suffix).unlink(missing_ok=True)
             raise
-
-
-def draw_all(tables: Mapping[str, pd.DataFrame], out_dir: Path) -> list[Path]:
-    """Write every figure of a run; return the paths, PNG before PDF, in the order of the report.
-
-    Args:
-        tables: as `makers` takes them.
-        out_dir: made if missing; files of the same names are replaced.
-    """
-    out_dir.mkdir(parents=True, exist_ok=True)
-    each = makers(tables).items()
-    return [path for name, make in each for path in write_figure(make, out_dir / name)]
 
 
 def _iterations_figure(devices: pd.DataFrame) -> Figure:

@@ -13,15 +13,22 @@ from matplotlib.figure import Figure
 
 from cosim.figures import (
     draw_accuracy,
-    draw_all,
     draw_delay,
     draw_energy_by_state,
     draw_iterations,
     draw_partition,
     draw_remaining_energy,
     draw_topology,
+    makers,
     modalities_of,
+    write_figure,
 )
+
+
+def draw_all(tables: dict[str, pd.DataFrame], folder: Path) -> list[Path]:
+    folder.mkdir(exist_ok=True)
+    each = makers(tables).items()
+    return [path for name, make in each for path in write_figure(make, folder / name)]
 
 
 def empty_axes() -> Axes:
