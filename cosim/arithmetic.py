@@ -42,7 +42,7 @@ def prepare() -> None:
     To be called before anything imports NumPy or PyTorch; a processor that cannot is left alone.
     """
     _given.update(os.environ)
-    if _asked_for() != "fast" and not lacks():
+    if _loads() == "portable":
         os.environ.update(_portable_environment())
 
 
@@ -59,8 +59,7 @@ def ensure(wanted: str) -> None:
     if wanted == "portable" and lacks():
         got = f"a {platform.machine()} processor without {' and '.join(lacks())}"
         raise ConfigError(f"{what}: expected x86-64 with AVX2 and FMA, got {got}; {remedy}")
-    loaded = "portable" if _asked_for() != "fast" and not lacks() else "fast"
-    if loaded != wanted:
+    if _loads() != wanted:
         _start_again(wanted)
     if wanted == "portable":
         _without_tuned_kernels()
@@ -96,6 +95,11 @@ def _portable_environment() -> dict[str, str]:
         "OPENBLAS_CORETYPE": "Haswell",
         "OPENBLAS_NUM_THREADS": "1",
     }
+
+
+def _loads() -> str:
+    """Name the arithmetic for which this process lets the libraries load."""
+    return "fast" if _asked_for() == "fast" or lacks() else "portable"
 
 
 def _asked_for() -> str | None:

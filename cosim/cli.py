@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from cosim import (
@@ -298,17 +299,20 @@ def _with_progress(
                 each.ns3_s,
                 each.learning_s,
             )
-            dead_share = each.evaluation.dead_feature_share
-            newly = (dead_share > MOST_DEAD) & ~dying
+            newly = (each.evaluation.dead_feature_share > MOST_DEAD) & ~dying
             dying |= newly
-            if newly.any():
-                log.warning(
-                    "round %d: more than half of the common features are dead (one value for all"
-                    " samples) on device %s; lower learning.learning_rate or the weights of terms"
-                    " on features (learning.decorrelation_weight, learning.alignment_weight)",
-                    each.round_index + 1,
-                    ", ".join(map(str, np.flatnonzero(newly))),
-                )
+            _warn_of_dead_features(each.round_index, newly)
+
+
+def _warn_of_dead_features(round_index: int, devices: NDArray[np.bool_]) -> None:
+    if devices.any():
+        log.warning(
+            "round %d: more than half of the common features are dead (one value for all samples)"
+            " on device %s; lower learning.learning_rate or the weights of terms on features"
+            " (learning.decorrelation_weight, learning.alignment_weight)",
+            round_index + 1,
+            ", ".join(map(str, np.flatnonzero(devices))),
+        )
 
 
 def _end(folder: RunFolder, error: BaseException) -> None:
