@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from script import SCRIPT
 
 from cosim.arithmetic import lacks
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-SCRIPT = Path(__file__).resolve().parents[2] / "cosim" / "run.py"
 TINY = ("--network.kind=ideal", "--learning.dataset=made", "--network.num_devices=3")
 TINY += ("--learning.rounds=1", "--iteration.max_iterations=1")
 

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from script import SCRIPT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-SCRIPT = Path(__file__).resolve().parents[2] / "cosim" / "run.py"
 IDEAL = ("--network.kind=ideal", "--learning.dataset=made", "--network.num_devices=3")
 SHORT = ("--learning.rounds=2", "--iteration.max_iterations=2")
 TABLES = ("rounds", "devices", "links", "flows", "partition")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mesh import change
+from script import SCRIPT, children_of
 
 from cosim.validate import make_scenario
 from ns3_scenarios.scenario import NetworkScenario, RadioCurrents
@@ -18,8 +19,6 @@ from ns3_scenarios.validation import correlation, energy, mesh, propagation
 from ns3_scenarios.validation import theory_path_loss as theory
 
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(300)]
-
-SCRIPT = Path(__file__).parents[2] / "cosim" / "run.py"
 
 
 def test_the_quick_validation_passes() -> None:
@@ -97,11 +96,3 @@ def test_a_terminated_validation_ends_with_its_children() -> None:
     while any(Path(f"/proc/{pid}").exists() for pid in children):
         assert time.monotonic() - ended < 60
         time.sleep(0.1)
-
-
-def children_of(pid: int) -> list[int]:
-    """Processes that a process has started, by any of its threads."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").glob("*"):
-        found += (task / "children").read_text().split()
-    return [int(child) for child in found]
