@@ -501,7 +501,8 @@ Network::LinkPowersDbm() const
         }
         const double upDbm = budget->PowerDbm(from, between);
         const double downDbm = budget->PowerDbm(between, to);
-        table[link] = std::isnan(downDbm) ? downDbm : std::min(upDbm, downDbm);
+        // Who never heard the access point has sent it nothing: then the other hop says it.
+        table[link] = std::fmin(upDbm, downDbm);
     }
     return table;
 }

@@ -94,7 +94,8 @@ class Network
     // received, sum of SINRs [dB], their number, sum of rates [bit/s], whether the two are peers.
     std::vector<double> Links() const;
     // n x n [dBm]: power of a row device's last frame at a column device, before receive gains, by
-    // the losses of the channel without fading; of the weaker hop where an access point is between;
+    // the losses of the channel without fading; of the weaker hop where an access point is between, as
+    // far as known;
     // not a number where the row device sent nothing so far, or the channel is of another make.
     std::vector<double> LinkPowersDbm() const;
     // Of each device since the boot phase: seconds in each RadioState, joules of computing, of the

@@ -62,6 +62,21 @@ def test_a_pair_of_stations_has_the_snr_of_its_weaker_hop(tmp_path: Path) -> Non
     np.testing.assert_allclose(off_diagonal(report.links.snr_db), far_db, atol=1e-3)
 
 
+def test_stations_that_never_hear_their_access_point_are_named_at_the_start(
+    tmp_path: Path,
+) -> None:
+    flags = "--network.num_devices 3 --network.placement line --network.tx_power_dbm -20"
+    scenario = make_scenario(load(flags.split(), None, "infrastructure"))
+    network = Ns3Network(scenario, tmp_path / "ns3.log")
+    network.wait_ready()
+    (warning,) = out_of_range(scenario, network.start_snr_db)
+    (report,) = (network.run_round(make_traffic(scenario, 0, payload_bytes=2000)),)
+    network.close()
+    assert (report.flows.outcome == OUTCOMES.index("unreachable")).all()
+    planned = np.triu(scenario.neighbours).sum()
+    assert warning.startswith(f"{planned} of {planned} planned pairs cannot hear each other")
+
+
 def deaf_pair(**changes: object) -> NetworkScenario:
     """Devices 0 and 1 hear each other, 2 hears nobody, all are planned neighbours."""
     shadowing_db = np.zeros((3, 3))
