@@ -21,7 +21,7 @@ from learning.delivery import Delivery, LateArrivals, PartialMessage, Payload
 from learning.errors import LearningError
 from learning.evaluate import Evaluation, evaluate_stack, no_evaluation
 from learning.gossip import Gossip
-from learning.local_training import LocalResult, train_locally
+from learning.local_training import check_finite, mean_loss, train_locally
 from learning.methods.catalogue import find_method, resolve_options
 from learning.methods.interface import MixedRound, Round, keep_where, specific_dim
 from learning.mixing import metropolis_hastings
@@ -77,7 +77,7 @@ class Learner:
         self._data = gather_device_data(data, self.holder, n, setup.data.normalisation)
         self._gossips_scale = setup.data.normalisation == "gossip"
         if self._is_star:
-            _check_star(setup)
+            star.check_setup(setup)
         self.samples_per_device = self._data.count
         self.class_counts = self._data.class_counts
         num_specific = specific_dim(setup, self._method)
@@ -202,7 +202,7 @@ class Learner:
             learning_rate=setup.learning_rate,
             clip_norm=setup.clip_norm,
         )
-        _check_finite(result, tau, round_index)
+        check_finite(result, tau, round_index)
         if rules.finish is not None:
             self._state |= rules.finish(tau.any(1))
         self._round = (begun, self._copy(), tau.max(1).values)
@@ -220,7 +220,7 @@ class Learner:
         )
         self._pace = self._pace.update(variation, tau, result.contribution)
         return TrainResult(
-            loss=_mean_loss(result.loss),
+            loss=mean_loss(result),
             iterations=done,
             parameter_variation=variation.numpy().astype(np.float64),
             contribution=result.contribution.numpy().astype(np.float64),
@@ -384,39 +384,6 @@ def _part(state: dict[str, Tensor], part: str) -> dict[str, Tensor]:
     return {name: value for name, value in state.items() if part_of(name) == part}
 
 
-def _mean_loss(loss: Tensor) -> NDArray[np.float64]:
-    """Mean over the steps that a device took: (n, steps) with NaN -> (n,)."""
-    steps = (~loss.isnan()).sum(1)
-    mean: NDArray[np.float64] = (loss.nansum(1) / steps).numpy().astype(np.float64)
-    return mean
-
-
-def _check_finite(result: LocalResult, iterations: Tensor, round_index: int) -> None:
-    # An idle step is NaN by definition, so the schedule says which steps were taken.
-    took = torch.arange(result.loss.shape[1]) < iterations.max(1).values[:, None]
-    broken = took & ~(result.loss.isfinite() & result.gradient_norm.isfinite())
-    if bool(broken.any()):
-        device, step = (int(i) for i in broken.nonzero()[0])
-        raise LearningError(
-            f"loss of device {device} in round {round_index + 1}, step {step + 1}",
-            "a finite loss and gradient",
-            f"{float(result.loss[device, step])}, {float(result.gradient_norm[device, step])}",
-            "lower learning_rate or clip_norm",
-        )
-
-
 def _check_shape(name: str, array: NDArray[np.generic], expected: tuple[int, ...]) -> None:
     if array.shape != expected:
         raise LearningError(name, f"shape {expected}", str(array.shape), "match the devices")
-
-
-def _check_star(setup: LearningSetup) -> None:
-    """Refuse what devices do among themselves."""
-    server = "a star has a server"
-    if setup.data.normalisation == "gossip":
-        raise LearningError("normalisation", "fixed or local", "gossip", server)
-    if setup.exchange.mixing == "push_sum":
-        raise LearningError("mixing", "metropolis", "push_sum", server)
-    if setup.exchange.late_weight > 0:
-        got = str(setup.exchange.late_weight)
-        raise LearningError("late_weight", "0", got, "a star has a round up and a round down")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from learning.balance import contribution
 from learning.data.batches import DeviceData
 from learning.encoders import Stack, as_rows
+from learning.errors import LearningError
 from learning.methods.interface import Adjust, Gradient, Rules, per_device
 from learning.models import Forward, Model, encoder_part, forward, take
 from learning.root import root
@@ -89,6 +92,28 @@ def train_locally(
         if rules.after_step is not None:
             rules.after_step(passed, label, step)
     return LocalResult(loss, gradient_norm, gain.nanmean(0))
+
+
+def mean_loss(result: LocalResult) -> NDArray[np.float64]:
+    """Mean over the steps that a device took: (n,), NaN without any."""
+    steps = (~result.loss.isnan()).sum(1)
+    mean: NDArray[np.float64] = (result.loss.nansum(1) / steps).numpy().astype(np.float64)
+    return mean
+
+
+def check_finite(result: LocalResult, iterations: Tensor, round_index: int) -> None:
+    """Raise LearningError with the first loss or gradient that is NaN or inf; iterations (n, m)."""
+    # An idle step is NaN by definition, so the schedule says which steps were taken.
+    took = torch.arange(result.loss.shape[1]) < iterations.max(1).values[:, None]
+    broken = took & ~(result.loss.isfinite() & result.gradient_norm.isfinite())
+    if bool(broken.any()):
+        device, step = (int(i) for i in broken.nonzero()[0])
+        raise LearningError(
+            f"loss of device {device} in round {round_index + 1}, step {step + 1}",
+            "a finite loss and gradient",
+            f"{float(result.loss[device, step])}, {float(result.gradient_norm[device, step])}",
+            "lower learning_rate or clip_norm",
+        )
 
 
 def _as_leaves(stack: Stack) -> Stack:

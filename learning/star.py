@@ -6,8 +6,15 @@ and nobody trains. So a round of federated averaging is two rounds here, each wi
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
+
+from learning.errors import LearningError
+
+if TYPE_CHECKING:
+    from learning.setup import LearningSetup
 
 SERVER = 0
 _SELECTION_STREAM = 0x53656C65
@@ -71,3 +78,15 @@ def star_weights(
     weight[others, SERVER] = down[1:]
     weight[others, others] = ~down[1:]
     return weight
+
+
+def check_setup(setup: LearningSetup) -> None:
+    """Refuse what devices do among themselves, as LearningError."""
+    server = "a star has a server"
+    if setup.data.normalisation == "gossip":
+        raise LearningError("normalisation", "fixed or local", "gossip", server)
+    if setup.exchange.mixing == "push_sum":
+        raise LearningError("mixing", "metropolis", "push_sum", server)
+    if setup.exchange.late_weight > 0:
+        got = str(setup.exchange.late_weight)
+        raise LearningError("late_weight", "0", got, "a star has a round up and a round down")
