@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from cosim import figures, place, report, summary
+from cosim import figure_files, place, report, summary
 from cosim.files import file_hash, is_regular, one_line
 from cosim.layout import FIGURES, HALVES, LOG, MANIFEST, PARTITION, PARTS, REPORT, TABLES, names_in
 from cosim.manifest import read_manifest, write_manifest
@@ -26,9 +26,9 @@ def draw(folder: Path) -> dict[str, str]:
             for name, file in (*((t, f"{t}.parquet") for t in TABLES), ("partition", PARTITION))
         }
         (folder / FIGURES).mkdir(exist_ok=True)
-        for name, make in figures.makers(tables).items():
+        for name, make in figure_files.makers(tables).items():
             try:
-                figures.write_figure(make, folder / FIGURES / name)
+                figure_files.write_figure(make, folder / FIGURES / name)
             except Exception as error:  # whatever it is, the results stand
                 not_drawn[name] = _warned(f"figure {name}", error)
     except Exception as error:

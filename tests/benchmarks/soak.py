@@ -49,7 +49,7 @@ AIMS: dict[str, tuple[object, str, int]] = {
     "before the tables are joined": (record.RunFolder, "complete", 1),
     "while the tables are joined": (record, "file_hash", 3),
     "before the folder is published": (record, "publish", 1),
-    "while figures are drawn": (presentation.figures, "write_figure", 2),
+    "while figures are drawn": (presentation.figure_files, "write_figure", 2),
     "before the folder is sealed": (presentation, "seal", 1),
 }
 
@@ -101,9 +101,9 @@ def forked(folder: Path, words: tuple[str, ...], prepare: Callable[[], None] = l
             os.dup2(said, 1)
             os.dup2(said, 2)
             sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-            makers = presentation.figures.makers
+            makers = presentation.figure_files.makers
             # Two of the figures stand for all.
-            presentation.figures.makers = lambda tables: dict(list(makers(tables).items())[:2])
+            presentation.figure_files.makers = lambda tables: dict(list(makers(tables).items())[:2])
             prepare()
             code = cli.main(words)
             sys.stdout.flush()

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
+from cosim.figure_files import makers, write_figure
 from cosim.figures import (
     draw_accuracy,
     draw_delay,
@@ -19,9 +20,7 @@ from cosim.figures import (
     draw_partition,
     draw_remaining_energy,
     draw_topology,
-    makers,
     modalities_of,
-    write_figure,
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cut_runs import IDEAL
 
-from cosim import cli, figures, report, summary
+from cosim import cli, figure_files, report, summary
 from cosim.manifest import is_complete, read_manifest
 from cosim.terminal import Forgiving
 from cosim.verify import examine
@@ -23,8 +23,8 @@ def broken(*_: object, **__: object) -> None:
 @pytest.mark.parametrize(
     ("module", "name", "failed", "files"),
     [
-        (figures, "draw_partition", {"partition"}, {"figures/iterations.png", "report.html"}),
-        (figures, "makers", {"figures"}, {"report.html"}),
+        (figure_files, "draw_partition", {"partition"}, {"figures/iterations.png", "report.html"}),
+        (figure_files, "makers", {"figures"}, {"report.html"}),
         (report, "write_report", {"report.html"}, {"figures/partition.png"}),
         (summary, "summarise", {"report.html"}, {"figures/partition.png"}),
     ],
@@ -66,7 +66,7 @@ def test_a_run_interrupted_while_it_draws_is_complete_and_drawn_when_resumed(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(figures, "draw_iterations", interrupted)
+        patch.setattr(figure_files, "draw_iterations", interrupted)
         assert cli.main([*FEW, "--output", str(tmp_path / "run")]) == 130
     assert "all rounds are in" in capsys.readouterr().out
     assert is_complete(tmp_path / "run")
