@@ -9,9 +9,9 @@ def main() -> int:
         from cosim.terminal import open_missing
 
         open_missing()
-        from cosim.arithmetic import prepare
+        from cosim.arithmetic import may_start_again
 
-        prepare()
+        may_start_again()
         from cosim.cli import main as run
 
         return run()

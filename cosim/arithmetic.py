@@ -1,8 +1,9 @@
 """Which arithmetic a process computes in: portable (the same bits on all processors) or fast.
 
-What decides it is read once, when the numerical libraries load: so `prepare` comes before they are
-imported, and `ensure`, which knows the configuration, starts the program again where it asks for
-the other. Portable holds on x86-64 with AVX2 and FMA, for the same versions of the libraries:
+What decides it is read once, when the numerical libraries load: so `load_portable` comes before
+they are imported, and `ensure`, which knows the configuration, starts a program of ours again where
+it asks for the other. Portable holds on x86-64 with AVX2 and FMA, for the same versions of the
+libraries:
 
     MKL_CBWR=COMPATIBLE        MKL's products and functions, the same for every vendor
     ATEN_CPU_CAPABILITY=avx2   PyTorch's own loops, vectors of eight
@@ -32,11 +33,13 @@ _MKL_COMPATIBLE = 3  # MKL_CBWR_COMPATIBLE of mkl_types.h
 _MKL_ALL = -1
 _WIDE = ("X86_V4", "AVX512")
 
-# The environment as the user gave it; empty in a process that did not begin with `prepare`.
+# The environment as the user gave it; empty where the libraries loaded before `load_portable`.
 _given: dict[str, str] = {}
+# The process that may be started again: a program of ours, not one that imports this package.
+_program: set[int] = set()
 
 
-def prepare() -> None:
+def load_portable() -> None:
     """Have the libraries load for portable arithmetic, unless this process asked for fast.
 
     To be called before anything imports NumPy or PyTorch; a processor that cannot is left alone.
@@ -46,13 +49,25 @@ def prepare() -> None:
         os.environ.update(_portable_environment())
 
 
+def is_loaded() -> bool:
+    """Tell whether a library that reads its arithmetic when it loads is there."""
+    return "numpy" in sys.modules or "torch" in sys.modules
+
+
+def may_start_again() -> None:
+    """Say that this process is a program of ours: `ensure` can start its command once more."""
+    _program.add(os.getpid())
+
+
 def ensure(wanted: str) -> None:
     """Go on in the arithmetic wanted, or start the program again in it.
 
-    Only a program that began with `prepare` is started again: whoever else runs a configuration
-    gets what is loaded, and the manifest says so. Raises ConfigError where portable cannot be.
+    Whoever else runs a configuration gets what is loaded; `remarks` and the manifest say so.
+    Raises ConfigError where portable cannot be.
     """
-    if not _given:
+    if os.getpid() not in _program:
+        if _given and wanted == "portable":
+            _without_tuned_kernels()
         return
     what = "learning.arithmetic portable"
     remedy = "use --learning.arithmetic fast, whose bits are this processor's own"
@@ -66,6 +81,18 @@ def ensure(wanted: str) -> None:
         if in_use() != wanted:
             odd = ", ".join(_not_portable())
             raise ConfigError(f"{what}: expected libraries that follow it, got {odd}; {remedy}")
+
+
+def remarks(wanted: str) -> list[str]:
+    """Say where another arithmetic is in use than the one wanted, and why."""
+    if in_use() == wanted:
+        return []
+    why = "NumPy or PyTorch were imported before cosim"
+    if wanted == "fast":
+        why = "cosim was imported first; to choose fast, import NumPy and PyTorch before it"
+    elif lacks():
+        why = f"this processor lacks {' and '.join(lacks())}"
+    return [f"learning.arithmetic {wanted}: this process computes in {in_use()} ({why})"]
 
 
 def in_use() -> str:

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.config import RunConfig
+from cosim.config.model import RunConfig
 from learning.learner import Delivery, LateArrivals, PartialMessage, Payload
+from ns3_scenarios.description.energy import RADIO_STATES
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import OUTCOMES, RoundReport, num_chunks
-from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
 FloatArray = NDArray[np.float64]

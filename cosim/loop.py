@@ -10,16 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cosim import bridge, iteration
+from cosim import bridge
 from cosim.bridge import Feedback, TransmissionCost
-from cosim.compute import DeviceProfile, compute_j, compute_s
-from cosim.config import RunConfig
-from cosim.iteration import IterationPlan
+from cosim.config.model import RunConfig
+from cosim.planning import plan as optimizer
+from cosim.planning.compute import DeviceProfile, compute_j, compute_s
+from cosim.planning.plan import IterationPlan
 from cosim.seeds import stream
 from learning.learner import Delivery, Evaluation, Learner, Payload, TrainResult, WorkCost
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.network import Network
 from ns3_scenarios.reports import RoundReport
-from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
 
@@ -209,7 +210,7 @@ def make_plan(
         "kd": work.kd_flop,
     }
     metric = "first" if config.iteration.rule == "static" else config.iteration.speed_metric
-    return iteration.plan(
+    return optimizer.plan(
         learner.speed(metric),
         learner.contribution(),
         learner.available & trains[:, None],

@@ -11,24 +11,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from learning import star
-from learning.balance import Pace, parameter_variation, unmeasured
 from learning.data.batches import DeviceData, draw_batch, draw_noise, gather_device_data
-from learning.data.dataset import MultiModalData
-from learning.data.holders import holders, usable_modalities
+from learning.data.catalogue import MultiModalData
+from learning.data.dealing.holders import holders, usable_modalities
 from learning.data.normalise import own_sums, scale_of_sums, scale_part
 from learning.data.samples import SPLIT_NAMES
-from learning.delivery import Delivery, LateArrivals, PartialMessage, Payload
 from learning.errors import LearningError
-from learning.evaluate import Evaluation, evaluate_stack, no_evaluation
-from learning.gossip import Gossip
-from learning.local_training import check_finite, mean_loss, train_locally
+from learning.exchange.gossip import Gossip
+from learning.exchange.mixing import metropolis_hastings
+from learning.exchange.push_sum import LINKS, Push
+from learning.messages import Delivery, LateArrivals, PartialMessage, Payload
+from learning.method import MixedRound, Round, keep_where, specific_dim
 from learning.methods.catalogue import find_method, resolve_options
-from learning.methods.interface import MixedRound, Round, keep_where, specific_dim
-from learning.mixing import metropolis_hastings
-from learning.models import encoder_part, init_parameters, make_model, part_of, specific_part
-from learning.push import LINKS, Push
-from learning.setup import LearningSetup
-from learning.work_cost import WorkCost, work_cost
+from learning.model.evaluate import Evaluation, evaluate_stack, no_evaluation
+from learning.model.stack import encoder_part, init_parameters, make_model, part_of, specific_part
+from learning.settings import LearningSetup
+from learning.training.local_training import check_finite, mean_loss, train_locally
+from learning.training.pace import Pace, parameter_variation, unmeasured
+from learning.training.work_cost import WorkCost, work_cost
 
 __all__ = [
     "Delivery",
@@ -73,9 +73,9 @@ class Learner:
         self._options = resolve_options(setup.method, self._method, setup.method_options)
         self.modality_names = tuple(data.modalities)
         self.available = usable_modalities(setup, self._method, self.modality_names)
-        self.holder = holders(data, setup.data, self._method.topology)
-        self._data = gather_device_data(data, self.holder, n, setup.data.normalisation)
-        self._gossips_scale = setup.data.normalisation == "gossip"
+        self.holder = holders(data, setup, self._method.topology)
+        self._data = gather_device_data(data, self.holder, n, setup.normalisation)
+        self._gossips_scale = setup.normalisation == "gossip"
         if self._is_star:
             star.check_setup(setup)
         self.samples_per_device = self._data.count
@@ -90,7 +90,7 @@ class Learner:
             None if setup.model == "default" else setup.model,
             self._batch_size,
         )
-        test = data.split == SPLIT_NAMES[setup.data.evaluate_on]
+        test = data.split == SPLIT_NAMES[setup.evaluate_on]
         self._test_inputs = {m: torch.from_numpy(x[test]) for m, x in data.modalities.items()}
         self._test_label = torch.from_numpy(data.label[test])
         counts = torch.from_numpy(self.class_counts).float()
@@ -104,8 +104,8 @@ class Learner:
         travelling = {
             name: value for name, value in self._state.items() if part_of(name) in self._parts
         }
-        self._exchange: Gossip | Push = Gossip(setup.exchange, travelling, self._weigh)
-        if setup.exchange.mixing == "push_sum":
+        self._exchange: Gossip | Push = Gossip(setup, travelling, self._weigh)
+        if setup.mixing == "push_sum":
             self._exchange = Push(travelling)
         self._pace = unmeasured(self.available.shape)
         self._round: tuple[Round, dict[str, Tensor], Tensor] | None = None
@@ -228,7 +228,7 @@ class Learner:
         )
 
     def speed(self, metric: str = "step") -> NDArray[np.float64]:
-        """u_km (n, m) by one of balance.SPEED_METRICS or "first", NaN where unavailable."""
+        """u_km (n, m) by a metric of balance.Pace.speed, NaN where unavailable."""
         speed = self._pace.speed(metric).numpy().astype(np.float64)
         return np.where(self.available, speed, np.nan)
 

@@ -19,6 +19,21 @@ def is_own(name: str) -> bool:
     return name.endswith(".py")
 
 
+def known_or_file(field: str, name: str, known: tuple[str, ...], suffixes: tuple[str, ...]) -> str:
+    """Return a known name as it is, a file of the user's as its absolute path.
+
+    Raises ValueError for anything else.
+    """
+    if name in known:
+        return name
+    if not name.endswith(suffixes) or not Path(name).is_file():
+        raise ValueError(
+            f"learning.{field}: expected {' | '.join(known)} or a file *{' or *'.join(suffixes)},"
+            f" got {name}; choose one of these or correct the path"
+        )
+    return str(Path(name).resolve())
+
+
 def load_from(path: str, name: str, remedy: str) -> Any:
     """Run a file and return what it calls `name`.
 

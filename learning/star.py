@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from learning.errors import LearningError
 
 if TYPE_CHECKING:
-    from learning.setup import LearningSetup
+    from learning.settings import LearningSetup
 
 SERVER = 0
 _SELECTION_STREAM = 0x53656C65
@@ -83,10 +83,10 @@ def star_weights(
 def check_setup(setup: LearningSetup) -> None:
     """Refuse what devices do among themselves, as LearningError."""
     server = "a star has a server"
-    if setup.data.normalisation == "gossip":
+    if setup.normalisation == "gossip":
         raise LearningError("normalisation", "fixed or local", "gossip", server)
-    if setup.exchange.mixing == "push_sum":
+    if setup.mixing == "push_sum":
         raise LearningError("mixing", "metropolis", "push_sum", server)
-    if setup.exchange.late_weight > 0:
-        got = str(setup.exchange.late_weight)
+    if setup.late_weight > 0:
+        got = str(setup.late_weight)
         raise LearningError("late_weight", "0", got, "a star has a round up and a round down")

@@ -12,17 +12,18 @@ Left out: beacons of an IBSS (ns-3's ad hoc MAC sends none), several radios per 
 
 from typing import Any
 
-from ns3_scenarios import attributes, channel, mobility, radio
-from ns3_scenarios.scenario import NetworkScenario
+from ns3_scenarios.build import attributes, losses, wifi
+from ns3_scenarios.build import nodes as placed
+from ns3_scenarios.description.scenario import NetworkScenario
 
 
 def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
     """Build the network; return its IP devices and the radios, which are the same."""
     attributes.set_defaults(ns, scenario)
-    nodes = mobility.make_nodes(ns, scenario)
-    phy = channel.make_phy(ns, scenario, nodes)
-    radio.configure(ns, scenario.radio, phy)
-    radios = radio.install(ns, scenario.radio, phy, "ns3::AdhocWifiMac", nodes)
+    nodes = placed.make_nodes(ns, scenario)
+    phy = losses.make_phy(ns, scenario, nodes)
+    wifi.configure(ns, scenario.radio, phy)
+    radios = wifi.install(ns, scenario.radio, phy, "ns3::AdhocWifiMac", nodes)
     ns.WifiHelper.AssignStreams(radios, 0)
     devices = [radios.Get(i) for i in range(scenario.num_devices)]
     return devices, devices

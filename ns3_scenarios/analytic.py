@@ -6,10 +6,11 @@ import numpy as np
 
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 from ns3_scenarios.batteries import Batteries
-from ns3_scenarios.channel import link_loss_db
-from ns3_scenarios.mobility import contact_s
+from ns3_scenarios.description.channel import link_loss_db
+from ns3_scenarios.description.energy import RADIO_STATES
+from ns3_scenarios.description.mobility import contact_s
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import OUTCOMES, FlowReport, LinkReport, RoundReport, num_chunks
-from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
 TX, RX, IDLE = (RADIO_STATES.index(name) for name in ("tx", "rx", "idle"))
@@ -228,7 +229,9 @@ class AnalyticNetwork:
             is_peer=self._capacity_bps > 0,
             next_hop=np.where(self._capacity_bps > 0, np.arange(len(self._capacity_bps)), -1),
             contact_s=contact_s(
-                scenario.position_m, scenario.contact_distance_m, self._batteries.elapsed_s
+                scenario.position_m,
+                scenario.settings.neighbour_distance_m,
+                self._batteries.elapsed_s,
             ),
         )
 

@@ -3,8 +3,9 @@
 import numpy as np
 
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
+from ns3_scenarios.description.energy import RADIO_STATES
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import EnergyReport
-from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 
 OFF = RADIO_STATES.index("off")
 
@@ -20,7 +21,7 @@ class Batteries:
 
     def __init__(self, scenario: NetworkScenario) -> None:
         self._radio_w = np.array(scenario.currents.power_w(scenario.supply_voltage_v))
-        self._board_idle_w = scenario.board_idle_w
+        self._board_idle_w = scenario.energy.board_idle_w
         self._harvest_w = scenario.harvest_power_w
         self._capacity_j = scenario.battery_capacity_j
         self._remaining_j = scenario.initial_energy_j.copy()

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from ns3_scenarios import adhoc80211, d2d, infrastructure, mesh80211, own_scenario
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.errors import ScenarioError
-from ns3_scenarios.scenario import NetworkScenario
 
 Builder = Callable[[Any, NetworkScenario], tuple[list[Any], list[Any]]]
 
@@ -23,7 +23,6 @@ CHECKS: dict[str, Callable[[NetworkScenario], None]] = {
 }
 # Where devices send to each other directly; a routing protocol of the IP layer needs that.
 AD_HOC = ("adhoc80211", "d2d")
-ROUTINGS = ("direct", "olsr", "aodv")
 
 
 def builder(name: str) -> Builder:
@@ -46,13 +45,13 @@ def check(scenario: NetworkScenario) -> None:
             "network.interferers: expected 0 with path_loss trace, got"
             f" {len(scenario.interference.position_m)} (the trace has no losses to them)"
         )
-    if scenario.radio_sleep and scenario.name not in AD_HOC:
+    if scenario.energy.radio_sleep and scenario.name not in AD_HOC:
         raise ScenarioError(
             f"energy.radio_sleep: expected false with scenario {scenario.name}, got true (ns-3's"
             " 802.11s has no power save, and an access point here keeps no frames for sleepers);"
             " use scenario adhoc80211 or d2d"
         )
-    if scenario.ap_is_device and scenario.name != "infrastructure":
+    if scenario.settings.ap_is_device and scenario.name != "infrastructure":
         raise ScenarioError(
             f"network.ap_is_device: expected false with scenario {scenario.name}, got true; use"
             " scenario infrastructure"
@@ -61,18 +60,19 @@ def check(scenario: NetworkScenario) -> None:
         _check_apart(scenario)
     if own_scenario.is_own(scenario.name):
         return
-    if scenario.routing != "direct" and scenario.name not in AD_HOC:
+    if scenario.settings.routing != "direct" and scenario.name not in AD_HOC:
         raise ScenarioError(
             f"network.routing: expected direct with scenario {scenario.name}, got"
-            f" {scenario.routing}; use scenario adhoc80211 or d2d"
+            f" {scenario.settings.routing}; use scenario adhoc80211 or d2d"
         )
-    if scenario.transport.kind == "broadcast" and (
-        scenario.name not in AD_HOC or scenario.routing != "direct"
+    routing = scenario.settings.routing
+    if scenario.transport.transport == "broadcast" and (
+        scenario.name not in AD_HOC or routing != "direct"
     ):
         raise ScenarioError(
             "network.transport: expected arq, tcp or udp with scenario"
-            f" {scenario.name} and routing {scenario.routing}, got broadcast (what is sent to all"
-            " in range would be flooded on); use scenario adhoc80211 or d2d with routing direct"
+            f" {scenario.name} and routing {routing}, got broadcast (what is sent to all in range"
+            " would be flooded on); use scenario adhoc80211 or d2d with routing direct"
         )
     if scenario.name != "infrastructure":
         scenario.channel.check(

@@ -15,9 +15,9 @@ import numpy as np
 
 from ns3_scenarios import contract
 from ns3_scenarios.contract import Round
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.network import Network
 from ns3_scenarios.reports import RoundReport
-from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
 PERIOD_S = 2.0

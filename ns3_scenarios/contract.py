@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
+from ns3_scenarios.description.energy import RADIO_STATES
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import OUTCOMES, RoundReport, num_chunks
-from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
 DELIVERED, PARTIAL, LOST, UNREACHABLE, LATE, DEAD = range(len(OUTCOMES))
@@ -194,7 +195,7 @@ def joules(scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport
     state_j = energy.state_s * scenario.currents.power_w(scenario.supply_voltage_v)
     same = np.isclose(energy.state_j, state_j, rtol=RELATIVE, atol=RELATIVE)
     yield from _where("expected state_j = state_s times power", ~same, energy.state_j, state_j)
-    whole_j = scenario.board_idle_w * report.duration_s
+    whole_j = scenario.energy.board_idle_w * report.duration_s
     lived = ~energy.dead_since(report.start_s)
     wrong = (energy.board_j > whole_j * (1 + RELATIVE)) | (
         lived & ~np.isclose(energy.board_j, whole_j, rtol=RELATIVE, atol=RELATIVE)
@@ -254,7 +255,7 @@ def deaths(scenario: NetworkScenario, rounds: list[Round]) -> Iterator[str]:
     """
     n = scenario.num_devices
     dead, died_at_s, revived_at_s = np.zeros(n, np.bool_), np.full(n, np.nan), np.full(n, np.nan)
-    can_revive = (scenario.harvest_power_w > 0) & np.isfinite(scenario.revival_j)
+    can_revive = (scenario.harvest_power_w > 0) & (scenario.energy.revival_j is not None)
     for each in rounds:
         energy = each.report.energy
         faults = [

@@ -3,9 +3,9 @@
 import numpy as np
 
 from ns3_scenarios.batteries import OFF, Batteries
-from ns3_scenarios.mobility import contact_s
+from ns3_scenarios.description.mobility import contact_s
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import OUTCOMES, FlowReport, LinkReport, RoundReport, num_chunks
-from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
 
@@ -63,7 +63,9 @@ class IdealNetwork:
                 is_peer=~np.eye(n, dtype=np.bool_),
                 next_hop=np.where(np.eye(n, dtype=np.bool_), -1, np.arange(n)),
                 contact_s=contact_s(
-                    self._scenario.position_m, self._scenario.contact_distance_m, duration_s
+                    self._scenario.position_m,
+                    self._scenario.settings.neighbour_distance_m,
+                    duration_s,
                 ),
             ),
             energy=self._batteries.end_round(),

@@ -19,14 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from ns3_scenarios import attributes, channel, mobility, radio
+from ns3_scenarios.build import attributes, losses, wifi
+from ns3_scenarios.build import nodes as placed
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.errors import ScenarioError
-from ns3_scenarios.scenario import NetworkScenario
 
 
 def check(scenario: NetworkScenario) -> None:
     """Refuse channels that say nothing of the access point, and frames that mix destinations."""
-    if scenario.channel.path_loss == "trace" and not scenario.ap_is_device:
+    if scenario.channel.path_loss == "trace" and not scenario.settings.ap_is_device:
         raise ScenarioError(
             "network.path_loss: expected a model with scenario infrastructure, got trace (it has no"
             " row for the access point)"
@@ -37,20 +38,20 @@ def check(scenario: NetworkScenario) -> None:
             f" {scenario.radio.max_amsdu_bytes} (an A-MSDU to the access point has several"
             " destinations)"
         )
-    if scenario.ap_is_device and scenario.mobility.moves:
+    if scenario.settings.ap_is_device and scenario.mobility.moves:
         raise ScenarioError(
-            f"network.mobility: expected static with ap_is_device, got {scenario.mobility.kind}"
+            f"network.mobility: expected static with ap_is_device, got {scenario.mobility.mobility}"
             " (the access point would move, too)"
         )
     heights_m = scenario.mobility.heights_m(scenario.position_m)
     ap = 0
-    if not scenario.ap_is_device:
+    if not scenario.settings.ap_is_device:
         ap = scenario.num_devices
-        heights_m = np.vstack([heights_m, np.full(2, scenario.ap_height_m)])
+        heights_m = np.vstack([heights_m, np.full(2, scenario.settings.ap_height_m)])
         if (scenario.position_m == _ap_position_m(scenario)).all(axis=1).any():
             raise ScenarioError(
                 "network.ap_height_m: expected another than that of the devices, one of which"
-                f" stands where the access point is, got {scenario.ap_height_m:g}"
+                f" stands where the access point is, got {scenario.settings.ap_height_m:g}"
             )
     to_ap = np.zeros((len(heights_m), len(heights_m)), dtype=np.bool_)
     to_ap[ap, :] = to_ap[:, ap] = True
@@ -61,11 +62,11 @@ def check(scenario: NetworkScenario) -> None:
 def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
     """Build the network; return the devices and their radios, then that of a relaying AP."""
     attributes.set_defaults(ns, scenario)
-    nodes = mobility.make_nodes(ns, scenario)
-    phy = channel.make_phy(ns, scenario, nodes)
-    radio.configure(ns, scenario.radio, phy)
+    nodes = placed.make_nodes(ns, scenario)
+    phy = losses.make_phy(ns, scenario, nodes)
+    wifi.configure(ns, scenario.radio, phy)
     n = scenario.num_devices
-    if scenario.ap_is_device:
+    if scenario.settings.ap_is_device:
         stations = ns.NodeContainer()
         for i in range(1, n):
             stations.Add(nodes.Get(i))
@@ -75,7 +76,7 @@ def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
         parts = (("Sta", nodes), ("Ap", ap))
     both = ns.NetDeviceContainer()
     for mac, on in parts:
-        both.Add(radio.install(ns, scenario.radio, phy, f"ns3::{mac}WifiMac", on))
+        both.Add(wifi.install(ns, scenario.radio, phy, f"ns3::{mac}WifiMac", on))
     ns.WifiHelper.AssignStreams(both, 0)
     radios = [both.Get(i) for i in range(both.GetN())]
     return radios[:n], radios
@@ -83,4 +84,4 @@ def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
 
 def _ap_position_m(scenario: NetworkScenario) -> Any:
     middle_m = scenario.position_m.mean(axis=0)
-    return np.array([middle_m[0], middle_m[1], scenario.ap_height_m])
+    return np.array([middle_m[0], middle_m[1], scenario.settings.ap_height_m])

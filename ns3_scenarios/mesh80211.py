@@ -25,9 +25,11 @@ Left out: several radios per device, MCCA, power save (ns-3 has neither for 802.
 
 from typing import Any
 
-from ns3_scenarios import attributes, channel, mobility, radio
+from ns3_scenarios.build import attributes, losses, wifi
+from ns3_scenarios.build import nodes as placed
+from ns3_scenarios.description.radio import RATE_MANAGERS
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.errors import ScenarioError
-from ns3_scenarios.scenario import NetworkScenario
 
 ADDBA_TIMEOUT = "100ms"
 
@@ -51,15 +53,15 @@ def check(scenario: NetworkScenario) -> None:
             f" {scenario.radio.max_amsdu_bytes} (the mesh of ns-3.44 loses nearly every A-MSDU);"
             " use max_ampdu_bytes"
         )
-    if len(scenario.interference.position_m) and scenario.interference.kind == "bss":
+    if len(scenario.interference.position_m) and scenario.interference.interference == "bss":
         raise ScenarioError(
             "network.interference: expected flows with scenario mesh80211, got bss (its stations"
             " hear the mesh's beacons, on which ns-3.44 aborts)"
         )
-    if scenario.mesh.root >= scenario.num_devices:
+    if scenario.mesh.mesh_root >= scenario.num_devices:
         raise ScenarioError(
             f"network.mesh_root: expected -1 to {scenario.num_devices - 1}, got"
-            f" {scenario.mesh.root}"
+            f" {scenario.mesh.mesh_root}"
         )
 
 
@@ -67,12 +69,12 @@ def defaults(scenario: NetworkScenario) -> dict[str, Any]:
     """Return the ns-3 attributes that the mesh's objects are made with."""
     mesh = scenario.mesh
     return {
-        "dot11s::PeerLink::MaxPacketFailure": mesh.max_packet_failure,
-        "dot11s::PeerLink::MaxBeaconLoss": mesh.max_beacon_loss,
+        "dot11s::PeerLink::MaxPacketFailure": mesh.mesh_max_packet_failure,
+        "dot11s::PeerLink::MaxBeaconLoss": mesh.mesh_max_beacon_loss,
         "dot11s::PeerManagementProtocol::MaxNumberOfPeerLinks": min(
             max(32, scenario.num_devices), 255
         ),
-        "dot11s::HwmpProtocol::Dot11MeshHWMPactivePathTimeout": f"{mesh.path_lifetime_s}s",
+        "dot11s::HwmpProtocol::Dot11MeshHWMPactivePathTimeout": f"{mesh.mesh_path_lifetime_s}s",
         "QosTxop::AddBaResponseTimeout": ADDBA_TIMEOUT,
     }
 
@@ -80,16 +82,16 @@ def defaults(scenario: NetworkScenario) -> dict[str, Any]:
 def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
     """Build the mesh; return its IP devices and the radio below each."""
     attributes.set_defaults(ns, scenario, defaults(scenario))
-    nodes = mobility.make_nodes(ns, scenario)
-    phy = channel.make_phy(ns, scenario, nodes)
-    radio.configure(ns, scenario.radio, phy)
+    nodes = placed.make_nodes(ns, scenario)
+    phy = losses.make_phy(ns, scenario, nodes)
+    wifi.configure(ns, scenario.radio, phy)
     radios = ns.cosim_native.MeshRadios(
         phy,
         nodes,
-        radio.standard(ns, scenario.radio),
-        radio.RATE_MANAGERS[scenario.radio.rate_manager],
+        wifi.standard(ns, scenario.radio),
+        RATE_MANAGERS[scenario.radio.rate_manager],
     )
-    devices = ns.cosim_native.MeshOver(radios, scenario.mesh.root)
+    devices = ns.cosim_native.MeshOver(radios, scenario.mesh.mesh_root)
     ns.MeshHelper().AssignStreams(devices, 0)
     indices = range(scenario.num_devices)
     return [devices.Get(i) for i in indices], [radios.Get(i) for i in indices]

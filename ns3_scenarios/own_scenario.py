@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from ns3_scenarios import attributes
+from ns3_scenarios.build import attributes
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.errors import ScenarioError
-from ns3_scenarios.scenario import NetworkScenario
 
 SUFFIX = ".py"
 FARTHEST_M = 1.0

@@ -8,6 +8,7 @@ a child process.
 from __future__ import annotations
 
 import faulthandler
+import math
 import signal
 from collections.abc import Sequence
 from itertools import pairwise
@@ -16,8 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from ns3_scenarios import catalogue, interference
+from ns3_scenarios import catalogue
 from ns3_scenarios.arrays import FloatArray
+from ns3_scenarios.build import interferers
+from ns3_scenarios.description.energy import RADIO_STATES
+from ns3_scenarios.description.mobility import contact_s
+from ns3_scenarios.description.radio import ACCESS_CATEGORIES
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.installation import (
     NATIVE,
     NS3_RELEASE,
@@ -26,10 +32,7 @@ from ns3_scenarios.installation import (
     is_built,
     native_build,
 )
-from ns3_scenarios.mobility import contact_s
-from ns3_scenarios.radio import ACCESS_CATEGORIES
 from ns3_scenarios.reports import OUTCOMES, EnergyReport, FlowReport, LinkReport, RoundReport
-from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
 # In the order of their dependencies; only what the scenarios use, since each costs start-up time.
@@ -120,7 +123,7 @@ class Session:
         self._built = catalogue.builder(scenario.name)(ns, scenario)
         self._network = self._attach(*self._built)
         if len(scenario.interference.position_m):
-            self._interferers = interference.add(ns, scenario, self._built[1][0])
+            self._interferers = interferers.add(ns, scenario, self._built[1][0])
         self._recordings = self._record(self._built[1], folder)
         self._boot()
         self._totals = self._read_energy_totals()
@@ -133,7 +136,7 @@ class Session:
         network = native.Network(
             scenario.num_devices,
             native.Transport(
-                scenario.transport.kind,
+                scenario.transport.transport,
                 scenario.transport.segment_bytes,
                 float(scenario.transport.max_window_segments),
                 scenario.transport.pacing_bps,
@@ -141,7 +144,7 @@ class Session:
             ),
             native.Band(radio.bandwidth_hz, radio.noise_power_dbm, slowest_bps, fastest_bps),
         )
-        if scenario.mesh.metric == "rate_and_loss":
+        if scenario.mesh.mesh_metric == "rate_and_loss":
             network.CountLossesInMetric()
         state_power_w = scenario.currents.power_w(scenario.supply_voltage_v)
         for i, (device, below) in enumerate(zip(devices, radios, strict=False)):
@@ -149,15 +152,15 @@ class Session:
                 float(scenario.initial_energy_j[i]),
                 float(scenario.battery_capacity_j[i]),
                 float(scenario.harvest_power_w[i]),
-                scenario.board_idle_w,
+                scenario.energy.board_idle_w,
                 state_power_w,
-                scenario.revival_j,
+                math.inf if scenario.energy.revival_j is None else scenario.energy.revival_j,
             )
             network.AddDevice(device, below, supply, scenario.energy_audit)
         for relay in radios[scenario.num_devices :]:
             network.AddRelay(relay)
-        network.Finish(scenario.routing)
-        if scenario.radio_sleep:
+        network.Finish(scenario.settings.routing)
+        if scenario.energy.radio_sleep:
             network.SleepWhileComputing()
         return network
 
@@ -176,12 +179,12 @@ class Session:
 
     def _boot(self) -> None:
         """Switch the devices on and let each greet its neighbours."""
-        boot_s = self._scenario.boot_s
+        boot_s = self._scenario.settings.boot_s
         for device, neighbour in np.argwhere(self._scenario.neighbours):
             self._network.Greet(int(device), int(neighbour), boot_s)
         self._network.Boot(boot_s)
         if self._scenario.mobility.moves:
-            self._network.TrackContacts(self._scenario.contact_distance_m)
+            self._network.TrackContacts(self._scenario.settings.neighbour_distance_m)
         self._now_s, self._event_count = self._read_clock()
 
     def _read_clock(self) -> tuple[float, int]:
@@ -302,7 +305,7 @@ class Session:
         """See LinkReport.snr_db: received power, with all gains, less noise, (n, n) [dB]."""
         n, radio = self._scenario.num_devices, self._scenario.radio
         power_dbm: FloatArray = _array(self._network.LinkPowersDbm(), np.float64, n, n)
-        if self._scenario.channel.spectrum:  # whose losses are taken of 0 dBm
+        if self._scenario.channel.phy == "spectrum":  # whose losses are taken of 0 dBm
             power_dbm += radio.tx_power_dbm + radio.antenna_gain_dbi
         return power_dbm + radio.antenna_gain_dbi - radio.noise_power_dbm
 
@@ -311,7 +314,7 @@ class Session:
         scenario, n = self._scenario, self._scenario.num_devices
         if scenario.mobility.moves:
             return _array(self._network.Contacts(), np.float64, n, n)
-        return contact_s(scenario.position_m, scenario.contact_distance_m, duration_s)
+        return contact_s(scenario.position_m, scenario.settings.neighbour_distance_m, duration_s)
 
     def _read_energy_totals(self) -> dict[str, FloatArray]:
         """Read what the batteries have added up since the start of the simulation."""

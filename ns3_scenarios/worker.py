@@ -25,8 +25,8 @@ from ns3_scenarios.errors import NetworkFailedError, NetworkUnavailableError, Sc
 
 if TYPE_CHECKING:
     from ns3_scenarios.arrays import FloatArray
+    from ns3_scenarios.description.scenario import NetworkScenario
     from ns3_scenarios.reports import RoundReport
-    from ns3_scenarios.scenario import NetworkScenario
     from ns3_scenarios.traffic import RoundTraffic
 
 START_LIMIT_S = 300.0
@@ -37,7 +37,7 @@ LAST_BYTES = 1 << 16
 # have to wonder about.
 NOISE = re.compile(
     r"\[runStaticInitializersOnce\]|Fatal Python error: Aborted|Current thread |Extension modules: "
-    r'| *File "<string>"| *File ".*/ns3_scenarios/\w+\.py", line \d+ in '
+    r'| *File "<string>"| *File ".*/ns3_scenarios/[\w/]+\.py", line \d+ in '
 )
 
 

@@ -1,5 +1,10 @@
-"""Hypothesis draws the same examples in every run, so that a red run can be repeated."""
+"""Hypothesis draws the same examples in every run, so that a red run can be repeated.
 
+PyTorch and NumPy load before cosim, which would choose their vectors: so tests compute with those
+of the processor, or with what the environment asks for (`make test-rounding`).
+"""
+
+import torch  # noqa: F401
 from hypothesis import settings
 
 settings.register_profile("fixed", derandomize=True)

@@ -18,7 +18,6 @@ from torch import Tensor
 from learning.errors import LearningError
 from learning.root import root
 
-NORMALISATIONS = ("fixed", "local", "gossip")
 # In units of the loader, which are near the spread: a channel that hardly varies on a device is
 # no more than ten times magnified.
 LEAST_DEVIATION = 0.1

@@ -1,1 +1,1 @@
-"""One file a method; interface.py says what a method is."""
+"""One file a method; learning/method.py says what a method is."""

@@ -3,49 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 
 from learning.errors import LearningError
-from learning.methods import (
-    centralised,
-    dmml,
-    dmml_kd,
-    dmml_strong,
-    fedavg_star,
-    fedgen,
-    fedgen_strong,
-    fedopt_star,
-    fedproto,
-    fedprox,
-    local,
-    ogm_ge,
-    pmr,
-    qg_momentum,
-    single_modality,
-)
+from learning.method import Method
 from learning.methods.checked import checked
-from learning.methods.interface import Method
+from learning.methods.names import METHOD_NAMES
 from learning.own_file import is_own, load_from
-
-METHODS: dict[str, Method] = {
-    module.__name__.rsplit(".", maxsplit=1)[1]: module.METHOD
-    for module in (
-        dmml_kd,
-        fedgen_strong,
-        fedgen,
-        dmml_strong,
-        dmml,
-        fedprox,
-        qg_momentum,
-        ogm_ge,
-        pmr,
-        fedproto,
-        single_modality,
-        fedavg_star,
-        fedopt_star,
-        local,
-        centralised,
-    )
-}
 
 
 def find_method(name: str) -> Method:
@@ -54,17 +18,18 @@ def find_method(name: str) -> Method:
     Raises LearningError for an unknown name, or a file without a METHOD of class Method.
     """
     if is_own(name):
-        own = load_from(name, "METHOD", "see learning/methods/examples/own_method.py")
+        own = load_from(name, "METHOD", "see learning/examples/own_method.py")
         if not isinstance(own, Method):
-            expected = "a learning.methods.interface.Method"
+            expected = "a learning.method.Method"
             got = type(own).__name__
-            remedy = "see learning/methods/examples/own_method.py"
+            remedy = "see learning/examples/own_method.py"
             raise LearningError(f"{name}, METHOD", expected, got, remedy)
         return checked(own, name)
-    if name not in METHODS:
-        known = f"{' | '.join(METHODS)}, or a Python file"
+    if name not in METHOD_NAMES:
+        known = f"{' | '.join(METHOD_NAMES)}, or a Python file"
         raise LearningError("method", known, repr(name), "choose one of these")
-    return METHODS[name]
+    method: Method = import_module(f"learning.methods.{name}").METHOD
+    return method
 
 
 def resolve_options(name: str, method: Method, given: Mapping[str, float]) -> dict[str, float]:

@@ -6,7 +6,7 @@ of all devices together. The others hold nothing.
 
 from __future__ import annotations
 
-from learning.methods.interface import Method
+from learning.method import Method
 from learning.methods.local import begin
 
 METHOD = Method(begin, shares_model=False, topology="pooled")

@@ -1,4 +1,4 @@
-"""A method of the user's own, held to the contract of interface.py in every step.
+"""A method of the user's own, held to the contract of learning/method.py in every step.
 
 Whatever its functions return is checked before it is used, and an error in one of them is shown
 with its own line. The checks are of shapes, names and one sum per step, and in the first step of a
@@ -15,26 +15,18 @@ import torch
 from torch import Tensor
 
 from learning.data.normalise import scale_part
-from learning.encoders import Stack
 from learning.errors import LearningError
-from learning.methods.interface import (
-    TOPOLOGIES,
-    ExtraFlop,
-    Gradient,
-    Method,
-    MixedRound,
-    Round,
-    Rules,
-)
-from learning.models import Forward, Model, part_of
+from learning.method import TOPOLOGIES, ExtraFlop, Gradient, Method, MixedRound, Round, Rules
+from learning.model.encoders import Stack
+from learning.model.stack import Forward, Model, part_of
+from learning.model.work_count import Counter
 from learning.names import check_names
 from learning.own_file import run_own
-from learning.work_count import Counter
 
 if TYPE_CHECKING:
-    from learning.setup import LearningSetup
+    from learning.settings import LearningSetup
 
-_REMEDY = "see learning/methods/interface.py"
+_REMEDY = "see learning/method.py"
 T = TypeVar("T")
 
 

@@ -5,7 +5,7 @@ Source: Lian et al., NeurIPS 2017; encoders are mixed among the devices that hav
 
 from __future__ import annotations
 
-from learning.methods.interface import Method
+from learning.method import Method
 from learning.methods.local import begin
 
 METHOD = Method(begin)

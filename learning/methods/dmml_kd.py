@@ -29,8 +29,10 @@ import torch
 from torch import Tensor
 
 from learning.data.batches import GeneratorNoise
-from learning.encoders import Stack
-from learning.generator import (
+from learning.method import ExtraFlop, Method, Objective, Round, Rules
+from learning.methods.dmml_strong import adjustment
+from learning.methods.fedgen import teaching_flop
+from learning.methods.parts.generator import (
     GENERATORS,
     Teacher,
     add_features,
@@ -40,15 +42,13 @@ from learning.generator import (
     renew,
     what_to_distil,
 )
-from learning.losses import alignment, decorrelation, distillation, sample_losses, strong_loss
-from learning.methods.dmml_strong import adjustment
-from learning.methods.fedgen import teaching_flop
-from learning.methods.interface import ExtraFlop, Method, Objective, Round, Rules
-from learning.methods.warmup import warmup
-from learning.models import GENERATOR_PART, Forward, Model, specific_part
+from learning.methods.parts.warmup import warmup
+from learning.model.encoders import Stack
+from learning.model.losses import alignment, decorrelation, distillation, sample_losses, strong_loss
+from learning.model.stack import GENERATOR_PART, Forward, Model, specific_part
 
 if TYPE_CHECKING:
-    from learning.setup import LearningSetup
+    from learning.settings import LearningSetup
 
 
 def begin(round_: Round) -> Rules:

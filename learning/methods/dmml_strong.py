@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from learning.losses import log_prior, strong_loss
-from learning.methods.interface import Method, Round, Rules
+from learning.method import Method, Round, Rules
+from learning.model.losses import log_prior, strong_loss
 
 
 def adjustment(round_: Round) -> Tensor | None:

@@ -7,7 +7,8 @@ Source: McMahan et al., AISTATS 2017.
 
 from __future__ import annotations
 
-from learning.methods.interface import Method
+from learning.method import Method
 from learning.methods.local import begin
+from learning.methods.names import METHODS
 
-METHOD = Method(begin, topology="star", options={"client_share": 1.0})
+METHOD = Method(begin, topology="star", options=METHODS["fedavg_star"])

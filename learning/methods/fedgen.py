@@ -12,21 +12,15 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from learning.encoders import Stack
-from learning.generator import (
-    NETWORK,
-    Generator,
-    Teacher,
-    generate,
-    what_to_distil,
-)
-from learning.losses import distillation, fused_loss
-from learning.methods.interface import ExtraFlop, Method, Objective, Round, Rules
-from learning.methods.warmup import warmup
-from learning.models import GENERATOR_PART, Forward, Model
+from learning.method import ExtraFlop, Method, Objective, Round, Rules
+from learning.methods.parts.generator import NETWORK, Generator, Teacher, generate, what_to_distil
+from learning.methods.parts.warmup import warmup
+from learning.model.encoders import Stack
+from learning.model.losses import distillation, fused_loss
+from learning.model.stack import GENERATOR_PART, Forward, Model
 
 if TYPE_CHECKING:
-    from learning.setup import LearningSetup
+    from learning.settings import LearningSetup
 
 
 def begin(round_: Round) -> Rules:

@@ -5,12 +5,12 @@ The loss of dmml_strong + w_k CE(W g + b, y~), with the statistics generator ove
 
 from __future__ import annotations
 
-from learning.generator import STATISTICS
-from learning.losses import strong_loss
+from learning.method import Method, Round, Rules
 from learning.methods.dmml_strong import adjustment
 from learning.methods.fedgen import teach, teaching_flop
-from learning.methods.interface import Method, Round, Rules
-from learning.models import GENERATOR_PART
+from learning.methods.parts.generator import STATISTICS
+from learning.model.losses import strong_loss
+from learning.model.stack import GENERATOR_PART
 
 
 def begin(round_: Round) -> Rules:

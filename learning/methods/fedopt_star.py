@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from learning.encoders import Stack
-from learning.methods.interface import Method, MixedRound, Round
+from learning.method import Method, MixedRound, Round
 from learning.methods.local import begin
-from learning.models import Model
+from learning.methods.names import METHODS
+from learning.model.encoders import Stack
+from learning.model.stack import Model
 from learning.root import root
 from learning.star import SERVER, goes_up
 
 if TYPE_CHECKING:
-    from learning.setup import LearningSetup
+    from learning.settings import LearningSetup
 
 FIRST, SECOND = "server_first", "server_second"
 
@@ -67,11 +68,5 @@ METHOD = Method(
     extra_state,
     after_mixing=after_mixing,
     topology="star",
-    options={
-        "client_share": 1.0,
-        "server_rate": 0.01,
-        "server_beta1": 0.9,
-        "server_beta2": 0.99,
-        "server_tau": 1e-3,
-    },
+    options=METHODS["fedopt_star"],
 )

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from learning.encoders import Stack
-from learning.generator import add_features, empty_sums, gaussians, renew
-from learning.losses import alignment, fused_loss
-from learning.methods.interface import ExtraFlop, Method, Round, Rules
-from learning.models import GENERATOR_PART, Forward, Model
+from learning.method import ExtraFlop, Method, Round, Rules
+from learning.methods.names import METHODS
+from learning.methods.parts.generator import add_features, empty_sums, gaussians, renew
+from learning.model.encoders import Stack
+from learning.model.losses import alignment, fused_loss
+from learning.model.stack import GENERATOR_PART, Forward, Model
 
 if TYPE_CHECKING:
-    from learning.setup import LearningSetup
+    from learning.settings import LearningSetup
 
 
 def extra_state(setup: LearningSetup, model: Model) -> Stack:
@@ -65,5 +66,5 @@ METHOD = Method(
     shares_model=False,
     specific_share=0.0,
     flop=flop,
-    options={"prototype_weight": 1.0},
+    options=METHODS["fedproto"],
 )

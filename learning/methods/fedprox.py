@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from learning.losses import fused_loss
-from learning.methods.interface import ExtraFlop, Gradient, Method, Round, Rules
-from learning.models import Forward, Model
+from learning.method import ExtraFlop, Gradient, Method, Round, Rules
+from learning.methods.names import METHODS
+from learning.model.losses import fused_loss
+from learning.model.stack import Forward, Model
 
 if TYPE_CHECKING:
-    from learning.setup import LearningSetup
+    from learning.settings import LearningSetup
 
 
 def begin(round_: Round) -> Rules:
@@ -42,4 +43,4 @@ def flop(setup: LearningSetup, model: Model) -> ExtraFlop:
     return ExtraFlop(per_iteration=3.0 * sum(encoders) / len(model.encoders), per_step=3.0 * head)
 
 
-METHOD = Method(begin, flop=flop, options={"proximal_weight": 0.01})
+METHOD = Method(begin, flop=flop, options=METHODS["fedprox"])

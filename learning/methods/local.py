@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from learning.losses import fused_loss
-from learning.methods.interface import Method, Round, Rules
+from learning.method import Method, Round, Rules
+from learning.model.losses import fused_loss
 
 
 def begin(round_: Round) -> Rules:

@@ -18,13 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from learning.encoders import as_rows
-from learning.losses import fused_loss
-from learning.methods.interface import ExtraFlop, Gradient, Method, Round, Rules, per_device
-from learning.models import Forward, Model, encoder_part, part_of
+from learning.method import ExtraFlop, Gradient, Method, Round, Rules, per_device
+from learning.methods.names import METHODS
+from learning.model.encoders import as_rows
+from learning.model.losses import fused_loss
+from learning.model.stack import Forward, Model, encoder_part, part_of
 
 if TYPE_CHECKING:
-    from learning.setup import LearningSetup
+    from learning.settings import LearningSetup
 
 
 def begin(round_: Round) -> Rules:
@@ -79,4 +80,4 @@ def flop(setup: LearningSetup, model: Model) -> ExtraFlop:
     return ExtraFlop(per_iteration=6.0 * sum(encoders) / len(model.encoders))
 
 
-METHOD = Method(begin, flop=flop, options={"modulation": 0.3})
+METHOD = Method(begin, flop=flop, options=METHODS["ogm_ge"])

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from learning.encoders import Stack
-from learning.generator import add_features, empty_sums, gaussians, renew
-from learning.losses import fused_loss
-from learning.methods.interface import ExtraFlop, Method, Round, Rules
-from learning.models import Forward, Model
+from learning.method import ExtraFlop, Method, Round, Rules
+from learning.methods.names import METHODS
+from learning.methods.parts.generator import add_features, empty_sums, gaussians, renew
+from learning.model.encoders import Stack
+from learning.model.losses import fused_loss
+from learning.model.stack import Forward, Model
 from learning.root import root
 
 if TYPE_CHECKING:
-    from learning.setup import LearningSetup
+    from learning.settings import LearningSetup
 
 _DECAY = 0.5
 
@@ -99,4 +100,4 @@ def flop(setup: LearningSetup, model: Model) -> ExtraFlop:
     )
 
 
-METHOD = Method(begin, extra_state, flop=flop, options={"prototype_weight": 1.0})
+METHOD = Method(begin, extra_state, flop=flop, options=METHODS["pmr"])

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from learning.encoders import Stack
-from learning.losses import fused_loss
-from learning.methods.interface import (
+from learning.method import (
     ExtraFlop,
     Gradient,
     Method,
@@ -26,10 +24,13 @@ from learning.methods.interface import (
     keep_where,
     per_device,
 )
-from learning.models import Forward, Model, init_parameters
+from learning.methods.names import METHODS
+from learning.model.encoders import Stack
+from learning.model.losses import fused_loss
+from learning.model.stack import Forward, Model, init_parameters
 
 if TYPE_CHECKING:
-    from learning.setup import LearningSetup
+    from learning.settings import LearningSetup
 
 PART = "momentum"
 
@@ -80,4 +81,6 @@ def flop(setup: LearningSetup, model: Model) -> ExtraFlop:
     )
 
 
-METHOD = Method(begin, extra_state, after_mixing=after_mixing, flop=flop, options={"momentum": 0.9})
+METHOD = Method(
+    begin, extra_state, after_mixing=after_mixing, flop=flop, options=METHODS["qg_momentum"]
+)

@@ -5,7 +5,7 @@ Devices without it take no part.
 
 from __future__ import annotations
 
-from learning.methods.interface import Method
+from learning.method import Method
 from learning.methods.local import begin
 
 METHOD = Method(begin, uses_one_modality=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ns3_scenarios.scenario import NetworkScenario
+from ns3_scenarios.description.scenario import NetworkScenario
 
 # Of rows whose error is in standard errors of what was drawn.
 LIMIT_STANDARD_ERRORS = 4.0

@@ -9,8 +9,8 @@ import numpy as np
 
 from ns3_scenarios import catalogue
 from ns3_scenarios.arrays import FloatArray
-from ns3_scenarios.mobility import bounding_area_m
-from ns3_scenarios.scenario import NetworkScenario
+from ns3_scenarios.description.mobility import bounding_area_m
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.validation import theory_path_loss as theory
 from ns3_scenarios.validation.check import LIMIT_STANDARD_ERRORS, Check, Make, Row, absolute
 from ns3_scenarios.validation.child import in_child
@@ -61,7 +61,8 @@ def _walking(scenario: NetworkScenario, spacing_m: float, base_m: float) -> Netw
     z_m = np.where(index % 2, HEIGHT_M, base_m)
     position_m = np.column_stack([r_m * np.cos(angle), r_m * np.sin(angle), z_m])
     area_m = bounding_area_m(position_m)
-    mobility = replace(scenario.mobility, kind="random_waypoint", area_m=area_m)
+    changes = {"mobility": "random_waypoint", "area_m": area_m}
+    mobility = scenario.mobility.model_copy(update=changes)
     return replace(scenario, position_m=position_m, mobility=mobility)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ns3_scenarios.arrays import FloatArray
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import RoundReport
-from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 from ns3_scenarios.validation.check import Check, Make, Row, absolute, relative
 from ns3_scenarios.validation.child import in_child

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ns3_scenarios.scenario import NetworkScenario
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.validation import theory_airtime, theory_path_loss
 from ns3_scenarios.validation.check import Check, Make, Row, absolute, on_line
 from ns3_scenarios.validation.child import in_children

@@ -9,7 +9,7 @@ import numpy as np
 
 from ns3_scenarios import catalogue
 from ns3_scenarios.arrays import FloatArray
-from ns3_scenarios.scenario import NetworkScenario
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.validation import theory_path_loss as theory
 from ns3_scenarios.validation.check import (
     LIMIT_STANDARD_ERRORS,
@@ -86,7 +86,9 @@ def path_loss_rows(make: Make, quick: bool) -> list[Row]:
         height_m = np.full(base.num_devices, HEIGHT_M)
         height_m[0] = BASE_HEIGHT_M.get(name, HEIGHT_M)
         placed = on_line(base, np.concatenate([[0.0], DISTANCES_M]), height_m)
-        scenarios.append(replace(placed, channel=replace(base.channel, path_loss=name)))
+        scenarios.append(
+            replace(placed, channel=base.channel.model_copy(update={"path_loss": name}))
+        )
     rows = []
     for name, scenario, measured in zip(
         names, scenarios, in_child(losses_db, scenarios, from_first(scenarios[0])), strict=True
@@ -125,7 +127,9 @@ def vehicle_rows(make: Make, quick: bool) -> list[Row]:
         ring_m = RING_M * np.column_stack([np.cos(angle), np.sin(angle), np.zeros(VEHICLES - 1)])
         position_m = np.vstack([np.zeros(3), ring_m])
         position_m[:, 2] = HEIGHT_M
-        base = replace(base, position_m=position_m, channel=replace(base.channel, path_loss=name))
+        base = replace(
+            base, position_m=position_m, channel=base.channel.model_copy(update={"path_loss": name})
+        )
         scenarios = [replace(base, rng_run=run) for run in range(1, runs + 1)]
         there = from_first(base)
         ways = [*there, *there, *((j, i) for i, j in there)]  # again, and back
@@ -163,7 +167,7 @@ def fading_rows(make: Make, quick: bool) -> list[Row]:
     for fading, m in cases:
         base = make("adhoc80211", num_devices=FADING_DEVICES, shadowing_sigma_db=0)
         close = on_line(base, 0.01 * np.arange(FADING_DEVICES))
-        channel = replace(base.channel, fading=fading, nakagami_m=m)
+        channel = base.channel.model_copy(update={"fading": fading, "nakagami_m": m})
         scenarios.append(replace(close, channel=channel))
     everyone = [(i, j) for j in range(FADING_DEVICES) for i in range(j)]
     rows = []

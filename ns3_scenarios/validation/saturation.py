@@ -11,7 +11,7 @@ from itertools import chain
 import numpy as np
 
 from ns3_scenarios import catalogue
-from ns3_scenarios.scenario import NetworkScenario
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.validation import theory_airtime, theory_dcf
 from ns3_scenarios.validation.check import Check, Make, Row, on_line, relative
 from ns3_scenarios.validation.child import in_children
@@ -51,7 +51,7 @@ def received_bps(
         senders.AddDevice(device, radio)
     for src, dst in flows:
         senders.AddFlow(src, dst)
-    senders.Run(scenario.boot_s)
+    senders.Run(scenario.settings.boot_s)
     measured_bps = []
     for mcs, span_s in zip(rates, spans_s, strict=True):
         for radio in radios:

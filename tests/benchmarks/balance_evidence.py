@@ -27,9 +27,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from learning_evidence import FOLDS, Job, best, run, show
 from study import compare, work_off
 
-from cosim.cli import learning_setup
-from cosim.config_sources import load
-from learning.data.dataset import load as load_data
+from cosim.config.assemble import learning_setup
+from cosim.config.sources import load
+from learning.data.catalogue import load as load_data
 
 Floats = NDArray[np.float32]
 

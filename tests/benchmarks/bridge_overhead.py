@@ -75,15 +75,16 @@ def run_loop(flags: list[str], folder: Path) -> tuple[list[dict[str, float]], in
     """Return the seconds of each round by part, and the messages of a round."""
     import torch
 
-    from cosim import bridge, deployment, loop
-    from cosim.cli import learning_setup
-    from cosim.config_sources import load
-    from learning.data.dataset import load as load_data
+    from cosim import bridge, loop
+    from cosim.config import to_scenario
+    from cosim.config.assemble import learning_setup
+    from cosim.config.sources import load
+    from learning.data.catalogue import load as load_data
     from learning.learner import Learner
 
     torch.set_num_threads(1)
     config = load(flags, None, None)
-    scenario = deployment.make_scenario(config)
+    scenario = to_scenario.make_scenario(config)
     learner = Learner(learning_setup(config), load_data(learning_setup(config).data))
     os.environ[TIMES] = str(folder / "times.jsonl")
     with mock.patch.object(subprocess, "Popen", ChildOfOurs):

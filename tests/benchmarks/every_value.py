@@ -24,18 +24,19 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "ns3")]
 from mesh import make_traffic
 from study import Run, work_off
 
-from cosim import deployment
-from cosim.config import EnergyConfig
-from cosim.config_network import NetworkConfig
-from cosim.config_sources import load
+from cosim.config import remarks, to_scenario
+from cosim.config.energy import EnergyConfig
+from cosim.config.network import NetworkConfig
+from cosim.config.sources import load
 from cosim.errors import ConfigError
+from cosim.runs.progress import VOID_ROUNDS, delivered_nothing, silence
 from ns3_scenarios.catalogue import SCENARIOS
 from ns3_scenarios.errors import NetworkFailedError, ScenarioError
 from ns3_scenarios.reports import OUTCOMES
 from ns3_scenarios.worker import Ns3Network
 
 SECTIONS = {"network": NetworkConfig, "energy": EnergyConfig}
-ROUNDS, PERIOD_S, MESSAGE_BYTES, WALL_LIMIT_S = 2, 2.0, 30_000, 60.0
+ROUNDS, PERIOD_S, MESSAGE_BYTES, WALL_LIMIT_S = VOID_ROUNDS, 2.0, 30_000, 60.0
 BASE = {
     "network.num_devices": 3,
     "network.spacing_m": 20.0,
@@ -63,10 +64,6 @@ BESIDE: dict[str, dict[str, Any]] = {
     "network.gauss_markov_memory": {"network.mobility": "gauss_markov"},
     "network.mobility_area_m": {"network.mobility": "random_waypoint"},
     "network.decorrelation_distance_m": {"network.mobility": "random_waypoint"},
-    "network.sight_update_s": {
-        "network.mobility": "random_waypoint",
-        "network.path_loss": "inh",
-    },
     "network.interference": {"network.interferers": 1},
     "network.interference_mbps": {"network.interferers": 1},
     "network.interference_on_s": {"network.interferers": 1},
@@ -85,9 +82,14 @@ BESIDE: dict[str, dict[str, Any]] = {
     "network.channel_width_mhz": {"network.standard": "80211ac"},
     "network.routing=olsr": {"network.boot_s": 15.0},
     "energy.reserve_j": {"energy.battery_j": 1e9},
-    "energy.capacity_j": {"energy.battery_j": 1e-3, "energy.reserve_j": 0.0},
+    "energy.capacity_j=0.001": {"energy.battery_j": 1e-3, "energy.reserve_j": 0.0},
+    "energy.capacity_j=0.00131826": {"energy.battery_j": 1e-3, "energy.reserve_j": 0.0},
     "energy.battery_j": {"energy.reserve_j": 0.0},
-    "energy.revival_j": {"energy.harvest_power_w": 1.0, "energy.battery_j": 1.0},
+    "energy.revival_j": {
+        "energy.harvest_power_w": 1.0,
+        "energy.battery_j": 1.0,
+        "energy.reserve_j": 0.0,
+    },
     "energy.sleep_current_a": {"energy.radio_sleep": True},
 }
 # Named by the value of another field, or free text.
@@ -160,7 +162,13 @@ def flags_of(path: str, value: str, scenario: str) -> list[str]:
     if scenario == "infrastructure":
         fields["network.tx_power_dbm"] = 20.0
     fields |= BESIDE.get(path, {}) | BESIDE.get(f"{path}={value}", {}) | {path: value}
-    return [word for name, given in fields.items() for word in (f"--{name}", str(given))]
+    words: list[str] = []
+    for name, given in fields.items():
+        if str(given) in ("True", "False"):
+            words.append(f"--{'' if str(given) == 'True' else 'no-'}{name}")
+        else:
+            words += [f"--{name}", str(given)]
+    return words
 
 
 def try_value(path: str, value: str, scenario: str) -> dict[str, Any]:
@@ -170,15 +178,15 @@ def try_value(path: str, value: str, scenario: str) -> dict[str, Any]:
         write_files(Path(name))
         try:
             config = load(flags_of(path, value, scenario), None, scenario)
-            described = deployment.make_scenario(config)
+            described = to_scenario.make_scenario(config)
         except (ConfigError, ScenarioError) as error:
             return {"verdict": "refused", "delivered": None, "text": str(error)}
-        said = deployment.warnings(config, described)
+        said = remarks.warnings(config, described)
         network = Ns3Network(described, Path(name) / "ns3.log", WALL_LIMIT_S)
         try:
             network.wait_ready()
-            said += deployment.out_of_range(described, network.start_snr_db)
-            messages = dict.fromkeys(OUTCOMES, 0)
+            said += remarks.out_of_range(described, network.start_snr_db)
+            messages, void = dict.fromkeys(OUTCOMES, 0), 0
             for i in range(ROUNDS):
                 traffic = make_traffic(
                     described,
@@ -188,8 +196,11 @@ def try_value(path: str, value: str, scenario: str) -> dict[str, Any]:
                     compute_s=0.1 * config.network.round_period_s,
                     oracle=config.network.sync == "oracle",
                 )
-                for outcome in network.run_round(traffic).flows.outcome:
+                report = network.run_round(traffic)
+                for outcome in report.flows.outcome:
                     messages[OUTCOMES[outcome]] += 1
+                void += delivered_nothing(report)
+            said += [silence(i, report)] if void == VOID_ROUNDS else []
         except ScenarioError as error:
             return {"verdict": "refused", "delivered": None, "text": f"late: {error}"}
         except NetworkFailedError as error:

@@ -28,12 +28,12 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from study import work_off
 
-from cosim.cli import learning_setup
-from cosim.config_sources import load
-from learning.data.dataset import load as load_data
+from cosim.config.assemble import learning_setup
+from cosim.config.sources import load
+from learning.data.catalogue import load as load_data
 from learning.data.samples import TRAIN, VALIDATION, MultiModalData
 from learning.learner import Delivery, Learner
-from learning.setup import LearningSetup
+from learning.settings import LearningSetup
 from learning.star import links
 
 CLIENTS, ROUNDS, ITERATIONS, LOOK_EVERY = 105, 200, 5, 5
@@ -63,7 +63,7 @@ def make_setup(method: str, seed: int, data_path: str) -> LearningSetup:
     ]
     setup = learning_setup(load(flags, None, None))
     # More than the network side allows.
-    return replace(setup, data=replace(setup.data, num_devices=CLIENTS + 1))
+    return setup.model_copy(update={"num_devices": CLIENTS + 1})
 
 
 def hold_out_recordings(data: MultiModalData, seed: int) -> MultiModalData:
@@ -82,8 +82,8 @@ class Judge:
 
     def __init__(self, setup: LearningSetup, data: MultiModalData, evaluate_on: str) -> None:
         """Set up a star of two."""
-        small = replace(setup.data, num_devices=2, partition="iid", evaluate_on=evaluate_on)
-        self._learner = Learner(replace(setup, data=small), data)
+        small = {"num_devices": 2, "partition": "iid", "evaluate_on": evaluate_on}
+        self._learner = Learner(setup.model_copy(update=small), data)
 
     def f1_percent(self, state: dict[str, torch.Tensor]) -> float:
         """Macro F1 of device 1 of a state, which has the server's model after a round down."""
@@ -95,7 +95,7 @@ def run(method: str, seed: int, data_path: str) -> dict[str, float]:
     """Train 200 rounds, up and down, and test the model that is best on what is held out."""
     torch.set_num_threads(1)
     setup = make_setup(method, seed, data_path)
-    data = hold_out_recordings(load_data(setup.data), seed)
+    data = hold_out_recordings(load_data(setup), seed)
     learner = Learner(setup, data)
     on_held_out, on_test = (Judge(setup, data, part) for part in ("validation", "test"))
     best_percent, f1_percent, best_round = -1.0, np.nan, 0

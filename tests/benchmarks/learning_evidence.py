@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from cosim.arithmetic import prepare
+from cosim.arithmetic import may_start_again  # before anything that computes is imported
 
-prepare()  # before anything that computes is imported
+may_start_again()
 
 import numpy as np
 import pandas as pd
@@ -37,16 +37,17 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from study import compare, work_off
 
-from cosim import arithmetic, deployment
-from cosim.cli import learning_setup
-from cosim.compute import PROFILES, compute_j
-from cosim.config import RunConfig
-from cosim.config_sources import load
+from cosim import arithmetic
+from cosim.config import to_scenario
+from cosim.config.assemble import learning_setup
+from cosim.config.model import RunConfig
+from cosim.config.sources import load
 from cosim.loop import run_rounds
-from learning.data.availability import modality_mask
-from learning.data.dataset import load as load_data
-from learning.evaluate import Evaluation
+from cosim.planning.compute import PROFILES, compute_j
+from learning.data.catalogue import load as load_data
+from learning.data.dealing.modalities import modality_mask
 from learning.learner import Learner
+from learning.model.evaluate import Evaluation
 from ns3_scenarios.ideal import IdealNetwork
 
 ROUNDS, ITERATIONS, FOLDS = 60, 5, 5
@@ -96,7 +97,10 @@ ARMS = {
     "fedgen_strong": Arm("fedgen_strong", "distillation_weight", (0.3, 1.0)),
     "dmml_kd": Arm("dmml_kd", "distillation_weight", (0.3, 1.0)),
     "dmml_kd, network": Arm(
-        "dmml_kd", "distillation_weight", (0.3, 1.0), ("--learning.generator=network",)
+        "dmml_kd",
+        "distillation_weight",
+        (0.3, 1.0),
+        ("--learning.generator=network",),
     ),
     "fedavg_star": Arm("fedavg_star"),
     "fedopt_star": Arm("fedopt_star", "server_rate", (0.003, 0.01)),
@@ -181,7 +185,7 @@ def fair_battery_j(job: Job, scale: float) -> float:
     """Joules of 60 rounds of 5 iterations of every modality in dmml, on a device that has all."""
     config = make_config(job, "dmml", (), 1e6)
     setup = learning_setup(config)
-    work = Learner(setup, load_data(setup.data)).work_cost()
+    work = Learner(setup, load_data(setup)).work_cost()
     cost = work.per_iteration_flop.max(0).sum() + work.head_flop[0]
     flop = ROUNDS * ITERATIONS * cost
     return scale * float(compute_j(flop, PROFILES[config.energy.device_profile])) * (1 + 1e-9)
@@ -201,8 +205,8 @@ def run(job: Job) -> dict[str, object]:
     ]
     scale = 9.0 if arm.method == "centralised" else 1.0
     config = make_config(job, arm.method, (*arm.fixed, *extra), fair_battery_j(job, scale))
-    scenario, setup = deployment.make_scenario(config), learning_setup(config)
-    learner = SparseLearner(setup, load_data(setup.data))
+    scenario, setup = to_scenario.make_scenario(config), learning_setup(config)
+    learner = SparseLearner(setup, load_data(setup))
     records = list(run_rounds(config, scenario, learner, IdealNetwork(scenario)))
     last = learner.seen[-len(MEASURED_ROUNDS) :]
     accuracy = np.mean([e.accuracy for e in last], axis=0)
@@ -212,9 +216,7 @@ def run(job: Job) -> dict[str, object]:
         "macro_f1_percent": 100 * np.nanmean([e.macro_f1 for e in last]),
         "feature_distance": float(np.nanmean(last[-1].feature_distance)),
         "consensus_distance": float(np.nanmean(last[-1].consensus_distance)),
-        "connected": connected(
-            modality_mask(setup.data, learner.modality_names), scenario.neighbours
-        ),
+        "connected": connected(modality_mask(setup, learner.modality_names), scenario.neighbours),
         "iterations": float(np.mean([r.trained.iterations.sum(1).max() for r in records])),
         "sent_mb": sum(int(r.traffic.payload_bytes.sum()) for r in records) / 1e6,
         "compute_j": sum(float(r.report.energy.compute_j.sum()) for r in records),
@@ -290,7 +292,7 @@ def draw(path: Path, out: Path) -> None:
     import matplotlib.style
     from matplotlib.figure import Figure
 
-    from cosim.figures import BLUE, DARK, STYLE
+    from cosim.report.figures import BLUE, DARK, STYLE
 
     shown = table(path)
     names = {"all": "all modalities", "thirds": "a third each"}

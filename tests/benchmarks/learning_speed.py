@@ -14,7 +14,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "learning"
 from learning_reference import Device, make_setup, plain_loss, train_device
 
 from learning.data.batches import draw_batch
-from learning.data.dataset import load as load_data
-from learning.data.made import make_data
+from learning.data.catalogue import load as load_data
 from learning.data.samples import MultiModalData
+from learning.data.sets.made import make_data
 from learning.learner import Learner
 
 BATCH, ITERATIONS, TWIN_STEPS = 16, 5, 20
@@ -134,8 +133,8 @@ def main() -> int:
     options = parser.parse_args()
     data = make_data(num_subjects=60, windows_per_recording=16)
     if options.data_path:
-        setup = make_setup(dataset="uci_har", data_path=options.data_path).data
-        data = load_data(replace(setup, num_devices=50))
+        setup = make_setup(dataset="uci_har", data_path=options.data_path)
+        data = load_data(setup)
     rows = []
     for threads in (1, 2):
         torch.set_num_threads(threads)

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ns3"))
 
 from mesh import make_mesh, make_traffic
 
-from ns3_scenarios.mobility import neighbours_within
+from ns3_scenarios.description.mobility import neighbours_within
 from ns3_scenarios.reports import OUTCOMES
 from ns3_scenarios.worker import Ns3Network
 

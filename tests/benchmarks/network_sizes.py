@@ -29,9 +29,9 @@ sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent / "ns3")]
 
 from mesh import change, make_mesh, make_traffic
 
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.errors import NetworkFailedError
 from ns3_scenarios.reports import OUTCOMES, RoundReport
-from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.worker import Ns3Network
 
 NETWORKS = ("mesh80211", "adhoc80211")

@@ -30,14 +30,14 @@ sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent / "ns3")]
 
 from mesh import make_mesh, make_traffic
 
-from ns3_scenarios.channel import SIGHT_STREAM
+from ns3_scenarios.build.losses import SIGHT_STREAM
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.installation import (
     NATIVE,
     NS3_RELEASE,
     check_installation,
     native_build,
 )
-from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.session import NS3_MODULES
 from ns3_scenarios.traffic import RoundTraffic
 from ns3_scenarios.worker import Ns3Network
@@ -84,7 +84,7 @@ def write_numbers(scenario: NetworkScenario, traffic: RoundTraffic, path: Path) 
         "segment_bytes": scenario.transport.segment_bytes,
         "max_window_segments": scenario.transport.max_window_segments,
         "max_peer_links": min(max(32, scenario.num_devices), 255),
-        "boot_s": scenario.boot_s,
+        "boot_s": scenario.settings.boot_s,
         "path_loss_exponent": channel.path_loss_exponent,
         "reference_loss_db": channel.reference_loss_db,
         "sight_stream": SIGHT_STREAM,

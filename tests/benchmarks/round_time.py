@@ -18,12 +18,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from stopwatch import spent_s, timed
 
-from cosim import deployment, loop
-from cosim.cli import learning_setup, open_network
-from cosim.config_sources import load
-from cosim.record import RunFolder
-from cosim.tables import to_tables
-from learning.data.dataset import load as load_data
+from cosim import loop
+from cosim.config import to_scenario
+from cosim.config.assemble import learning_setup, open_network
+from cosim.config.sources import load
+from cosim.records.folder import RunFolder
+from cosim.records.tables import to_tables
+from learning.data.catalogue import load as load_data
 from learning.learner import Learner
 
 
@@ -31,9 +32,9 @@ def main() -> None:
     """Run and print the table."""
     torch.set_num_threads(1)
     config = load(sys.argv[1:], None, None)
-    scenario = deployment.make_scenario(config)
+    scenario = to_scenario.make_scenario(config)
     setup = learning_setup(config)
-    data = load_data(setup.data)
+    data = load_data(setup)
     learner = Learner(setup, data)
     with tempfile.TemporaryDirectory() as name:
         folder = RunFolder(Path(name) / "run", config, data)

@@ -17,8 +17,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ns3"))
 from mesh import make_traffic
 
-from cosim.config_sources import load
-from cosim.deployment import make_scenario
+from cosim.config.sources import load
+from cosim.config.to_scenario import make_scenario
 from ns3_scenarios.worker import Ns3Network
 
 ROUNDS, SETTLED = 120, 20

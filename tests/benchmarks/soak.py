@@ -27,8 +27,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import soak_values
 
-from cosim import checkpoint, cli, files, manifest, place, presentation, record
-from cosim.layout import JOINED, PARTITION
+from cosim import cli, files
+from cosim.records import checkpoint, folder, manifest, paths
+from cosim.records.layout import JOINED, PARTITION
+from cosim.report import presentation
 
 SCRIPT = Path(cli.__file__).with_name("run.py")
 MADE = ("--learning.dataset=made", "--network.num_devices=4", "--iteration.max_iterations=2")
@@ -42,13 +44,13 @@ Outcome = list[str]  # what was not survived, in words; a fault a line
 # Where a kill hits: what is called there, and at which of its calls.
 AIMS: dict[str, tuple[object, str, int]] = {
     "in the new folder, before its manifest": (manifest, "write_manifest", 1),
-    "before the folder has its name": (place, "claim", 1),
-    "before the partition is written": (record.RunFolder, "add_partition", 1),
+    "before the folder has its name": (paths, "claim", 1),
+    "before the partition is written": (folder.RunFolder, "add_partition", 1),
     "between a round's tables and its checkpoint": (checkpoint, "write_checkpoint", 4),
     "in the middle of a round's tables": (files, "replace_whole", 12),
-    "before the tables are joined": (record.RunFolder, "complete", 1),
-    "while the tables are joined": (record, "file_hash", 3),
-    "before the folder is published": (record, "publish", 1),
+    "before the tables are joined": (folder.RunFolder, "complete", 1),
+    "while the tables are joined": (folder, "file_hash", 3),
+    "before the folder is published": (folder, "publish", 1),
     "while figures are drawn": (presentation.figure_files, "write_figure", 2),
     "before the folder is sealed": (presentation, "seal", 1),
 }
@@ -154,7 +156,7 @@ def _arm(aim: str, ending: signal.Signals) -> None:
         return whole(*arguments, **options)
 
     setattr(module, name, armed)
-    for other in (checkpoint, manifest, record):  # which have it by its name
+    for other in (checkpoint, manifest, folder):  # which have it by its name
         if module is files and hasattr(other, name):
             setattr(other, name, armed)
 
@@ -163,7 +165,8 @@ def random_kills(
     folder: Path, words: tuple[str, ...], count: int, rng: np.random.Generator
 ) -> list[str]:
     """Kill runs at any time from their start on."""
-    whole = folder / f"whole-{len(words)}"
+    folder = Path(tempfile.mkdtemp(dir=folder))
+    whole = folder / "whole"
     whole.mkdir()
     clock = time.monotonic()
     if started(whole, (*words, "--output=run")) != 0:
@@ -172,7 +175,7 @@ def random_kills(
     said = []
     for i in range(count):
         after_s = float(rng.uniform(0, lasts_s)) if i else 0.98 * lasts_s
-        here = folder / f"random-{len(words)}-{i}"
+        here = folder / f"random-{i}"
         here.mkdir()
         started(here, (*words, "--output=run"), after_s)
         said.append(_named(f"after {after_s:.2f} s", _goes_on(here, words, whole, started)))

@@ -18,12 +18,13 @@ import torch
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
-from cosim import cli, deployment, failures
-from cosim.config import RunConfig
-from cosim.config_sources import dotted_fields
+from cosim import cli, failures
+from cosim.config import remarks, to_scenario
+from cosim.config.assemble import make_learner
+from cosim.config.model import RunConfig
+from cosim.config.sources import dotted_fields, load
 from cosim.loop import run_rounds
-from cosim.tables import to_tables
-from learning.learner import Learner
+from cosim.records.tables import to_tables
 from ns3_scenarios.analytic import AnalyticNetwork
 from ns3_scenarios.ideal import IdealNetwork
 
@@ -148,7 +149,7 @@ def combinations(count: int, rng: np.random.Generator) -> tuple[int, list[str]]:
         words = _valid(rng)
         try:
             with limited():
-                config = cli.load(words, None, None)
+                config = load(words, None, None)
                 tried += 1
                 run += _try(config)
         except failures.ONE_LINE as error:
@@ -167,10 +168,9 @@ def combinations(count: int, rng: np.random.Generator) -> tuple[int, list[str]]:
 
 def _try(config: RunConfig) -> int:
     """Make what a run is made of; run it where that is cheap."""
-    scenario = deployment.make_scenario(config)
-    deployment.warnings(config, scenario)
-    setup = cli.learning_setup(config)
-    learner = Learner(setup, cli.load_data(setup.data))
+    scenario = to_scenario.make_scenario(config)
+    remarks.warnings(config, scenario)
+    _, learner = make_learner(config)
     if config.network.kind == "ns3":
         return 0
     network = {"ideal": IdealNetwork, "analytic": AnalyticNetwork}[config.network.kind](scenario)

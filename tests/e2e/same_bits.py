@@ -33,18 +33,18 @@ OTHERS: dict[str, dict[str, Any]] = {
     "gossip scaling": {"normalisation": "gossip"},
     "thirds of unequal size": {"modality_pattern": "thirds", "size_sigma": 0.3},
     "real data": {"dataset": "watch"},
-    "own data": {"dataset": str(ROOT / "learning/data/examples/own_data.py")},
+    "own data": {"dataset": str(ROOT / "learning/examples/own_data.py")},
     "own encoder": {"model": str(ROOT / "learning/examples/own_encoder.py")},
-    "own method": {"method": str(ROOT / "learning/methods/examples/own_method.py")},
+    "own method": {"method": str(ROOT / "learning/examples/own_method.py")},
     "Shannon capacities": {"network": "analytic"},
 }
 
 
 def cases() -> Iterator[tuple[str, dict[str, Any]]]:
     """Name each case and the fields in which it differs."""
-    from learning.methods.catalogue import METHODS
+    from learning.methods.names import METHOD_NAMES
 
-    for method in METHODS:
+    for method in METHOD_NAMES:
         only = {"only_modality": "acc"} if method == "single_modality" else {}
         yield method, {"method": method, **only}
     yield from OTHERS.items()
@@ -52,14 +52,16 @@ def cases() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def outcome(network: str = "ideal", **changed: Any) -> tuple[str, str]:
     """Run one case; return the hashes of its tables, as they are stored, and of its parameters."""
-    from cosim.config import EnergyConfig, IterationConfig, RunConfig
-    from cosim.config_learning import LearningConfig
-    from cosim.config_network import NetworkConfig
-    from cosim.deployment import make_scenario
-    from cosim.learning_setup import learning_setup
+    from cosim.config.assemble import learning_setup
+    from cosim.config.energy import EnergyConfig
+    from cosim.config.iteration import IterationConfig
+    from cosim.config.learning import LearningConfig
+    from cosim.config.model import RunConfig
+    from cosim.config.network import NetworkConfig
+    from cosim.config.to_scenario import make_scenario
     from cosim.loop import run_rounds
-    from cosim.tables import partition_table, to_tables
-    from learning.data.dataset import load
+    from cosim.records.tables import partition_table, to_tables
+    from learning.data.catalogue import load
     from learning.learner import Learner
     from ns3_scenarios.analytic import AnalyticNetwork
     from ns3_scenarios.ideal import IdealNetwork
@@ -74,7 +76,7 @@ def outcome(network: str = "ideal", **changed: Any) -> tuple[str, str]:
         iteration=IterationConfig(max_iterations=2),
     )
     scenario, setup = make_scenario(config), learning_setup(config)
-    data = load(setup.data)
+    data = load(setup)
     learner = Learner(setup, data)
     kind = {"ideal": IdealNetwork, "analytic": AnalyticNetwork}[network]
     # Of the second round, which hangs on all of the first.
@@ -88,7 +90,7 @@ def outcome(network: str = "ideal", **changed: Any) -> tuple[str, str]:
 
 def main() -> None:
     """Print the outcome of every case, or of those named."""
-    arithmetic.prepare()
+    arithmetic.may_start_again()
     import torch
 
     arithmetic.ensure("portable")

@@ -153,8 +153,8 @@ def test_a_killed_run_taken_up_again_ends_with_the_bytes_of_one_that_was_left_al
 
 
 DIVERGES = """
-from learning.losses import fused_loss
-from learning.methods.interface import Method, Rules
+from learning.model.losses import fused_loss
+from learning.method import Method, Rules
 
 def begin(round_):
     factor = 1e30 if round_.index == 2 else 1.0

@@ -1,16 +1,16 @@
 """Meshes and traffic for tests and studies of the network alone."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cosim.config_sources import load
-from cosim.deployment import make_scenario
-from ns3_scenarios.channel import log_normal_shadowing_db
+from cosim.config.sources import load
+from cosim.config.to_scenario import make_scenario
+from ns3_scenarios.description.channel import log_normal_shadowing_db
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import RoundReport
-from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 from ns3_scenarios.worker import Ns3Network
 
@@ -24,7 +24,7 @@ def make_mesh(
 ) -> NetworkScenario:
     """The default mesh of the preset, with other batteries, seeds or fields.
 
-    changes: fields of the scenario, of its radio, channel, mesh or transport settings.
+    changes: fields of the scenario or of one of its parts.
     """
     flags = ["--network.num_devices", str(num_devices), "--seed", str(seed)]
     battery = np.broadcast_to(np.asarray(battery_j, dtype=float), num_devices).copy()
@@ -38,12 +38,12 @@ def make_mesh(
 
 
 def change(scenario: NetworkScenario, **changes: Any) -> NetworkScenario:
-    """Change fields of a scenario, or of its radio, channel, mesh or transport settings."""
+    """Change fields of a scenario, or of one of its parts."""
     parts: dict[str, Any] = {}
-    for name in ("radio", "channel", "mesh", "transport"):
+    for name in ("radio", "channel", "mesh", "transport", "settings", "energy"):
         part = getattr(scenario, name)
-        own = {field.name for field in fields(part)} & changes.keys()
-        parts[name] = replace(part, **{key: changes.pop(key) for key in own})
+        own = {key: changes.pop(key) for key in type(part).model_fields if key in changes}
+        parts[name] = type(part)(**dict(part) | own)
     return replace(scenario, **parts, **changes)
 
 

@@ -11,8 +11,8 @@ import pytest
 from mesh import run_mesh
 from scipy import stats
 
-from cosim.config_sources import load
-from cosim.deployment import make_scenario
+from cosim.config.sources import load
+from cosim.config.to_scenario import make_scenario
 from ns3_scenarios.validation import theory_path_loss as theory
 
 F_HZ = 5.18e9  # channel 36
@@ -23,17 +23,18 @@ PROGRAM = """
 import json, sys
 from dataclasses import replace
 import numpy as np
-from cosim.deployment import make_scenario
-from cosim.config_sources import load
-from ns3_scenarios import channel, mobility
+from cosim.config.to_scenario import make_scenario
+from cosim.config.sources import load
+from ns3_scenarios.build.losses import make_losses
+from ns3_scenarios.build.nodes import make_nodes
 from ns3_scenarios.session import load_ns3
 
 flags, distances_m, times_s, pairs, walk_m = json.loads(sys.argv[1])
 scenario = make_scenario(load(flags, None, "adhoc80211"))
 ns = load_ns3()
-still = replace(scenario.mobility, kind="static", movement=None)
-nodes = mobility.make_nodes(ns, replace(scenario, mobility=still))
-model = channel.make_losses(ns.cosim_native, scenario, nodes)[0]
+still = scenario.mobility.model_copy(update={"mobility": "static", "movement": None})
+nodes = make_nodes(ns, replace(scenario, mobility=still))
+model = make_losses(ns.cosim_native, scenario, nodes)[0]
 count = scenario.num_devices
 at = [nodes.Get(i).__deref__().GetObject[ns.MobilityModel]() for i in range(count)]
 losses_db = []

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.ns3, pytest.mark.timeout(300)]
 def test_a_network_of_ns3_keeps_every_promise(name: str, kind: str, tmp_path: Path) -> None:
     findings = check_network(
         lambda scenario: Ns3Network(scenario, tmp_path / "ns3.log", wall_limit_s=10.0),
-        make_mesh(4, battery_j=20.0, name=name, kind=kind, pacing_bps=50e6, board_idle_w=0.3),
+        make_mesh(4, battery_j=20.0, name=name, transport=kind, pacing_mbps=50.0, board_idle_w=0.3),
     )
     assert [finding for finding in findings if not finding.ok] == []
     assert len(findings) == 16

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from mesh import make_mesh, make_traffic, run_mesh
 
+from ns3_scenarios.description.energy import RADIO_STATES
 from ns3_scenarios.reports import OUTCOMES
-from ns3_scenarios.scenario import RADIO_STATES
 from ns3_scenarios.worker import Ns3Network
 
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(300)]
@@ -52,10 +52,12 @@ def test_radio_joules_equal_those_of_the_state_trace_and_the_battery_adds_up(
         np.testing.assert_allclose(remaining_j, energy.remaining_energy_j, rtol=1e-9, atol=1e-9)
         start_j = energy.remaining_energy_j
         asleep_s = energy.state_s[:, RADIO_STATES.index("sleep")]
-        assert asleep_s.max() > 0.4 if scenario.radio_sleep else (asleep_s == 0).all()
+        assert asleep_s.max() > 0.4 if scenario.energy.radio_sleep else (asleep_s == 0).all()
     died = np.isfinite(reports[-1].energy.died_at_s)
     assert 2 <= died.sum() <= 8
-    assert np.isfinite(reports[-1].energy.revived_at_s).any() == np.isfinite(scenario.revival_j)
+    assert np.isfinite(reports[-1].energy.revived_at_s).any() == (
+        scenario.energy.revival_j is not None
+    )
 
 
 def test_state_seconds_equal_those_of_the_state_trace_while_all_live(tmp_path: Path) -> None:
@@ -107,7 +109,7 @@ def test_a_board_is_paid_from_the_same_battery_as_long_as_its_device_lives(
         compute_j=0.0,
         period_s=2.0,
     )[0].energy
-    lived_s = energy.died_at_s[0] - scenario.boot_s
+    lived_s = energy.died_at_s[0] - scenario.settings.boot_s
     assert lived_s == pytest.approx(1.5, abs=2e-3)
     assert energy.board_j.tolist() == pytest.approx([board_w * lived_s, board_w * 2.0], rel=1e-9)
     spent_j = energy.state_j.sum(axis=1) + energy.board_j

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from mesh import run_mesh
 
-from cosim.config_sources import load
-from cosim.deployment import make_scenario
+from cosim.config.sources import load
+from cosim.config.to_scenario import make_scenario
+from ns3_scenarios.description.energy import RADIO_STATES
 from ns3_scenarios.reports import RoundReport
-from ns3_scenarios.scenario import RADIO_STATES
 
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(120)]
 

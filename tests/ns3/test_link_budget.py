@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from mesh import change, make_mesh, make_traffic, run_mesh
 
-from cosim.config_sources import load
-from cosim.deployment import make_scenario, out_of_range
+from cosim.config.remarks import out_of_range
+from cosim.config.sources import load
+from cosim.config.to_scenario import make_scenario
 from ns3_scenarios.arrays import FloatArray
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import OUTCOMES
-from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.worker import Ns3Network
 
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(300)]
@@ -30,7 +31,7 @@ def off_diagonal(values: FloatArray) -> FloatArray:
     return values[~np.eye(len(values), dtype=np.bool_)]
 
 
-@pytest.mark.parametrize("changes", [{}, {"spectrum": True}, {"fading": "nakagami"}])
+@pytest.mark.parametrize("changes", [{}, {"phy": "spectrum"}, {"fading": "nakagami"}])
 def test_a_link_has_the_snr_of_its_budget_in_both_directions(
     tmp_path: Path, changes: dict[str, object]
 ) -> None:
@@ -84,7 +85,7 @@ def deaf_pair(**changes: object) -> NetworkScenario:
     flags = ["--network.num_devices", "3"]
     scenario = make_scenario(load(flags, None, "adhoc80211"))
     neighbours = ~np.eye(3, dtype=np.bool_)
-    channel = replace(scenario.channel, shadowing_db=shadowing_db)
+    channel = scenario.channel.model_copy(update={"shadowing_db": shadowing_db})
     return change(replace(scenario, channel=channel, neighbours=neighbours), **changes)
 
 
@@ -92,7 +93,7 @@ def deaf_pair(**changes: object) -> NetworkScenario:
 def test_what_goes_to_a_device_out_of_range_is_unreachable_and_named_at_the_start(
     tmp_path: Path, transport: str
 ) -> None:
-    scenario = deaf_pair(kind=transport)
+    scenario = deaf_pair(transport=transport)
     network = Ns3Network(scenario, tmp_path / "ns3.log")
     network.wait_ready()
     (warning,) = out_of_range(scenario, network.start_snr_db)

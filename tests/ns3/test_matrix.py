@@ -6,27 +6,28 @@ what happened: SNR, rates, acknowledgements, peers, positions.
 
 from itertools import combinations, product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 from mesh import run_mesh
 
-from cosim.config_sources import load
-from cosim.deployment import make_scenario
+from cosim.config.sources import load
+from cosim.config.to_scenario import make_scenario
 from ns3_scenarios.catalogue import SCENARIOS
-from ns3_scenarios.mobility import MOBILITIES
-from ns3_scenarios.path_loss import PATH_LOSSES
-from ns3_scenarios.radio import RATE_MANAGERS
+from ns3_scenarios.description.mobility import MobilitySettings
+from ns3_scenarios.description.path_loss import PATH_LOSSES
+from ns3_scenarios.description.radio import RATE_MANAGERS
+from ns3_scenarios.description.scenario import NetworkScenario
+from ns3_scenarios.description.transport import TRANSPORTS, UNANSWERED
 from ns3_scenarios.reports import RoundReport
-from ns3_scenarios.scenario import NetworkScenario
-from ns3_scenarios.transport import TRANSPORTS, UNANSWERED
 from ns3_scenarios.validation import theory_path_loss as theory
 
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(120)]
 
 Case = tuple[str, str, str, str, str]
+MOBILITIES = get_args(MobilitySettings.model_fields["mobility"].annotation)
 CHOICES = (SCENARIOS, PATH_LOSSES, TRANSPORTS, RATE_MANAGERS, MOBILITIES)
 SPACING_M = 16.0
 SPEED_MPS = 2.0
@@ -148,7 +149,7 @@ def check_snr(scenario: NetworkScenario, report: RoundReport) -> None:
     for i, j in combinations(range(4), 2):
         apart_m = np.linalg.norm(scenario.position_m[i] - scenario.position_m[j])
         if scenario.name == "infrastructure":
-            half_m, up_m = SPACING_M / np.sqrt(2), scenario.ap_height_m - 1.5
+            half_m, up_m = SPACING_M / np.sqrt(2), scenario.settings.ap_height_m - 1.5
             apart_m = np.hypot(half_m, up_m)
         hidden_db, sight_db = expected_snr_db(scenario, float(apart_m))
         heard_db = report.links.sinr_db[[i, j], [j, i]]
@@ -159,7 +160,7 @@ def check_snr(scenario: NetworkScenario, report: RoundReport) -> None:
 
 def check_transport(scenario: NetworkScenario, report: RoundReport) -> None:
     flows, frames = report.flows, report.links.frames
-    transport = scenario.transport.kind
+    transport = scenario.transport.transport
     assert (flows.acked_bytes.sum() > 0) == (transport not in UNANSWERED)
     if transport == "broadcast":
         others = ~np.eye(4, dtype=np.bool_)

@@ -9,7 +9,6 @@ import pytest
 from mesh import make_mesh, run_mesh
 
 from ns3_scenarios.reports import OUTCOMES
-from ns3_scenarios.scenario import MESH_METRICS
 
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(300)]
 
@@ -21,7 +20,7 @@ def test_the_first_round_delivers_everything_and_starts_with_full_batteries(
     scenario = make_mesh(seed=seed)
     (report,) = run_mesh(scenario, tmp_path, 1)
     assert (report.flows.outcome == OUTCOMES.index("delivered")).all()
-    assert report.start_s == pytest.approx(scenario.boot_s)
+    assert report.start_s == pytest.approx(scenario.settings.boot_s)
     np.testing.assert_array_equal(report.energy.start_energy_j, scenario.initial_energy_j)
     np.testing.assert_allclose(report.energy.state_s.sum(axis=1), report.duration_s, rtol=1e-9)
 
@@ -80,8 +79,8 @@ def test_a_link_that_loses_its_frames_is_avoided_where_the_metric_counts_losses(
     square = {"num_devices": 4, "seed": seed, "neighbours": neighbours}
     radio = {"shadowing_db": shadowing_db, "rate_manager": "constant", "mcs": 5}
     outcomes, relayed = {}, {}
-    for metric in MESH_METRICS:
-        scenario = make_mesh(**square, **radio, metric=metric, path_lifetime_s=2.0)
+    for metric in ("rate", "rate_and_loss"):
+        scenario = make_mesh(**square, **radio, mesh_metric=metric, mesh_path_lifetime_s=2.0)
         reports = run_mesh(scenario, tmp_path, 3, payload_bytes=200_000)
         outcomes[metric] = np.array([OUTCOMES[k] for r in reports for k in r.flows.outcome])
         relayed[metric] = [report.links.frames[[0, 3], 1].min() for report in reports]

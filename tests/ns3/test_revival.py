@@ -9,8 +9,9 @@ from mesh import make_mesh, make_traffic, run_mesh
 
 from ns3_scenarios import contract
 from ns3_scenarios.contract import Round
+from ns3_scenarios.description.energy import RADIO_STATES
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import OUTCOMES, RoundReport
-from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(300)]
 
@@ -53,7 +54,7 @@ def test_a_device_dies_and_comes_back_when_power_and_harvest_say_again_and_again
     life_s += [(died_again_s, back_again_s)]
     for report, (died, back) in zip(reports, life_s, strict=True):
         energy = report.energy
-        seen_s = np.array([energy.died_at_s[0], energy.revived_at_s[0]]) - scenario.boot_s
+        seen_s = np.array([energy.died_at_s[0], energy.revived_at_s[0]]) - scenario.settings.boot_s
         np.testing.assert_allclose(seen_s, [died, back], atol=50e-6)
         assert np.isnan([energy.died_at_s[1], energy.revived_at_s[1]]).all()
     assert [bool(r.energy.alive[0]) for r in reports] == [False, True, False, True]
@@ -74,7 +75,7 @@ def test_traffic_to_and_from_a_revived_device_resumes(tmp_path: Path, name: str,
         0.6,
         5.0,
         name=name,
-        kind=kind,
+        transport=kind,
         battery_capacity_j=np.full(9, 1e6),
         revival_j=20.0,
         shadowing_sigma_db=0.0,

@@ -9,11 +9,11 @@ import pytest
 from captures import read_capture
 from mesh import run_mesh
 
-from cosim.config_sources import load
-from cosim.deployment import make_scenario
+from cosim.config.sources import load
+from cosim.config.to_scenario import make_scenario
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.reports import OUTCOMES
-from ns3_scenarios.scenario import NetworkScenario
 
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(120)]
 

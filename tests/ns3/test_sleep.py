@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from mesh import make_mesh, make_traffic, run_mesh
 
+from ns3_scenarios.description.energy import RADIO_STATES
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import OUTCOMES, RoundReport
-from ns3_scenarios.scenario import RADIO_STATES, NetworkScenario
 from ns3_scenarios.worker import Ns3Network
 
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(120)]
@@ -63,7 +64,7 @@ def test_a_silent_device_sleeps_for_as_long_as_it_computes_and_idles_for_the_res
 def test_a_device_with_frames_to_send_stays_awake_until_they_are_out(tmp_path: Path) -> None:
     # Faster than the radio, whose 122 Mbit/s let no more than 11,000 datagrams a second through:
     # the round ends with a full queue, of 500 frames.
-    scenario = pair(kind="udp", pacing_bps=200e6)
+    scenario = pair(transport="udp", pacing_mbps=200.0)
     traffic = {"pairs": FROM_0, "payload_bytes": 40_000_000, "period_s": 1.0}
     full, after = run(scenario, tmp_path, [[0.0, 0.0], [0.9, 0.0]], **traffic)
     assert full.energy.state_s[0, SLEEP] == 0
@@ -74,7 +75,7 @@ def test_a_device_with_frames_to_send_stays_awake_until_they_are_out(tmp_path: P
 def test_what_is_sent_to_a_sleeper_is_lost_until_it_wakes(tmp_path: Path) -> None:
     # 50 datagrams, 20 a second, from the start of the round on; the receiver wakes after 1 s, and
     # the MAC keeps a frame for 0.5 s.
-    scenario = pair(kind="udp", pacing_bps=20 * 8 * 1416, rts_threshold_bytes=4692480)
+    scenario = pair(transport="udp", pacing_mbps=20 * 8 * 1416 / 1e6, rts_threshold_bytes=4692480)
     traffic = {"pairs": FROM_0, "payload_bytes": 50 * 1400}
     (report,) = run(scenario, tmp_path, [[0.0, 1.0]], **traffic)
     # Gaps vary by half of their mean: 20 of them last 1 s, with a standard deviation of 65 ms.

@@ -8,8 +8,8 @@ import pytest
 from captures import read_capture
 from mesh import make_mesh, run_mesh
 
+from ns3_scenarios.description.scenario import RecordingSettings
 from ns3_scenarios.reports import OUTCOMES, num_chunks
-from ns3_scenarios.scenario import Recordings
 
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(300)]
 
@@ -26,7 +26,7 @@ FROM_0 = (np.array([0, 0]), np.array([1, 2]))
 @pytest.mark.parametrize(("name", "least"), [("adhoc80211", 22), ("mesh80211", 23)])
 def test_tcp_keeps_delivering_round_after_round(name: str, least: int, tmp_path: Path) -> None:
     # One pair of the ad hoc grid is out of range, both ways.
-    reports = run_mesh(make_mesh(name=name, kind="tcp"), tmp_path, 8)
+    reports = run_mesh(make_mesh(name=name, transport="tcp"), tmp_path, 8)
     whole = [(r.flows.outcome == OUTCOMES.index("delivered")).sum() for r in reports]
     assert min(whole[2:]) >= least
     acked = [r.flows.acked_bytes.sum() / r.flows.delivered_bytes.sum() for r in reports]
@@ -35,7 +35,7 @@ def test_tcp_keeps_delivering_round_after_round(name: str, least: int, tmp_path:
 
 
 def test_udp_takes_as_long_as_its_pace_says_and_learns_nothing(tmp_path: Path) -> None:
-    scenario = make_mesh(**NEAR, kind="udp", pacing_bps=4e6)
+    scenario = make_mesh(**NEAR, transport="udp", pacing_mbps=4.0)
     flows = run_mesh(scenario, tmp_path, 1, pairs=FROM_0, payload_bytes=210_000)[0].flows
     assert (flows.outcome == OUTCOMES.index("delivered")).all()
     # 150 datagrams of 1416 bytes to one, then as many to the other; gaps vary by half of the mean.
@@ -48,7 +48,7 @@ def test_udp_takes_as_long_as_its_pace_says_and_learns_nothing(tmp_path: Path) -
 
 
 def test_udp_faster_than_the_radio_loses_chunks_and_says_which(tmp_path: Path) -> None:
-    scenario = make_mesh(**NEAR, kind="udp", pacing_bps=60e6, rate_manager="constant", mcs=0)
+    scenario = make_mesh(**NEAR, transport="udp", pacing_mbps=60.0, rate_manager="constant", mcs=0)
     traffic = {"pairs": FROM_0, "payload_bytes": 1_400_000}
     report = run_mesh(scenario, tmp_path, 1, **traffic)[0]
     assert (report.flows.outcome == OUTCOMES.index("partial")).all()
@@ -64,7 +64,9 @@ def test_one_broadcast_serves_all_and_what_arrives_is_what_the_links_let_through
 ) -> None:
     # The far receiver is 4 dB above the noise: some frames of MCS 1 are lost to it.
     far = NEAR | {"position_m": np.array([[0.0, 0, 1.5], [10.0, 0, 1.5], [93.5, 0, 1.5]])}
-    scenario = make_mesh(**far, kind="broadcast", broadcast_mcs=1, preamble_detection_dbm=-100.0)
+    scenario = make_mesh(
+        **far, transport="broadcast", broadcast_mcs=1, preamble_detection_dbm=-100.0
+    )
     report = run_mesh(scenario, tmp_path, 1, pairs=FROM_0, payload_bytes=700_000)[0]
     links, flows = report.links, report.flows
     assert links.frames[0].tolist() == [0, 500, 500]
@@ -94,9 +96,9 @@ def test_data_frames_carry_the_access_category_that_was_asked_for(
     scenario = make_mesh(
         num_devices=4,
         name=name,
-        kind=kind,
+        transport=kind,
         access_category=category,
-        recordings=Recordings(pcap=True),
+        recordings=RecordingSettings(pcap=True),
     )
     run_mesh(scenario, tmp_path, 1)
     seen = [frame.tid for frame in read_capture(tmp_path / "pcap" / "radio-0-0.pcap")]

@@ -13,8 +13,9 @@ import pytest
 from mesh import change
 from script import SCRIPT, children_of
 
-from cosim.validate import make_scenario
-from ns3_scenarios.scenario import NetworkScenario, RadioCurrents
+from cosim.commands.validate import make_scenario
+from ns3_scenarios.description.energy import RadioCurrents
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.validation import correlation, energy, mesh, propagation
 from ns3_scenarios.validation import theory_path_loss as theory
 

@@ -1,10 +1,10 @@
-import signal
 from collections.abc import Iterator
 
 import pytest
 from made_runs import FLAGS, THIRSTY, Run, go
 
-from cosim import cli
+from cosim.report import presentation
+from cosim.runs import endings
 
 
 @pytest.fixture(scope="session")
@@ -18,8 +18,6 @@ def runs() -> dict[str, Run]:
 @pytest.fixture
 def only_the_run(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Leave out pictures and report; put back the signal handlers that a run takes."""
-    monkeypatch.setattr(cli.presentation, "draw", lambda folder: {})
-    before = {each: signal.getsignal(each) for each in (signal.SIGINT, *cli.ENDINGS)}
-    yield
-    for each, handler in before.items():
-        signal.signal(each, handler)
+    monkeypatch.setattr(presentation, "draw", lambda folder: {})
+    with endings.put_back():
+        yield

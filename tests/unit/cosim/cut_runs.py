@@ -9,14 +9,15 @@ import pytest
 import torch
 
 from cosim import cli
-from cosim.checkpoint import read_checkpoint, write_checkpoint
+from cosim.config import assemble
 from cosim.files import file_hash
-from cosim.layout import TABLES
-from cosim.manifest import read_manifest, write_manifest
+from cosim.records.checkpoint import read_checkpoint, write_checkpoint
+from cosim.records.layout import TABLES
+from cosim.records.manifest import read_manifest, write_manifest
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.errors import NetworkFailedError
 from ns3_scenarios.network import Network
 from ns3_scenarios.reports import RoundReport
-from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
 SMALL = ("--network.num_devices=4", "--learning.dataset=made", "--iteration.max_iterations=3")
@@ -43,8 +44,8 @@ class Failing:
 def fail_in(round_index: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the networks that a run would have die when they are asked for a round."""
     for name in ("IdealNetwork", "AnalyticNetwork"):
-        network_type = getattr(cli, name)
-        monkeypatch.setattr(cli, name, partial(make_failing, network_type, round_index))
+        network_type = getattr(assemble, name)
+        monkeypatch.setattr(assemble, name, partial(make_failing, network_type, round_index))
 
 
 def make_failing(

@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from cosim.config import RunConfig
-from cosim.config_sources import load
+from cosim.config.model import RunConfig
+from cosim.config.sources import load
 
 
 @cache

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from cosim.iteration import IterationPlan
+from cosim.planning.plan import IterationPlan
 
 Case = dict[str, Any]
 

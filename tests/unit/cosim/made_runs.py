@@ -6,17 +6,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cosim.cli import learning_setup
-from cosim.compute import PROFILES
-from cosim.config import RunConfig
-from cosim.config_sources import load
-from cosim.deployment import make_scenario
+from cosim.config.assemble import learning_setup
+from cosim.config.model import RunConfig
+from cosim.config.sources import load
+from cosim.config.to_scenario import make_scenario
 from cosim.loop import RoundRecord, run_rounds
-from learning.data.dataset import load as load_data
+from cosim.planning.compute import PROFILES
+from learning.data.catalogue import load as load_data
 from learning.learner import Delivery, Learner
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.ideal import IdealNetwork
 from ns3_scenarios.reports import RoundReport
-from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
 DEVICES = 4
@@ -101,7 +101,7 @@ def go(
     config = make_config(*flags)
     scenario = make_scenario(config)
     setup = learning_setup(config)
-    learner = WatchedLearner(setup, load_data(setup.data))
+    learner = WatchedLearner(setup, load_data(setup))
     network = network_type(scenario)
     if thirsty is not None:
         network = ThirstyNetwork(scenario, thirsty, 40.0)

@@ -22,13 +22,15 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make this process look as if it had begun with `prepare`, in an environment of its own."""
     monkeypatch.setattr(os, "environ", {"HOME": "/root", "MKL_CBWR": "AUTO"})
     monkeypatch.setattr(arithmetic, "_given", {})
+    monkeypatch.setattr(arithmetic, "_program", set())
     monkeypatch.setattr(arithmetic, "lacks", lambda: [])
 
     def start(path: str, arguments: list[str], environment: dict[str, str]) -> None:
         raise StartedError(path, arguments, environment)
 
     monkeypatch.setattr(os, "execve", start)
-    arithmetic.prepare()
+    arithmetic.load_portable()
+    arithmetic.may_start_again()
 
 
 def cpuinfo(folder: Path, text: str) -> Path:
@@ -60,11 +62,11 @@ def test_fast_starts_the_same_command_again_in_the_environment_that_was_given() 
     # In the new program, which has the same number, nothing is changed; in its children it is.
     os.environ.clear()
     os.environ |= environment | {"DMML_COSIM_ARITHMETIC": choice}
-    arithmetic.prepare()
+    arithmetic.load_portable()
     assert os.environ["MKL_CBWR"] == "AUTO"
     arithmetic.ensure("fast")
     os.environ["DMML_COSIM_ARITHMETIC"] = "fast:1"
-    arithmetic.prepare()
+    arithmetic.load_portable()
     assert os.environ["MKL_CBWR"] == "COMPATIBLE"
 
 
@@ -97,8 +99,11 @@ def test_portable_is_refused_where_a_library_does_not_follow(
 
 def test_a_library_call_runs_in_what_is_loaded_and_says_so() -> None:
     arithmetic.ensure("portable")
-    # Tests load the libraries without `prepare`.
+    # Tests load the libraries before this package.
     assert arithmetic.in_use() == "fast"
+    (said,) = arithmetic.remarks("portable")
+    assert "computes in fast" in said
+    assert arithmetic.remarks("fast") == []
 
 
 @pytest.mark.parametrize(
@@ -113,7 +118,7 @@ def test_what_is_in_use_is_asked_of_the_libraries(odd: str, in_use: str) -> None
     if arithmetic.lacks():
         pytest.skip("needs AVX2 and FMA")
     code = (
-        "import os, sys; from cosim import arithmetic as a; a.prepare();"
+        "import os, sys; from cosim import arithmetic as a; a.may_start_again();"
         " os.environ.update(word.split('=') for word in sys.argv[1:]);"
         " a._without_tuned_kernels(); print(a.in_use())"
     )

@@ -6,7 +6,7 @@ from made_runs import PI, go, make_config
 from made_tables import made_run
 
 from cosim.errors import ConfigError
-from cosim.summary import summarise, summary_lines
+from cosim.report.summary import summarise, summary_lines
 
 BOARD_W, PERIOD_S = 1.9, 3.0
 

@@ -10,19 +10,22 @@ from pathlib import Path
 import pytest
 from cut_runs import IDEAL, fail_in, refused
 
-from cosim import cli, manifest, place
-from cosim import record as recording
+from cosim import cli
+from cosim.config.assemble import make_learner
+from cosim.config.sources import load
 from cosim.errors import OutputError
-from cosim.record import RunFolder
+from cosim.records import folder as recording
+from cosim.records import manifest, paths
+from cosim.records.folder import RunFolder
 from learning.data.samples import MultiModalData
 
 pytestmark = pytest.mark.usefixtures("only_the_run")
-CONFIG = cli.load([*IDEAL], None, None)
+CONFIG = load([*IDEAL], None, None)
 
 
 @pytest.fixture(scope="module")
 def data() -> MultiModalData:
-    return cli.load_data(cli.learning_setup(CONFIG).data)
+    return make_learner(CONFIG)[0]
 
 
 @pytest.mark.parametrize("step", ["mkdir", "lock", "write", "claim"])
@@ -40,7 +43,7 @@ def test_a_signal_while_the_folder_is_made_leaves_nothing_or_a_run_to_go_on_with
         monkeypatch.setattr(module, name, stopped)
 
     where = {"mkdir": (Path, "mkdir"), "write": (manifest, "write_manifest")}
-    then_signal(*where.get(step, (place, step)))
+    then_signal(*where.get(step, (paths, step)))
     with pytest.raises(KeyboardInterrupt):
         RunFolder(tmp_path / "deep" / "run", CONFIG, data)
     monkeypatch.undo()
@@ -57,16 +60,16 @@ def test_of_many_that_begin_at_once_one_gets_the_folder_and_the_others_hear_of_i
 ) -> None:
     """Each has its hidden folder whole before the first claims the name."""
     all_made = threading.Barrier(4)
-    claim, numbers = place.claim, iter(range(4))
+    claim, numbers = paths.claim, iter(range(4))
 
     def together(new: Path, final: Path) -> None:
         all_made.wait(timeout=60)
         claim(new, final)
 
-    monkeypatch.setattr(place, "claim", together)
-    hidden = place.hidden_name
+    monkeypatch.setattr(paths, "claim", together)
+    hidden = paths.hidden_name
     monkeypatch.setattr(
-        place, "hidden_name", lambda final: Path(f"{hidden(final)}-{next(numbers)}")
+        paths, "hidden_name", lambda final: Path(f"{hidden(final)}-{next(numbers)}")
     )
     got: list[RunFolder | str] = []
 
@@ -108,7 +111,7 @@ def test_hidden_folders_of_the_dead_are_removed_and_of_the_living_kept(
 ) -> None:
     dead = subprocess.Popen(["true"])
     dead.wait()
-    mine = place.hidden_name(tmp_path / "run").name.removesuffix(f"-{os.getpid()}")
+    mine = paths.hidden_name(tmp_path / "run").name.removesuffix(f"-{os.getpid()}")
     assert mine.startswith(".cosim-new-")
     alive = subprocess.Popen(["sleep", "60"])
     try:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosim.compute import PROFILES, compute_j, compute_s
+from cosim.planning.compute import PROFILES, compute_j, compute_s
 
 BACKWARD_AND_FORWARD = 3
 FLOP_PER_MAC = 2

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cosim.config import RunConfig
-from cosim.config_sources import dotted_fields, load, to_toml
+from cosim.config.model import RunConfig
+from cosim.config.sources import dotted_fields, load, to_toml
 from cosim.errors import ConfigError
 
 

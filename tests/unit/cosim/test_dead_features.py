@@ -10,8 +10,8 @@ from cosim import cli
 SMALL = "--network.kind=ideal --network.num_devices=4 --learning.dataset=made --learning.rounds=3"
 # Pulls every common feature down to where its ReLU is shut.
 DEADLY = """
-from learning.losses import fused_loss
-from learning.methods.interface import Method, Rules
+from learning.model.losses import fused_loss
+from learning.method import Method, Rules
 
 def begin(round_):
     def objective(passed, label, step):

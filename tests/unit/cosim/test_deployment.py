@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from made_config import make_config
 
-from cosim.config_sources import load
-from cosim.deployment import make_scenario, warnings
+from cosim.config.remarks import warnings
+from cosim.config.sources import load
+from cosim.config.to_scenario import make_scenario
 from ns3_scenarios.errors import ScenarioError
 
 
@@ -26,7 +27,10 @@ def test_a_star_exchanges_with_its_server_only_wherever_devices_stand() -> None:
         ("--scenario d2d --network.transport broadcast --network.routing aodv", "routing direct"),
         ("--network.access_category VI", "expected BE with scenario mesh80211, got VI"),
         ("--network.transport udp --network.sync oracle", "expected fixed_period .* udp"),
-        ("--network.transport broadcast --learning.mixing push_sum", "arq, tcp or udp .* push_sum"),
+        (
+            "--network.transport broadcast --learning.mixing push_sum",
+            "arq, tcp or udp .* push_sum",
+        ),
         (
             "--scenario d2d --network.transport broadcast --network.broadcast_mcs 9"
             " --network.standard 80211a",
@@ -89,7 +93,7 @@ def test_a_revival_that_cannot_be_is_refused(words: str, refusal: str) -> None:
 def test_a_sleeping_radio_draws_the_current_of_its_profile_or_the_one_that_is_given() -> None:
     words = ["--scenario", "d2d", "--energy.radio_sleep", "--energy.radio_profile", "esp32_s2"]
     scenario = make_scenario(make_config(*words))
-    assert scenario.radio_sleep
+    assert scenario.energy.radio_sleep
     assert scenario.currents.sleep_a == 0.00055
     given = make_scenario(make_config(*words, "--energy.sleep_current_a", "0.002"))
     assert given.currents.sleep_a == 0.002

@@ -10,7 +10,9 @@ import pytest
 from cut_runs import IDEAL, refused
 
 from cosim import cli, failures
+from cosim.config.sources import load
 from cosim.files import one_line, read_regular
+from cosim.runs import execute
 
 pytestmark = pytest.mark.usefixtures("only_the_run")
 TOMLS = {
@@ -98,7 +100,7 @@ def test_an_error_of_the_system_is_one_line_with_its_exit_code(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "load_data", fail)
+    monkeypatch.setattr(execute, "make_learner", fail)
     assert (
         cli.main([*IDEAL, "--output", str(tmp_path / "run")]) == code == failures.exit_code(error)
     )
@@ -127,7 +129,8 @@ def test_a_regular_file_is_read_whole_or_not_at_all(tmp_path: Path) -> None:
 SLOW = """
 import sys, threading, time
 from types import SimpleNamespace
-from cosim import cli, validate
+from cosim import cli
+from cosim.commands import validate
 
 def slow(*_):
     print("begun", flush=True)
@@ -152,6 +155,6 @@ def test_validation_waits_for_nothing_when_it_is_terminated() -> None:
 
 
 def test_zero_has_no_sign() -> None:
-    config = cli.load(["--network.shadowing_sigma_db=-0.0", "--energy.reserve_j=-0"], None, None)
+    config = load(["--network.shadowing_sigma_db=-0.0", "--energy.reserve_j=-0"], None, None)
     assert np.copysign(1.0, config.network.shadowing_sigma_db) == 1.0
     assert np.copysign(1.0, config.energy.reserve_j) == 1.0

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from cosim.figure_files import makers, write_figure
-from cosim.figures import (
+from cosim.report.figure_files import makers, write_figure
+from cosim.report.figures import (
     draw_accuracy,
     draw_delay,
     draw_energy_by_state,

@@ -13,7 +13,7 @@ from made_plans import (
     seconds_of,
 )
 
-from cosim.iteration import RULES, SHORT_RULES, plan
+from cosim.planning.plan import RULES, SHORT_RULES, plan
 
 
 def test_the_plan_is_the_best_of_all_integer_plans() -> None:

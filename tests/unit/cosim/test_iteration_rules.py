@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_plans import made_case, many_unbounded, one_device
 
-from cosim.iteration import plan
+from cosim.planning.plan import plan
 
 
 def test_iterations_of_the_fast_modality_shrink_by_the_ratio_of_speeds() -> None:

@@ -15,8 +15,8 @@ from cosim.bridge import (
     to_delivery,
     to_traffic,
 )
-from cosim.config import RunConfig
-from cosim.deployment import make_scenario
+from cosim.config.model import RunConfig
+from cosim.config.to_scenario import make_scenario
 from learning.learner import Payload
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.ideal import IdealNetwork

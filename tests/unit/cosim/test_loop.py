@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from made_runs import DEVICES, FLAGS, PI, Run, go, make_config
 
-from cosim.cli import learning_setup, open_network
-from cosim.deployment import make_scenario
+from cosim.config.assemble import learning_setup, open_network
+from cosim.config.to_scenario import make_scenario
 from cosim.loop import run_rounds
-from cosim.record import RunFolder
-from learning.data.dataset import load as load_data
+from cosim.records.folder import RunFolder
+from learning.data.catalogue import load as load_data
 from learning.learner import Learner
 from ns3_scenarios.analytic import AnalyticNetwork, capacity_bps
 
@@ -167,7 +167,7 @@ def test_a_run_over_the_analytic_network_measures_the_cost_of_its_capacity(
 ) -> None:
     config = make_config("--network.kind=analytic")
     scenario, setup = make_scenario(config), learning_setup(config)
-    data = load_data(setup.data)
+    data = load_data(setup)
     network = open_network(config, scenario, RunFolder(tmp_path / "run", config, data))
     assert isinstance(network, AnalyticNetwork)
     learner = Learner(setup, data)

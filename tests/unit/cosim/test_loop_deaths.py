@@ -5,8 +5,8 @@ import pytest
 import torch
 from made_runs import DEVICES, THIRSTY, LateDeathNetwork, RevivingNetwork, Run, go
 
-from cosim.deployment import make_scenario
-from cosim.tables import to_tables
+from cosim.config.to_scenario import make_scenario
+from cosim.records.tables import to_tables
 from ns3_scenarios.reports import OUTCOMES
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from cut_runs import IDEAL
 
-from cosim import cli, figure_files, report, summary
-from cosim.manifest import is_complete, read_manifest
+from cosim import cli
+from cosim.records.manifest import is_complete, read_manifest
+from cosim.records.verify import examine
+from cosim.report import figure_files, page, summary
 from cosim.terminal import Forgiving
-from cosim.verify import examine
 
 FEW = (*IDEAL, "--learning.rounds=1")
 
@@ -25,7 +26,7 @@ def broken(*_: object, **__: object) -> None:
     [
         (figure_files, "draw_partition", {"partition"}, {"figures/iterations.png", "report.html"}),
         (figure_files, "makers", {"figures"}, {"report.html"}),
-        (report, "write_report", {"report.html"}, {"figures/partition.png"}),
+        (page, "write_report", {"report.html"}, {"figures/partition.png"}),
         (summary, "summarise", {"report.html"}, {"figures/partition.png"}),
     ],
 )
@@ -39,7 +40,7 @@ def test_what_cannot_be_drawn_is_warned_of_and_the_run_is_complete(
     files: set[str],
 ) -> None:
     monkeypatch.setattr(module, name, broken)
-    monkeypatch.setattr(report, "summarise", summary.summarise)
+    monkeypatch.setattr(page, "summarise", summary.summarise)
     assert cli.main([*FEW, "--output", str(tmp_path / "run")]) == 0
     said = capsys.readouterr()
     folder = tmp_path / "run"
@@ -52,8 +53,8 @@ def test_what_cannot_be_drawn_is_warned_of_and_the_run_is_complete(
     assert "could not be drawn (MemoryError: too large by far)" in log
     assert "Traceback" not in said.err + log
     if "report.html" in files and "partition" in failed:
-        page = (folder / "report.html").read_text(encoding="utf-8")
-        assert "partition</strong> could not be drawn: MemoryError: too large by far" in page
+        shown = (folder / "report.html").read_text(encoding="utf-8")
+        assert "partition</strong> could not be drawn: MemoryError: too large by far" in shown
         assert not (folder / "figures" / "partition.png").exists()
     # Nor does it fail when it is asked for again.
     assert cli.main(["resume", str(folder)]) == 0

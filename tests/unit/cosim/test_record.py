@@ -14,19 +14,19 @@ import pandas as pd
 import pytest
 import torch
 
-from cosim import record as recording
-from cosim.cli import learning_setup
-from cosim.config import RunConfig
-from cosim.config_sources import load
-from cosim.deployment import make_scenario
+from cosim.config.assemble import learning_setup
+from cosim.config.model import RunConfig
+from cosim.config.sources import load
+from cosim.config.to_scenario import make_scenario
 from cosim.errors import OutputError
-from cosim.layout import TABLES
 from cosim.loop import RoundRecord, run_rounds
-from cosim.manifest import is_complete
-from cosim.presentation import seal
-from cosim.record import RunFolder
-from cosim.tables import partition_table, to_tables
-from learning.data.dataset import load as load_data
+from cosim.records import folder as recording
+from cosim.records.folder import RunFolder
+from cosim.records.layout import TABLES
+from cosim.records.manifest import is_complete
+from cosim.records.tables import partition_table, to_tables
+from cosim.report.presentation import seal
+from learning.data.catalogue import load as load_data
 from learning.data.samples import TRAIN, MultiModalData
 from learning.learner import Learner
 from ns3_scenarios.ideal import IdealNetwork
@@ -55,7 +55,7 @@ def run() -> Run:
     torch.set_num_threads(1)
     config = make_config()
     scenario, setup = make_scenario(config), learning_setup(config)
-    data = load_data(setup.data)
+    data = load_data(setup)
     learner = Learner(setup, data)
     records, tables = [], []
     for each in run_rounds(config, scenario, learner, IdealNetwork(scenario)):

@@ -11,7 +11,7 @@ import pytest
 from made_tables import Run, made_run, write_run_folder
 from matplotlib.figure import Figure
 
-from cosim.report import CAPTIONS, write_report
+from cosim.report.page import CAPTIONS, write_report
 
 VOID = {"meta", "img"}
 

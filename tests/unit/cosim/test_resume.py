@@ -19,8 +19,12 @@ from cut_runs import (
 )
 from made_runs import FLAGS, THIRSTY, ThirstyNetwork
 
-from cosim import cli, origin
-from cosim.record import RunFolder
+from cosim import cli
+from cosim.config import assemble
+from cosim.config.assemble import make_learner
+from cosim.config.sources import load
+from cosim.records import origin
+from cosim.records.folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("only_the_run")
 
@@ -66,7 +70,9 @@ def test_a_run_that_failed_twice_ends_with_the_bytes_of_one_that_did_not(
 def test_a_run_whose_device_died_in_training_goes_on_without_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "IdealNetwork", partial(ThirstyNetwork, device=THIRSTY, factor=40.0))
+    monkeypatch.setattr(
+        assemble, "IdealNetwork", partial(ThirstyNetwork, device=THIRSTY, factor=40.0)
+    )
     flags = (*IDEAL, *FLAGS["death"], "--learning.rounds=5", "--energy.reserve_j=0")
     assert cli.main([*flags, "--output", str(tmp_path / "whole")]) == 0
     cut_short(tmp_path / "run", flags, 4, monkeypatch)
@@ -99,8 +105,8 @@ def test_a_run_killed_before_its_first_round_was_stored_begins_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert cli.main([*IDEAL, "--output", str(tmp_path / "whole")]) == 0
-    config = cli.load([*IDEAL], None, None)
-    data = cli.load_data(cli.learning_setup(config).data)
+    config = load([*IDEAL], None, None)
+    data = make_learner(config)[0]
     RunFolder(tmp_path / "run", config, data).release()
     # That it fails once more takes nothing away.
     with monkeypatch.context() as patch:

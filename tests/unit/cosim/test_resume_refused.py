@@ -17,10 +17,12 @@ from cut_runs import (
 )
 
 from cosim import cli
+from cosim.config.assemble import make_learner
+from cosim.config.sources import load
 from cosim.errors import OutputError
-from cosim.manifest import read_manifest, write_manifest
-from cosim.record import RunFolder
-from cosim.unfinished import taken_up
+from cosim.records.folder import RunFolder
+from cosim.records.manifest import read_manifest, write_manifest
+from cosim.records.unfinished import taken_up
 
 pytestmark = pytest.mark.usefixtures("only_the_run")
 
@@ -76,7 +78,7 @@ def test_a_changed_file_of_ones_own_is_refused_even_if_another_has_its_name(
     learning = Path(cli.__file__).parents[1] / "learning"
     method, model = tmp_path / "a" / "mine.py", tmp_path / "b" / "mine.py"
     for example, own in (
-        (learning / "methods" / "examples" / "own_method.py", method),
+        (learning / "examples" / "own_method.py", method),
         (learning / "examples" / "own_encoder.py", model),
     ):
         own.parent.mkdir()
@@ -162,8 +164,8 @@ def test_what_lies_under_the_final_name_is_found_before_a_round_is_run(
 
 
 def test_a_folder_in_which_a_run_is_under_way_is_refused(tmp_path: Path) -> None:
-    config = cli.load([*IDEAL], None, None)
-    data = cli.load_data(cli.learning_setup(config).data)
+    config = load([*IDEAL], None, None)
+    data = make_learner(config)[0]
     first = RunFolder(tmp_path / "run", config, data)
     with pytest.raises(OutputError, match="expected no run under way"), taken_up(tmp_path / "run"):
         pass

@@ -5,18 +5,18 @@ from pathlib import Path
 import pytest
 from made_config import make_config
 
-from cosim import origin
-from cosim import record as recording
-from cosim.cli import learning_setup
-from cosim.config_sources import load
-from cosim.origin import run_id
-from cosim.record import RunFolder
-from learning.data.dataset import load as load_data
+from cosim.config.assemble import learning_setup
+from cosim.config.sources import load
+from cosim.records import folder as recording
+from cosim.records import origin
+from cosim.records.folder import RunFolder
+from cosim.records.origin import run_id
+from learning.data.catalogue import load as load_data
 from learning.data.samples import MultiModalData
 
 
 def made_data() -> MultiModalData:
-    return load_data(learning_setup(load(["--learning.dataset=made"], None, None)).data)
+    return load_data(learning_setup(load(["--learning.dataset=made"], None, None)))
 
 
 def test_the_run_id_changes_with_every_field_and_only_with_them() -> None:
@@ -66,7 +66,8 @@ def test_a_table_that_a_run_reads_is_kept_and_part_of_its_id(
 ) -> None:
     file = tmp_path / "mine.csv"
     file.write_text(text)
-    config = make_config(f"--{field}={file}")
+    pattern = ("--learning.modality_pattern=table",) if field == "learning.modality_file" else ()
+    config = make_config(f"--{field}={file}", *pattern)
     first = run_id(config)
     folder = RunFolder(tmp_path / "out", config, made_data())
     assert (folder.path / "mine.csv").read_text() == text

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from made_tables import RADIO_STATES, made_run
 
-from cosim.summary import delay_s, render_summary, summarise
+from cosim.report.summary import delay_s, render_summary, summarise
 
 
 def test_joules_by_state_and_compute_add_up_to_all_that_the_devices_spent() -> None:

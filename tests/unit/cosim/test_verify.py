@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 from cut_runs import IDEAL, change_manifest, contents, cut_short, refused
 
-from cosim import cli, manifest, place
+from cosim import cli
 from cosim.errors import OutputError
-from cosim.layout import TABLES
-from cosim.manifest import read_manifest
-from cosim.verify import examine
+from cosim.records import manifest, paths
+from cosim.records.layout import TABLES
+from cosim.records.manifest import read_manifest
+from cosim.records.verify import examine
+from cosim.report import presentation
+from cosim.runs import execute
 
 pytestmark = pytest.mark.usefixtures("only_the_run")
 
@@ -25,7 +28,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run in `done`, and one cut short in its third round in `cut`."""
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cli.presentation, "draw", lambda folder: {})
+        patch.setattr(presentation, "draw", lambda folder: {})
         few = (*IDEAL, "--learning.rounds=3")
         assert cli.main([*few, "--output", str(folder / "done")]) == 0
         cut_short(folder / "cut", few, 2, patch)
@@ -154,7 +157,7 @@ def test_a_manifest_reads_back_as_it_was_written(copy: Path) -> None:
 SPY = """
 from pathlib import Path
 (Path(__file__).parent / "it-ran").touch()
-from learning.methods.examples.own_method import METHOD
+from learning.examples.own_method import METHOD
 """
 
 
@@ -181,7 +184,7 @@ def test_a_method_of_ones_own_runs_only_after_the_hashes_agree(
 
 
 def test_a_run_under_way_is_not_verified(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    held = place.lock(copy / "cut.partial" / "log.txt")
+    held = paths.lock(copy / "cut.partial" / "log.txt")
     assert held is not None
     try:
         assert "expected no run under way" in refused(["verify", str(copy / "cut")], capsys)
@@ -201,7 +204,7 @@ def test_a_run_that_was_killed_after_its_last_round_is_only_published(
         (copy / "again.partial" / "rounds.parts").mkdir()
         (copy / "again.partial" / "rounds.parts" / "flows-000000.parquet").write_bytes(b"left")
         (copy / "again.partial" / "manifest.new").write_bytes(b"half")
-    monkeypatch.setattr(cli, "run", None)  # nothing is simulated again
+    monkeypatch.setattr(execute, "execute", None)  # nothing is simulated again
     assert cli.main(["verify", str(copy / "again")]) == 0
     assert cli.main(["resume", str(copy / "again")]) == 0
     assert set(states(copy / "again").values()) == {"ok"}

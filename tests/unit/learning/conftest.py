@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from learning.data.dataset import FROM_PATH
-from learning.data.made import make_data
+from learning.data.catalogue import FROM_PATH
 from learning.data.samples import TEST, TRAIN, MultiModalData
-from learning.data.watch import load_watch
+from learning.data.sets.made import make_data
+from learning.data.sets.watch import load_watch
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,20 +1,16 @@
 """The same learning a second time: ordinary modules, a loop over devices, torch.optim.SGD."""
 
-from dataclasses import fields
-
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from learning.data.batches import draw_batch, draw_noise
-from learning.data.setup import DataSetup
-from learning.exchange_setup import ExchangeSetup
 from learning.learner import Delivery
-from learning.local_training import train_locally
-from learning.methods.interface import Round
-from learning.models import init_parameters
-from learning.setup import LearningSetup
+from learning.method import Round
+from learning.model.stack import init_parameters
+from learning.settings import LearningSetup
+from learning.training.local_training import train_locally
 
 DEFAULTS = {
     "dataset": "made",
@@ -51,12 +47,7 @@ CONVOLUTIONS = {2: (nn.Conv1d, functional.max_pool1d, 4), 3: (nn.Conv2d, functio
 
 
 def make_setup(**changes):
-    given = DEFAULTS | changes
-    data, exchange = (
-        kind(**{f.name: given.pop(f.name) for f in fields(kind) if f.name in given})
-        for kind in (DataSetup, ExchangeSetup)
-    )
-    return LearningSetup(data=data, exchange=exchange, **given)
+    return LearningSetup(**DEFAULTS | changes)
 
 
 def everything_arrives(learner):

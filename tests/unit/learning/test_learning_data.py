@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from learning_reference import make_setup
+from pydantic import ValidationError
 
-from learning.data.dataset import load
-from learning.data.files import checked_file
-from learning.data.made import make_data
+from learning.data.catalogue import load
 from learning.data.samples import TEST, TRAIN, MultiModalData
-from learning.data.uci_har import link_overlapping_windows, load_uci_har
-from learning.data.watch import cut_windows
+from learning.data.sets.files import checked_file
+from learning.data.sets.made import make_data
+from learning.data.sets.uci_har import link_overlapping_windows, load_uci_har
+from learning.data.sets.watch import cut_windows
 from learning.errors import LearningError
 
 
@@ -170,19 +171,19 @@ def test_an_archive_without_a_table_names_it(archive):
 
 
 def test_a_data_set_that_needs_a_path_is_never_replaced(tmp_path):
-    with pytest.raises(LearningError, match="data_path"):
-        load(make_setup(dataset="uci_har").data)
+    with pytest.raises(ValidationError, match="data_path"):
+        load(make_setup(dataset="uci_har"))
     with pytest.raises(LearningError, match="nothing at"):
-        load(make_setup(dataset="uci_har", data_path=str(tmp_path / "absent")).data)
+        load(make_setup(dataset="uci_har", data_path=str(tmp_path / "absent")))
     broken = tmp_path / "broken.zip"
     broken.write_bytes(b"no zip")
     with pytest.raises(LearningError, match="zip"):
-        load(make_setup(dataset="uci_har", data_path=str(broken)).data)
+        load(make_setup(dataset="uci_har", data_path=str(broken)))
 
 
 def test_load_takes_the_data_set_by_name():
-    assert load(make_setup(dataset="watch").data).name == "watch"
-    assert load(make_setup(dataset="made").data).name == "made"
+    assert load(make_setup(dataset="watch")).name == "watch"
+    assert load(make_setup(dataset="made")).name == "made"
 
 
 def made_with(made, **changes):

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from learning_reference import make_setup
 
-from learning.data.dataset import load
-from learning.data.mfeat_digits import VIEWS, load_mfeat_digits
+from learning.data.catalogue import load
 from learning.data.samples import TEST, TRAIN
+from learning.data.sets.mfeat_digits import VIEWS, load_mfeat_digits
 from learning.errors import LearningError
 
 ROWS = 20
 
 
 def load_from(dataset, path):
-    return load(make_setup(dataset=dataset, data_path=str(path)).data)
+    return load(make_setup(dataset=dataset, data_path=str(path)))
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from learning_reference import (
 from torch.nn import functional
 
 from learning.data.batches import gather_device_data
-from learning.data.partition import partition_recordings
+from learning.data.dealing.partition import partition_recordings
 from learning.learner import Learner
 from learning.methods import dmml_kd
-from learning.models import make_model
+from learning.model.stack import make_model
 
 N, C, FEATURES = 4, 5, 16
 SHAPES = {"acc": (3, 128), "gyro": (3, 128)}
@@ -99,7 +99,7 @@ def test_its_loss_is_that_written_out_for_one_device(made, specific_dim, adjuste
 
         return loss
 
-    data = gather_device_data(made, partition_recordings(made, setup.data), N)
+    data = gather_device_data(made, partition_recordings(made, setup), N)
     check_against_a_loop_over_devices(
         model, SHAPES, data, UNEQUAL, dmml_kd.begin(round_), loss_of, clip_norm=2.0
     )

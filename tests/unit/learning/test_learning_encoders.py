@@ -7,7 +7,7 @@ from learning_reference import Encoder, different_parameters
 from torch.utils.flop_counter import FlopCounterMode
 
 from learning.errors import LearningError
-from learning.models import encode, make_model, take
+from learning.model.stack import encode, make_model, take
 
 KINDS = [(20,), (3, 128), (2, 43), (1, 28, 28), (3, 17, 30), (2, 8, 9)]
 N, BATCH, C, D = 3, 4, 5, 6

@@ -7,7 +7,7 @@ from learning_reference import Device, make_setup
 
 from learning.data.samples import TEST
 from learning.learner import Learner
-from learning.models import part_of
+from learning.model.stack import part_of
 
 
 @pytest.mark.parametrize("pattern", ["all", "thirds"])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from learning import generator
 from learning.data.batches import GeneratorNoise
-from learning.mixing import metropolis_hastings, mix_stack
+from learning.exchange.mixing import metropolis_hastings, mix_stack
+from learning.methods.parts import generator
 
 
 def draw(*shape, seed=0):

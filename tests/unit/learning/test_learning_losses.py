@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from learning.losses import (
+from learning.methods.parts.warmup import warmup
+from learning.model.losses import (
     PRIOR_FLOOR,
     alignment,
     cross_entropy,
@@ -12,8 +13,7 @@ from learning.losses import (
     log_prior,
     strong_loss,
 )
-from learning.methods.warmup import warmup
-from learning.models import Forward
+from learning.model.stack import Forward
 
 
 def draw(*shape, seed=0):

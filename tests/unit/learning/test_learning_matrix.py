@@ -10,12 +10,12 @@ from learning_reference import (
 )
 
 from learning.data.batches import gather_device_data
-from learning.data.partition import partition_recordings
+from learning.data.dealing.partition import partition_recordings
 from learning.learner import Learner
-from learning.losses import fused_loss
-from learning.methods.catalogue import METHODS
-from learning.methods.interface import Rules
-from learning.models import make_model
+from learning.method import Rules
+from learning.methods.names import METHOD_NAMES
+from learning.model.losses import fused_loss
+from learning.model.stack import make_model
 
 N = 4
 EVERYBODY = np.ones(N, dtype=bool)
@@ -34,7 +34,7 @@ def setup_for(method, data, **changes):
     return make_setup(method=method, only_modality=only, **changes)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", METHOD_NAMES)
 def test_a_method_learns_three_rounds_and_goes_on_from_a_checkpoint(method, every_data_set):
     data = every_data_set
     setup = setup_for(method, data)
@@ -58,7 +58,7 @@ def test_a_method_learns_three_rounds_and_goes_on_from_a_checkpoint(method, ever
     np.testing.assert_array_equal(np.isfinite(scores.feature_distance), trains)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", METHOD_NAMES)
 def test_a_method_stands_devices_with_different_modalities_and_plans(made, method):
     learner = Learner(setup_for(method, made, modality_pattern="thirds"), made)
     plan = np.array([[2, 1], [0, 3], [0, 0], [1, 1]]) * learner.available
@@ -72,7 +72,7 @@ def test_a_method_stands_devices_with_different_modalities_and_plans(made, metho
 def test_images_vectors_and_signals_train_together_as_ordinary_modules_do(kinds):
     shapes = {m: x.shape[1:] for m, x in kinds.modalities.items()}
     model = make_model(shapes, 4, common_dim=8, specific_dim=8, seed=3)
-    data = gather_device_data(kinds, partition_recordings(kinds, make_setup().data), N)
+    data = gather_device_data(kinds, partition_recordings(kinds, make_setup()), N)
     tau = np.array([[1, 3, 2], [0, 0, 0], [2, 0, 1], [0, 2, 0]])
     rules = Rules(lambda passed, label, step: fused_loss(passed, label))
     check_against_a_loop_over_devices(

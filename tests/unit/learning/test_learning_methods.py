@@ -20,11 +20,11 @@ from learning_reference import (
 from torch.nn import functional
 
 from learning.data.batches import draw_batch, gather_device_data
-from learning.data.partition import partition_recordings
+from learning.data.dealing.partition import partition_recordings
 from learning.learner import Learner
+from learning.method import Gradient
 from learning.methods import fedprox, ogm_ge, pmr
-from learning.methods.interface import Gradient
-from learning.models import Forward, init_parameters, make_model
+from learning.model.stack import Forward, init_parameters, make_model
 
 SHAPES = {"acc": (3, 128), "gyro": (3, 128)}
 MODEL = make_model(SHAPES, 5, common_dim=8, specific_dim=8, seed=3)
@@ -35,7 +35,7 @@ UNEQUAL = np.array([[0, 0], [3, 1], [0, 2], [2, 4]])
 
 @pytest.fixture
 def device_data(made):
-    return gather_device_data(made, partition_recordings(made, make_setup(num_devices=N).data), N)
+    return gather_device_data(made, partition_recordings(made, make_setup(num_devices=N)), N)
 
 
 def worthless(term):
@@ -223,7 +223,7 @@ def test_prototypes_are_the_mean_features_of_the_last_rounds_with_halving_weight
     for r in range(2):
         learner.train(r, 2 * learner.available, np.ones(N, dtype=bool))
     # The model hardly moves, so features are those of the initial model; two steps a round.
-    data = gather_device_data(made, partition_recordings(made, make_setup().data), N)
+    data = gather_device_data(made, partition_recordings(made, make_setup()), N)
     state = learner.state()
     twin = Device(different_parameters(MODEL, N) | state, 1, SHAPES)
     first, mass = torch.zeros(5, 16), torch.zeros(5)

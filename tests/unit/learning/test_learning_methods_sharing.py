@@ -21,12 +21,12 @@ from learning_reference import (
 from torch.nn import functional
 
 from learning.data.batches import draw_batch, gather_device_data
-from learning.data.partition import partition_recordings
+from learning.data.dealing.partition import partition_recordings
 from learning.data.samples import TRAIN
 from learning.errors import LearningError
 from learning.learner import Learner
 from learning.methods import fedgen, fedgen_strong, fedproto
-from learning.models import make_model
+from learning.model.stack import make_model
 
 SHAPES = {"acc": (3, 128), "gyro": (3, 128)}
 # Without a decomposition all 16 features are common.
@@ -38,7 +38,7 @@ PRIOR = torch.tensor([[0.2] * 5, [0.5, 0.2, 0.3, 0, 0], [0, 0, 0, 0, 1.0], [0.4,
 
 @pytest.fixture
 def device_data(made):
-    return gather_device_data(made, partition_recordings(made, make_setup(num_devices=N).data), N)
+    return gather_device_data(made, partition_recordings(made, make_setup(num_devices=N)), N)
 
 
 def some_known():
@@ -91,7 +91,7 @@ def test_two_devices_prototypes_are_their_pooled_class_means_and_models_never_tr
             assert torch.equal(mixed[name], trained[name]), name
     assert not torch.equal(mixed["head/bias"][0], mixed["head/bias"][1])
 
-    data, seen = gather_device_data(made, partition_recordings(made, setup.data), 2), {}
+    data, seen = gather_device_data(made, partition_recordings(made, setup), 2), {}
     seen = defaultdict(list)
     for k in range(2):
 

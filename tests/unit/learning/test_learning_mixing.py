@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learning.mixing import Gaps, keep_own, metropolis_hastings, mix_stack
+from learning.exchange.mixing import Gaps, keep_own, metropolis_hastings, mix_stack
 
 
 def path_of_three():

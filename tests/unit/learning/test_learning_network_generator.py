@@ -6,9 +6,9 @@ import torch
 from learning_reference import DEFAULTS, generator_module, make_round, make_setup
 from torch.nn import functional
 
-from learning.generator import GENERATORS
 from learning.methods import dmml_kd
-from learning.models import Forward, make_model
+from learning.methods.parts.generator import GENERATORS
+from learning.model.stack import Forward, make_model
 
 PRIOR = torch.full((2, 2), 0.5)
 

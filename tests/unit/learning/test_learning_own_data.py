@@ -4,13 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from learning_reference import everything_arrives, make_setup
+from pydantic import ValidationError
 
 import learning
-from learning.data.dataset import load
+from learning.data.catalogue import load
 from learning.errors import LearningError
 from learning.learner import Learner
 
-EXAMPLE = Path(learning.__file__).parent / "data" / "examples" / "own_data.py"
+EXAMPLE = Path(learning.__file__).parent / "examples" / "own_data.py"
 
 
 def arrays(**changes):
@@ -28,18 +29,18 @@ def arrays(**changes):
 def from_npz(tmp_path, **changes):
     path = tmp_path / "mine.npz"
     np.savez(path, **arrays(**changes))
-    return load(make_setup(dataset=str(path)).data)
+    return load(make_setup(dataset=str(path)))
 
 
 def from_file(tmp_path, text):
     path = tmp_path / "mine.py"
     path.write_text("import numpy as np\n" + text)
-    return load(make_setup(dataset=str(path)).data)
+    return load(make_setup(dataset=str(path)))
 
 
 def test_the_example_is_learnt_with_both_of_its_sensors():
     setup = make_setup(dataset=str(EXAMPLE), method="dmml_strong", batch_size=16)
-    learner = Learner(setup, load(setup.data))
+    learner = Learner(setup, load(setup))
     for r in range(12):
         learner.train(r, 4 * learner.available, np.ones(4, bool))
         learner.mix(everything_arrives(learner), np.ones(4, bool))
@@ -51,7 +52,7 @@ def test_the_example_is_learnt_with_both_of_its_sensors():
 
 def test_an_own_file_gives_the_arrays_that_it_returns():
     given = runpy.run_path(str(EXAMPLE))["load"]()
-    data = load(make_setup(dataset=str(EXAMPLE)).data)
+    data = load(make_setup(dataset=str(EXAMPLE)))
     for m, values in given["modalities"].items():
         np.testing.assert_array_equal(data.modalities[m], values.astype(np.float32))
     names = np.array(data.class_names)
@@ -130,14 +131,14 @@ def test_a_file_that_is_no_npz_is_refused_in_one_line(tmp_path, content):
     path = tmp_path / "mine.npz"
     path.write_bytes(content)
     with pytest.raises(LearningError, match="an npz of plain arrays"):
-        load(make_setup(dataset=str(path)).data)
+        load(make_setup(dataset=str(path)))
 
 
 def test_an_array_renamed_npz_and_ragged_lists_are_refused_in_one_line(tmp_path):
     np.save(tmp_path / "mine.npy", np.arange(3))
     (tmp_path / "mine.npy").rename(tmp_path / "mine.npz")
     with pytest.raises(LearningError, match="an npz of plain arrays"):
-        load(make_setup(dataset=str(tmp_path / "mine.npz")).data)
+        load(make_setup(dataset=str(tmp_path / "mine.npz")))
     ragged = (
         "{'modalities': {'a': [[1, 2], [3]]}, 'label': [0, 1], 'subject': [0, 1], 'split': 'x'}"
     )
@@ -160,16 +161,16 @@ def test_a_file_of_pickled_objects_is_not_read(tmp_path):
     path = tmp_path / "mine.npz"
     np.savez(path, label=np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(LearningError, match="an npz of plain arrays"):
-        load(make_setup(dataset=str(path)).data)
+        load(make_setup(dataset=str(path)))
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(LearningError, match="nothing there"):
-        load(make_setup(dataset=str(tmp_path / "absent.npz")).data)
+    with pytest.raises(ValidationError, match=r"absent\.npz; choose"):
+        load(make_setup(dataset=str(tmp_path / "absent.npz")))
 
 
 def test_a_fold_of_own_data_holds_out_machines_where_test_machines_are_new():
-    data = load(make_setup(dataset=str(EXAMPLE), fold=1, evaluate_on="validation").data)
+    data = load(make_setup(dataset=str(EXAMPLE), fold=1, evaluate_on="validation"))
     machines = [set(data.subject[data.split == part].tolist()) for part in (0, 1, 2)]
     assert not machines[0] & machines[1]
     assert machines[0] | machines[1] == set(range(9))

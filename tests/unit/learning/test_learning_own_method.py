@@ -7,22 +7,24 @@ import numpy as np
 import pytest
 import torch
 from learning_reference import Device, everything_arrives, make_setup, train_device
+from pydantic import ValidationError
 from torch.nn import functional
 
 import learning
 from learning.data.batches import draw_batch, gather_device_data
-from learning.data.partition import partition_recordings
+from learning.data.dealing.partition import partition_recordings
 from learning.errors import LearningError
 from learning.learner import Learner
+from learning.methods.catalogue import find_method
 
-EXAMPLE = Path(learning.__file__).parent / "methods/examples/own_method.py"
+EXAMPLE = Path(learning.__file__).parent / "examples/own_method.py"
 N = 4
 EVERYBODY = np.ones(N, dtype=bool)
 
 START = """
 import torch
-from learning.losses import fused_loss
-from learning.methods.interface import ExtraFlop, Method, Rules
+from learning.model.losses import fused_loss
+from learning.method import ExtraFlop, Method, Rules
 
 def plain(passed, label, step):
     return fused_loss(passed, label)
@@ -61,7 +63,7 @@ def test_the_example_is_label_smoothing_as_torch_has_it(made):
     learner = Learner(make_setup(method=str(EXAMPLE), method_options=options), made)
     start = learner.state()
     result = learner.train(0, 3 * learner.available, EVERYBODY)
-    data = gather_device_data(made, partition_recordings(made, make_setup().data), N)
+    data = gather_device_data(made, partition_recordings(made, make_setup()), N)
 
     def loss(_device, outputs, label, _step):
         return functional.cross_entropy(outputs[2], label, label_smoothing=0.3)
@@ -109,10 +111,12 @@ METHOD = Method(
     assert (learner.work_cost().head_flop - start.work_cost().head_flop == 7).all()
 
 
-def test_a_missing_file_is_named(made, tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     path = str(tmp_path / "nowhere.py")
-    message = refusal(made, path)
-    assert message.startswith(": expected a Python file, got nothing there")
+    with pytest.raises(ValidationError, match=r"method: expected dmml_kd .*nowhere\.py; choose"):
+        make_setup(method=path)
+    with pytest.raises(LearningError, match="expected a Python file, got nothing there"):
+        find_method(path)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +125,7 @@ def test_a_missing_file_is_named(made, tmp_path):
         ("x = 1\nraise RuntimeError('no luck')\n", "line 10: RuntimeError: no luck"),
         ("def begin(round_)\n    return 1\n", "line 9: SyntaxError"),
         ("y = 2\n", "expected a definition of METHOD, got torch"),
-        ("METHOD = 3\n", "METHOD: expected a learning.methods.interface.Method, got int"),
+        ("METHOD = 3\n", "METHOD: expected a learning.method.Method, got int"),
         ("METHOD = Method(plain, colour=1)\n", "line 9: TypeError: .*colour"),
         ("METHOD = Method(plain, topology='ring')\n", "topology: expected peers .*got 'ring'"),
         ("METHOD = Method(plain, options={'a': 'b'})\n", "options, a: expected a number, got 'b'"),

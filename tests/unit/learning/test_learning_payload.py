@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learning.errors import LearningError
-from learning.payload import Message, arrived_elements, decode, encode
+from learning.exchange.message import Message, arrived_elements, decode, encode
 
 
 def example(shapes, seed=0):

@@ -4,12 +4,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from learning_reference import make_setup
+from pydantic import ValidationError
 
 from learning.errors import LearningError
+from learning.exchange.message import decode
+from learning.exchange.mixing import metropolis_hastings, mix_stack
+from learning.exchange.running_sums import (
+    in_flight,
+    mixing_weights,
+    move,
+    ratio,
+    receive,
+    send,
+    start,
+)
 from learning.learner import Delivery, Learner
-from learning.mixing import metropolis_hastings, mix_stack
-from learning.payload import decode
-from learning.push_sum import in_flight, mixing_weights, move, ratio, receive, send, start
 
 N = 4
 EVERYBODY = np.ones(N, dtype=bool)
@@ -338,5 +347,5 @@ def test_push_sum_refuses_what_it_cannot_do(made):
     with pytest.raises(LearningError, match="who sent to whom"):
         learner.mix(Delivery(offered, degree), EVERYBODY)
     for codec in ("float16", "int8", "top_k"):
-        with pytest.raises(LearningError, match="^payload_codec: expected float32 with mixing"):
+        with pytest.raises(ValidationError, match="payload_codec: expected float32 with mixing"):
             make_setup(mixing="push_sum", payload_codec=codec)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from learning_reference import make_setup
 
-from learning.data.dataset import load
-from learning.data.made import make_data
+from learning.data.catalogue import load
+from learning.data.dealing.splits import assign_split, hold_out
 from learning.data.samples import TEST, TRAIN, VALIDATION
-from learning.data.splits import assign_split, hold_out
+from learning.data.sets.made import make_data
 from learning.errors import LearningError
 from learning.learner import Learner
 
@@ -21,7 +21,7 @@ def people(data, part):
 def test_watch_folds_test_each_pair_of_people_once_and_validate_on_the_next(watch):
     tested = []
     for fold in range(5):
-        data = assign_split(watch, make_setup(dataset="watch", fold=fold).data)
+        data = assign_split(watch, make_setup(dataset="watch", fold=fold))
         pair = [2 * fold + 1, 2 * fold + 2]
         following = [pair[1] + 1, pair[1] + 2] if fold < 4 else [1, 2]
         assert people(data, TEST) == pair
@@ -34,16 +34,16 @@ def test_watch_folds_test_each_pair_of_people_once_and_validate_on_the_next(watc
 
 
 def test_without_a_fold_watch_keeps_three_test_people_and_no_validation():
-    data = load(make_setup(dataset="watch").data)
+    data = load(make_setup(dataset="watch"))
     assert people(data, TEST) == [8, 9, 10]
     assert people(data, VALIDATION) == []
     with pytest.raises(LearningError, match=r"validation of watch.*choose a fold, 0 to 4"):
-        load(make_setup(dataset="watch", evaluate_on="validation").data)
+        load(make_setup(dataset="watch", evaluate_on="validation"))
 
 
 def test_what_is_trained_on_depends_on_the_fold_and_not_on_what_is_evaluated():
     setups = [
-        make_setup(fold=fold, evaluate_on=on, seed=seed).data
+        make_setup(fold=fold, evaluate_on=on, seed=seed)
         for fold, on, seed in [(1, "test", 7), (1, "validation", 7), (1, "test", 8), (2, "test", 7)]
     ]
     one, tuned, reseeded, other = (load(setup).split.tolist() for setup in setups)
@@ -97,7 +97,7 @@ def test_a_fold_that_the_data_do_not_have_is_refused(official):
 def test_the_learner_scores_the_people_that_it_is_told_to():
     for on, part in (("test", TEST), ("validation", VALIDATION)):
         setup = make_setup(fold=0, evaluate_on=on)
-        data = load(setup.data)
+        data = load(setup)
         learner = Learner(setup, data)
         steps = np.full((4, 2), 2)
         learner.train(0, steps, np.ones(4, dtype=bool))

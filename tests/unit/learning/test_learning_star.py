@@ -3,7 +3,7 @@ import pytest
 import torch
 from learning_reference import make_setup
 
-from learning.data.availability import modality_mask
+from learning.data.dealing.modalities import modality_mask
 from learning.errors import LearningError
 from learning.learner import Delivery, Learner
 from learning.star import clients, star_weights, trainings_left
@@ -130,7 +130,7 @@ def test_a_modality_that_only_the_server_would_have_is_refused(made):
 
     refused = 0
     for seed in range(30):
-        mask = modality_mask(setup(seed).data, ("acc", "gyro"))
+        mask = modality_mask(setup(seed), ("acc", "gyro"))
         if mask[1:].any(0).all():
             assert Learner(setup(seed), made).available[1:].tolist() == mask[1:].tolist()
             continue

@@ -11,11 +11,11 @@ from learning_reference import (
 from torch.utils.flop_counter import FlopCounterMode
 
 from learning.data.batches import draw_batch, gather_device_data
-from learning.data.partition import partition_recordings
-from learning.local_training import train_locally
-from learning.losses import fused_loss
-from learning.methods.interface import Rules
-from learning.models import encode, forward, init_parameters, make_model, take
+from learning.data.dealing.partition import partition_recordings
+from learning.method import Rules
+from learning.model.losses import fused_loss
+from learning.model.stack import encode, forward, init_parameters, make_model, take
+from learning.training.local_training import train_locally
 
 SHAPES = {"acc": (3, 128), "gyro": (3, 128)}
 MODEL = make_model(SHAPES, 5, common_dim=8, specific_dim=8, seed=3)
@@ -27,7 +27,7 @@ FUSED = Rules(lambda passed, label, step: fused_loss(passed, label))
 
 @pytest.fixture
 def device_data(made):
-    return gather_device_data(made, partition_recordings(made, make_setup(num_devices=N).data), N)
+    return gather_device_data(made, partition_recordings(made, make_setup(num_devices=N)), N)
 
 
 @pytest.mark.parametrize("clip_norm", [0.2, 1e9])

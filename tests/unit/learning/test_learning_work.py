@@ -6,7 +6,7 @@ from learning_reference import make_setup
 from torch.utils.flop_counter import FlopCounterMode
 
 from learning.learner import Learner
-from learning.methods.catalogue import METHODS
+from learning.methods.names import METHOD_NAMES
 
 N, BATCH, C, D, SAMPLES, HIDDEN = 4, 8, 5, 8, 8, 64
 EVERYBODY = np.ones(N, dtype=bool)
@@ -16,7 +16,7 @@ ENCODER = (8 * 15 + 8) + (16 * 40 + 16) + (16 * 128 + 16) + C * D
 HEAD = C * D + C
 
 VARIANTS = {
-    **{name: {"method": name} for name in METHODS},
+    **{name: {"method": name} for name in METHOD_NAMES},
     "single_modality": {"method": "single_modality", "only_modality": "gyro"},
     "dmml_kd, network": {"method": "dmml_kd", "generator": "network"},
     "dmml_kd, no generator": {"method": "dmml_kd", "generator": "none"},

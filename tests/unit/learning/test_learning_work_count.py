@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from learning.work_count import Counter, count_training
+from learning.model.work_count import Counter, count_training
 
 B, IN, OUT, T = 6, 7, 5, 9
 

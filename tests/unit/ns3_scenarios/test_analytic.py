@@ -7,8 +7,8 @@ import pytest
 from mesh import make_mesh
 
 from ns3_scenarios.analytic import AnalyticNetwork, capacity_bps, link_snr_db
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import OUTCOMES, RoundReport
-from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
 # Noise of 20 MHz at 290 K and a noise figure of 7 dB: -173.98 + 73.01 + 7 = -93.97 dBm.

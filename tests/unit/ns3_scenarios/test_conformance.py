@@ -10,10 +10,10 @@ from mesh import make_mesh
 
 from ns3_scenarios.analytic import AnalyticNetwork
 from ns3_scenarios.conformance import Finding, check_network
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.ideal import IdealNetwork
 from ns3_scenarios.network import Network
 from ns3_scenarios.reports import OUTCOMES, RoundReport
-from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
 Plant = Callable[[RoundTraffic, RoundReport], RoundReport]
@@ -263,7 +263,9 @@ def test_a_wrong_shape_or_type_is_the_only_finding() -> None:
 
 
 def test_a_network_that_delivers_nothing_or_never_the_same_is_found_out() -> None:
-    far = make_mesh(4, battery_j=20.0, tx_power_dbm=-250.0)
+    far = make_mesh(4, battery_j=20.0)
+    silent = far.radio.model_copy(update={"tx_power_dbm": -250.0})
+    far = replace(far, radio=silent)
     assert failed(check_network(AnalyticNetwork, far)) == ["something arrives"]
     rng = np.random.default_rng(1)
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from mesh import make_mesh
 
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.ideal import IdealNetwork
 from ns3_scenarios.reports import OUTCOMES, RoundReport
-from ns3_scenarios.scenario import NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
 
 
@@ -276,8 +276,3 @@ def test_a_board_draws_its_power_for_as_long_as_its_device_lives() -> None:
     assert first.energy.compute_j.tolist() == pytest.approx([2.0, 2.0, 0.8])
     assert second.energy.board_j.tolist() == pytest.approx([2.0, 0.0, 0.0])
     assert second.energy.remaining_energy_j.tolist() == pytest.approx([2.0, 0.0, 0.0])
-
-
-def test_a_board_of_negative_power_is_refused() -> None:
-    with pytest.raises(ScenarioError, match="board_idle_w: expected at least 0"):
-        make_scenario(board_idle_w=-0.1)

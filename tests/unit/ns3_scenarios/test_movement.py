@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ns3_scenarios.description.movement import Movement
+from ns3_scenarios.description.ns2_movement import read_ns2_movement
 from ns3_scenarios.errors import ScenarioError
-from ns3_scenarios.movement import Movement
-from ns3_scenarios.ns2_movement import read_ns2_movement
 
 START = "\n".join(f"$node_({i}) set {axis}_ {10 * i}" for i in range(2) for axis in "XY") + "\n"
 

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cosim.config_sources import load
-from cosim.deployment import make_scenario
+from cosim.config.sources import load
+from cosim.config.to_scenario import make_scenario
+from ns3_scenarios.description.loss_trace import read_loss_trace
+from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.errors import ScenarioError
-from ns3_scenarios.loss_trace import read_loss_trace
-from ns3_scenarios.scenario import NetworkScenario
 
 
 def scenario(flags: str = "", name: str = "adhoc80211") -> NetworkScenario:
@@ -201,4 +201,4 @@ def test_a_placement_file_beside_a_trace_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_access_point_has_the_height_that_umi_wants() -> None:
-    assert scenario("path_loss=umi ap_height_m=10", "infrastructure").ap_height_m == 10
+    assert scenario("path_loss=umi ap_height_m=10", "infrastructure").settings.ap_height_m == 10

@@ -2,10 +2,10 @@
 
 import pytest
 
-from cosim.config_sources import load
-from cosim.deployment import make_scenario
+from cosim.config.sources import load
+from cosim.config.to_scenario import make_scenario
+from ns3_scenarios.description.radio import Radio
 from ns3_scenarios.errors import ScenarioError
-from ns3_scenarios.radio import Radio
 
 
 def radio(*flags: str, scenario: str = "adhoc80211") -> Radio:

@@ -1,0 +1,30 @@
+"""The command `resume DIR`: go on with a run that was cut short."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from cosim.program import PROGRAM
+from cosim.records import paths
+from cosim.records.manifest import is_complete
+from cosim.report import presentation
+from cosim.runs.execute import resume
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Go on with a run; one that is finished only says what it came to. Return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} resume",
+        description="Go on with a run that failed, was interrupted or killed, from its last"
+        " finished round. A fresh ns-3 first repeats the finished rounds, which must come out as"
+        " recorded; the tables end up as if nothing had happened.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the run")
+    given = parser.parse_args(arguments).folder
+    final = paths.without_partial(given)
+    was_finished = is_complete(final) or is_complete(paths.partial_of(final))
+    words = presentation.closing_words(resume(given))
+    print(f"This run is finished.\n\n{words}" if was_finished else words)
+    return 0

@@ -1,0 +1,59 @@
+"""A new run, which is what the command line does without a verb."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cosim import terminal
+from cosim.config.sources import load, preset_names, to_toml
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Read the configuration, run it, say what it came to; return the exit code."""
+    options, flags = own_options().parse_known_args(arguments)
+    if options.scenario:
+        flags += ["--scenario", options.scenario]
+    config = load(flags, options.config, options.scenario, own_options())
+    if options.print_config:
+        print(to_toml(config), end="")
+        lost = sys.stdout.lost if isinstance(sys.stdout, terminal.Forgiving) else None
+        if lost and lost.errno != errno.EPIPE:  # who closes a pipe has read enough
+            raise OSError(lost.errno, lost.strerror, "the standard output")
+        return 0
+    # Not before the words are understood: they bring PyTorch and the figures.
+    from cosim.records.folder import default_folder
+    from cosim.records.manifest import is_complete
+    from cosim.report import presentation
+    from cosim.runs.execute import execute
+
+    folder = options.output or default_folder(config)
+    if options.output is None and is_complete(folder):
+        presentation.finish(folder)
+        print(f"This run is finished already; delete {folder} to run it again.\n")
+    else:
+        folder = execute(config, folder)
+    print(presentation.closing_words(folder))
+    return 0
+
+
+def own_options() -> argparse.ArgumentParser:
+    """Return the options that are not part of a run's configuration."""
+    parser = argparse.ArgumentParser(
+        add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="read fields from a file")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="folder of the results, new or empty"
+    )
+    parser.add_argument("--print-config", action="store_true", help="print the resolved TOML")
+    parser.add_argument(
+        "--scenario",
+        metavar="NAME",
+        help=f"one of: {', '.join(preset_names())}; or the Python file of an own scenario",
+    )
+    parser.set_defaults(config=None, output=None, print_config=False, scenario=None)
+    return parser

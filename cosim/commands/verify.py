@@ -1,0 +1,48 @@
+"""The command `verify DIR`: every file of a run folder against its hash."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from cosim.errors import OutputError
+from cosim.files import one_line
+from cosim.program import PROGRAM
+from cosim.records import paths
+from cosim.records.layout import CHECKPOINT, CONFIG, MANIFEST
+from cosim.records.verify import WELL, examine
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print a line a file; return 0 if all are as they were written, 1 if not."""
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} verify",
+        description="Hold every file of a run folder, finished or not, against the SHA-256 in its"
+        " manifest or checkpoint. ok: as it was written; no hash yet: a file that a run cut short"
+        " was still writing, and that none goes on from; DIFFERS, MISSING, EXTRA: not as the run"
+        " left it; UNKNOWN: the file with its hash is damaged. Exit code 1 if any of the latter.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the run")
+    folder = _folder(parser.parse_args(arguments).folder)
+    findings = examine(folder)
+    for finding in findings:
+        print(f"{finding.state:<11} {one_line(finding.name)}")
+    wrong = sum(finding.state not in WELL for finding in findings)
+    print(f"{one_line(folder)}: {len(findings) - wrong} of {len(findings)} files as written")
+    return 1 if wrong else 0
+
+
+def _folder(given: Path) -> Path:
+    """Find the run: finished, or cut short."""
+    final = paths.without_partial(given)
+    for folder in (final, paths.partial_of(final)):
+        if (folder / MANIFEST).exists():
+            if paths.is_held(folder):
+                raise OutputError(f"verify: {paths.under_way(folder)}")
+            return folder
+    whole = paths.whole_path(given)
+    for folder in (whole, paths.partial_of(final)):
+        if any((folder / name).exists() for name in (CONFIG, CHECKPOINT)):  # it lost its manifest
+            return folder
+    raise OutputError(f"verify: expected the folder of a run, got none at {final}; check the path")

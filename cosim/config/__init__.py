@@ -1,0 +1,1 @@
+"""What can be configured, where it comes from, and what is made of it."""

@@ -1,0 +1,41 @@
+"""From the configuration to what runs: the learner with its data, and the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cosim.config.model import RunConfig
+from learning.data.catalogue import load
+from learning.data.samples import MultiModalData
+from learning.learner import Learner
+from learning.settings import LearningSettings, LearningSetup
+from ns3_scenarios.analytic import AnalyticNetwork
+from ns3_scenarios.description.scenario import NetworkScenario
+from ns3_scenarios.ideal import IdealNetwork
+from ns3_scenarios.network import Network
+from ns3_scenarios.worker import Ns3Network
+
+
+def make_learner(config: RunConfig) -> tuple[MultiModalData, Learner]:
+    """Load the data and make the learner that the configuration names."""
+    setup = learning_setup(config)
+    data = load(setup)
+    return data, Learner(setup, data)
+
+
+def learning_setup(config: RunConfig) -> LearningSetup:
+    """Turn the configuration into the learning side's own."""
+    given = config.learning.model_dump(include=set(LearningSettings.model_fields))
+    return LearningSetup(**given, num_devices=config.network.num_devices, seed=config.seed)
+
+
+def open_network(config: RunConfig, scenario: NetworkScenario, log_file: Path) -> Network:
+    """Start the network that the configuration names; it gets ready while the caller goes on.
+
+    log_file: for what the ns-3 child prints.
+    """
+    if config.network.kind == "ideal":
+        return IdealNetwork(scenario)
+    if config.network.kind == "analytic":
+        return AnalyticNetwork(scenario)
+    return Ns3Network(scenario, log_file, config.network.wall_limit_s)

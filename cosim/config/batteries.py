@@ -1,0 +1,62 @@
+"""The devices' batteries: alike, or as a file says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cosim.config.energy import EnergyConfig
+from cosim.config.model import RunConfig
+from ns3_scenarios.arrays import FloatArray
+from ns3_scenarios.description.table_file import read_numbers, refuse_row
+from ns3_scenarios.errors import ScenarioError
+
+FIELD = "energy.device_file"
+COLUMNS = ("battery_j", "capacity_j", "harvest_power_w")
+
+
+def batteries(config: RunConfig) -> dict[str, FloatArray]:
+    """Return initial energy, capacity [J] and harvested power [W] of each device, (n).
+
+    Raises ScenarioError where a value of the file is outside the limits of the field of that name,
+    or a battery holds more than it can.
+    """
+    energy, n = config.energy, config.network.num_devices
+    table = pd.DataFrame(index=range(n))
+    if energy.device_file is not None:
+        table = read_numbers(Path(energy.device_file), FIELD, optional=COLUMNS, num_rows=n)
+        _check_limits(Path(energy.device_file), table)
+
+    def column(name: str, otherwise: FloatArray) -> FloatArray:
+        return table[name].to_numpy(np.float64) if name in table else otherwise
+
+    initial_j = column("battery_j", np.full(n, energy.battery_j))
+    capacity_j = initial_j if energy.capacity_j is None else np.full(n, energy.capacity_j)
+    capacity_j = column("capacity_j", capacity_j)
+    over = initial_j > capacity_j
+    if over.any():
+        i = int(over.argmax())
+        from_file = [name in table for name in COLUMNS[:2]]
+        battery = f"{FIELD} row {i + 1}: battery_j" if from_file[0] else "energy.battery_j"
+        capacity = f"{FIELD} row {i + 1}: capacity_j" if from_file[1] else "energy.capacity_j"
+        raise ScenarioError(
+            f"{battery}: expected at most what the battery holds ({capacity} {capacity_j[i]:g}),"
+            f" got {initial_j[i]:g}"
+        )
+    return {
+        "initial_energy_j": initial_j,
+        "battery_capacity_j": capacity_j,
+        "harvest_power_w": column("harvest_power_w", np.full(n, energy.harvest_power_w)),
+    }
+
+
+def _check_limits(path: Path, table: pd.DataFrame) -> None:
+    for name in table.columns:
+        limits = EnergyConfig.model_fields[name].metadata
+        low = next(limit.ge for limit in limits if hasattr(limit, "ge"))
+        high = next(limit.le for limit in limits if hasattr(limit, "le"))
+        values = table[name].to_numpy(np.float64)
+        odd = (values < low) | (values > high)
+        refuse_row(path, FIELD, odd, values, f"{name} from {low:g} to {high:g}")

@@ -1,0 +1,103 @@
+"""Fields of batteries, radio currents and the computing device."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from cosim.config.section import Section, StoredPath, described
+from cosim.planning.compute import PROFILES, DeviceProfile
+from ns3_scenarios.description.energy import RADIO_PROFILES, EnergySettings
+from ns3_scenarios.description.fields import quantity
+
+
+def _current(state: str, when: Any) -> Any:
+    text = f"Radio current when {state}; by default that of radio_profile"
+    return quantity(None, text, "A", 0.0, 10.0, when)
+
+
+@described
+class EnergyConfig(Section, EnergySettings):
+    """Batteries, radio currents and the computing device."""
+
+    battery_j: float = quantity(125.0, "Full battery of each device at the start", "J", 1e-3, 1e9)
+    reserve_j: float = quantity(
+        2.0, "Energy that plans leave in the battery, against wrong forecasts", "J", 0.0, 1e9
+    )
+    capacity_j: float | None = quantity(
+        None, "What a battery holds at most; by default battery_j", "J", 1e-3, 1e9
+    )
+    harvest_power_w: float = quantity(0.0, "Harvested power, constant", "W", 0.0, 1e3)
+    device_file: StoredPath | None = Field(
+        None,
+        description="CSV file with one row a device and any of the columns battery_j, capacity_j,"
+        " harvest_power_w, for devices that differ",
+    )
+    device_profile: Literal[tuple(PROFILES)] = Field(  # type: ignore[valid-type]
+        "raspberry_pi_4",
+        description=f"Computing device: {', '.join(PROFILES)}; effective figures, of one training"
+        " each (cosim/planning/compute.py): other networks may cost several times more per FLOP",
+    )
+    radio_profile: Literal[tuple(RADIO_PROFILES)] = Field(  # type: ignore[valid-type]
+        "ns3",
+        description="What the radio draws: "
+        + "; ".join(f"{name}: {profile.source}" for name, profile in RADIO_PROFILES.items()),
+        json_schema_extra={"when": {"network.kind": ["ns3", "analytic"]}},
+    )
+    supply_voltage_v: float | None = quantity(
+        None,
+        "Supply voltage of the radio; by default that of radio_profile",
+        "V",
+        0.1,
+        50.0,
+        when={"network.kind": ["ns3", "analytic"]},
+    )
+    tx_current_a: float | None = _current(
+        "transmitting", when={"network.kind": ["ns3", "analytic"], "tx_efficiency": "none"}
+    )
+    tx_efficiency: float | None = quantity(
+        None,
+        "Instead of tx_current_a: transmit current by ns-3's linear model, idle_current_a plus"
+        " transmit power / (supply_voltage_v x this); ns-3 takes 0.1, and names no source",
+        "",
+        0.001,
+        1.0,
+        when={"network.kind": ["ns3", "analytic"]},
+    )
+    rx_current_a: float | None = _current("receiving", when={"network.kind": ["ns3", "analytic"]})
+    idle_current_a: float | None = _current("idle", when={"network.kind": ["ns3", "analytic"]})
+    cca_busy_current_a: float | None = _current(
+        "finding the medium busy", when={"network.kind": ["ns3"]}
+    )
+    switching_current_a: float | None = _current(
+        "switching channel", when={"network.kind": ["ns3"]}
+    )
+    sleep_current_a: float | None = _current("asleep", when={"radio_sleep": [True]})
+
+    @model_validator(mode="after")
+    def _reserve_fits(self) -> EnergyConfig:
+        if self.reserve_j >= self.battery_j:
+            raise ValueError(
+                f"energy.reserve_j: expected less than energy.battery_j ({self.battery_j:g} J), "
+                f"got {self.reserve_j:g}; lower the reserve or use a larger battery"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _board_fits(self) -> EnergyConfig:
+        power_w = PROFILES[self.device_profile].power_w
+        if self.board_idle_w >= power_w:
+            raise ValueError(
+                f"energy.board_idle_w: expected less than the {power_w:g} W that device_profile"
+                f" {self.device_profile} draws at work, got {self.board_idle_w:g}; lower it or"
+                " choose another device_profile"
+            )
+        return self
+
+    @property
+    def work_profile(self) -> DeviceProfile:
+        """The computing device, with the power that computing takes on top of an idle board."""
+        profile = PROFILES[self.device_profile]
+        return replace(profile, power_w=profile.power_w - self.board_idle_w)

@@ -1,0 +1,69 @@
+"""Fields that were given other values and change nothing beside the rest of the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from cosim.config.model import RunConfig
+from cosim.config.section import Section
+from cosim.config.sources import preset_path, read_toml
+
+
+def inert(config: RunConfig) -> list[str]:
+    """Name each field whose value is neither the preset's nor the default, and has no effect.
+
+    A field says itself beside what it matters (`when` of `quantity`). Of files of the user's own,
+    whose workings are not known, every field is taken to matter.
+    """
+    preset = preset_path(config.scenario)
+    usual = read_toml(preset) if preset else {}
+    said = []
+    for section_name, name, field in fields():
+        value = getattr(getattr(config, section_name), name)
+        if value == usual.get(section_name, {}).get(name, field.default):
+            continue
+        for other, wanted in conditions(field).items():
+            path = other if "." in other or other == "scenario" else f"{section_name}.{other}"
+            found = _value(config, path)
+            if not _holds(found, wanted):
+                said.append(f"{section_name}.{name} {value} has no effect with {path} {found}")
+                break
+    return said
+
+
+def fields() -> Iterator[tuple[str, str, FieldInfo]]:
+    """Yield each field in a section: the section's name, its own, and what it is."""
+    for section_name, section in RunConfig.model_fields.items():
+        kind = section.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            yield from ((section_name, name, each) for name, each in kind.model_fields.items())
+
+
+def conditions(field: FieldInfo) -> dict[str, Any]:
+    """Return the fields that one depends on, each with the values beside which it matters."""
+    extra = field.json_schema_extra
+    when: Any = extra.get("when", {}) if isinstance(extra, dict) else {}
+    return dict(when)
+
+
+def _value(config: RunConfig, path: str) -> Any:
+    found: Any = config
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found
+
+
+def _holds(found: Any, wanted: Any) -> bool:
+    """Tell whether a value is one of those wanted: a list, "positive", "none" or "not NAME"."""
+    if isinstance(found, str) and found.endswith(".py"):
+        return True
+    if isinstance(wanted, list):
+        return found in wanted
+    if wanted == "positive":
+        return bool(found > 0)
+    if wanted == "none":
+        return found is None
+    return bool(found != wanted.removeprefix("not "))

@@ -1,0 +1,36 @@
+"""What the radio draws: its profile, and what the user gave instead."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cosim.config.model import RunConfig
+from ns3_scenarios.description.energy import RADIO_PROFILES, RadioCurrents
+
+
+def supply_voltage_v(config: RunConfig) -> float:
+    """Return the supply voltage of the radio [V]."""
+    given = config.energy.supply_voltage_v
+    return RADIO_PROFILES[config.energy.radio_profile].supply_voltage_v if given is None else given
+
+
+def currents(config: RunConfig) -> RadioCurrents:
+    """Return what the radio draws in each of its states [A]."""
+    energy = config.energy
+    given = {
+        "tx_a": energy.tx_current_a,
+        "rx_a": energy.rx_current_a,
+        "idle_a": energy.idle_current_a,
+        "cca_busy_a": energy.cca_busy_current_a,
+        "switching_a": energy.switching_current_a,
+        "sleep_a": energy.sleep_current_a,
+    }
+    drawn = replace(
+        RADIO_PROFILES[energy.radio_profile].currents_at(config.network.tx_power_dbm),
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    if energy.tx_efficiency is None:
+        return drawn
+    return drawn.with_linear_tx(
+        config.network.tx_power_dbm, supply_voltage_v(config), energy.tx_efficiency
+    )

@@ -1,0 +1,128 @@
+"""What will run, but perhaps not as the user thinks, or as regulations and models have it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cosim.config.inert import inert
+from cosim.config.model import RunConfig
+from cosim.config.network import NetworkConfig
+from cosim.config.radio_currents import currents
+from cosim.config.sources import preset_path, read_toml
+from learning.methods.catalogue import find_method
+from ns3_scenarios.analytic import link_snr_db
+from ns3_scenarios.arrays import FloatArray
+from ns3_scenarios.description.energy import RADIO_PROFILES
+from ns3_scenarios.description.mobility import distances_m
+from ns3_scenarios.description.path_loss import PATH_LOSSES, remarks
+from ns3_scenarios.description.scenario import NetworkScenario
+
+# The most that any regulation allows indoors and out without a licence: FCC 15.247 and 15.407.
+MOST_EIRP_DBM = 36.0
+
+
+# 25 devices that all hear each other work, 36 do not, whatever ns-3's own limit of peers says.
+MOST_MESH_PEERS = 30
+MOST_NAMED = 6
+
+
+def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
+    """Say what will run, but perhaps not as the user thinks."""
+    said = []
+    is_star = find_method(config.learning.method).topology == "star"
+    if is_star and config.learning.rounds % 2:
+        said.append(
+            f"learning.rounds {config.learning.rounds} is odd: {config.learning.method} sends up"
+            " in one round and down in the next, so the last evaluation is of models that were"
+            " not averaged"
+        )
+    said += inert(config)
+    said += _free_power(config)
+    isolated = np.flatnonzero(~scenario.neighbours.any(axis=1))
+    if isolated.size:
+        said.append(
+            f"no neighbour within {scenario.settings.neighbour_distance_m:g} m"
+            f" (network.neighbour_distance_m): device {', '.join(map(str, isolated))}"
+        )
+    said += physics_remarks(scenario) if config.network.kind != "ideal" else []
+    if scenario.name == "mesh80211" and scenario.channel.path_loss == "log_distance":
+        radio = scenario.radio
+        heard_dbm = radio.noise_power_dbm + link_snr_db(scenario)
+        in_range = (heard_dbm >= radio.preamble_detection_dbm).sum(axis=1)
+        if in_range.max() > MOST_MESH_PEERS:
+            said.append(
+                f"device {in_range.argmax()} of the mesh has {in_range.max()} others in range; with"
+                f" more than {MOST_MESH_PEERS} the peering of ns-3's 802.11s does not come to rest"
+                " and little or nothing is delivered; use fewer devices, more distance or less"
+                " power, or scenario adhoc80211"
+            )
+    return said
+
+
+def _free_power(config: RunConfig) -> list[str]:
+    """Warn of a transmit power other than the scenario's whose change costs no joules."""
+    energy, power_dbm = config.energy, config.network.tx_power_dbm
+    preset = preset_path(config.scenario)
+    network = read_toml(preset).get("network", {}) if preset else {}
+    usual_dbm = network.get("tx_power_dbm", NetworkConfig().tx_power_dbm)
+    follows = energy.tx_efficiency or RADIO_PROFILES[energy.radio_profile].tx_efficiency
+    free = config.network.kind == "ideal"  # as is all that its radios do
+    if free or power_dbm == usual_dbm or follows or energy.tx_current_a is not None:
+        return []
+    tx_a = currents(config).tx_a
+    return [
+        f"network.tx_power_dbm {power_dbm:g}: transmitting draws {tx_a:g} A as at"
+        f" {usual_dbm:g} dBm, so that power costs no joules; give energy.tx_efficiency (ns-3's"
+        " linear model) or energy.tx_current_a"
+    ]
+
+
+def out_of_range(scenario: NetworkScenario, snr_db: FloatArray) -> list[str]:
+    """Name the planned neighbours that cannot hear each other by the link budget at the start.
+
+    snr_db (n, n): of each link, nan where nothing is known. A mesh and a routing protocol find
+    other ways, if there are any. Devices that move may meet later: these are named only where at
+    the start no pair can.
+    """
+    radio = scenario.radio
+    power_dbm = np.fmin(snr_db, snr_db.T) + radio.noise_power_dbm
+    reach = ~(power_dbm < radio.weakest_heard_dbm)
+    if scenario.name == "mesh80211" or scenario.settings.routing != "direct":
+        for via in range(scenario.num_devices):  # Warshall's closure
+            reach |= reach[:, [via]] & reach[[via], :]
+    planned = np.triu(scenario.neighbours | scenario.neighbours.T)
+    pairs = np.argwhere(planned & ~reach)
+    moves = scenario.mobility.moves
+    if not len(pairs) or (moves and len(pairs) < planned.sum()):
+        return []
+    named = [f"{i} and {j} ({power_dbm[i, j]:.1f} dBm)" for i, j in pairs[:MOST_NAMED]]
+    more = [f"{len(pairs) - MOST_NAMED} more"] if len(pairs) > MOST_NAMED else []
+    return [
+        f"{len(pairs)} of {planned.sum()} planned pairs cannot hear each other, by received power"
+        f" (a preamble takes {radio.weakest_heard_dbm:.1f} dBm): devices"
+        f" {', '.join([*named, *more])}; what they send each other will be unreachable"
+        f"{' until they meet' if moves else ''}. Raise"
+        " network.tx_power_dbm, place them closer, or plan nearer neighbours with"
+        " network.neighbour_distance_m"
+    ]
+
+
+def physics_remarks(scenario: NetworkScenario) -> list[str]:
+    """Say where the radio or the channel leaves what is allowed, or what its model is for."""
+    said = []
+    eirp_dbm = scenario.radio.tx_power_dbm + scenario.radio.antenna_gain_dbi
+    if eirp_dbm > MOST_EIRP_DBM:
+        said.append(
+            f"network.tx_power_dbm {scenario.radio.tx_power_dbm:g} with antenna_gain_dbi"
+            f" {scenario.radio.antenna_gain_dbi:g} is {eirp_dbm:g} dBm EIRP; no regulation of"
+            f" these bands allows more than {MOST_EIRP_DBM:g} dBm"
+        )
+    movement, path_loss = scenario.mobility.movement, scenario.channel.path_loss
+    at_s = None
+    if movement is not None:
+        said += movement.remarks
+        least_m, at_s = movement.least_distances_m(PATH_LOSSES[path_loss].on_ground)
+    else:
+        axes = slice(0, 2 if PATH_LOSSES[path_loss].on_ground else 3)
+        least_m = distances_m(scenario.position_m[:, axes])
+    return said + remarks(path_loss, scenario.radio.frequency_hz, least_m, at_s)

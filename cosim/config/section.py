@@ -1,0 +1,56 @@
+"""What every part of the configuration is made of."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from annotated_types import Ge, Le
+from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator
+from pydantic_core import PydanticCustomError
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def described(section: type[S]) -> type[S]:
+    """Let the help text of each field end with its unit and range; for a section that is whole."""
+    for field in section.model_fields.values():
+        more = field.json_schema_extra
+        unit = more.get("unit") if isinstance(more, dict) else ""
+        bounds = [each for each in field.metadata if isinstance(each, Ge | Le)]
+        limits = " to ".join(str(each.ge if isinstance(each, Ge) else each.le) for each in bounds)
+        ends = (f" [{unit}]" if unit else "", f", {limits}" if limits else "")
+        field.description = f"{field.description}{''.join(ends)}"
+    return section
+
+
+def whole_path(name: str | None) -> str | None:
+    """Store a path as it can be found again from any folder; refuse pipes and devices."""
+    if name is None:
+        return None
+    if not name.isprintable():
+        raise PydanticCustomError("path", "a path of printable characters")
+    if not os.path.exists(name):  # who reads it reports it as given
+        return name
+    if not (os.path.isfile(name) or os.path.isdir(name)):
+        raise PydanticCustomError("path", "a plain file or a folder, no pipe and no device")
+    return str(Path(name).resolve())
+
+
+StoredPath = Annotated[str, AfterValidator(whole_path)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys refused, immutable, finite numbers, one zero."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _one_zero(cls, value: Any) -> Any:
+        # -0.0 passes every lower limit of 0, and then is a negative number to some.
+        return 0.0 if isinstance(value, float) and value == 0 else value
+
+
+def part(section: BaseModel, kind: type[BaseModel]) -> dict[str, Any]:
+    """Return those fields of a section that another model declares, by name."""
+    return {name: getattr(section, name) for name in kind.model_fields if hasattr(section, name)}

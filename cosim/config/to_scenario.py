@@ -1,0 +1,110 @@
+"""From the configuration to a network's plain description."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cosim.config.batteries import batteries
+from cosim.config.model import RunConfig
+from cosim.config.placement import (
+    make_mobility,
+    planned_neighbours,
+    positions_m,
+    read_movement,
+    run_s,
+)
+from cosim.config.radio_currents import currents, supply_voltage_v
+from cosim.config.rules import check
+from cosim.config.section import part
+from cosim.seeds import NS3_RNG_SEED, stream
+from ns3_scenarios import catalogue
+from ns3_scenarios.description.channel import Channel, ChannelSettings, log_normal_shadowing_db
+from ns3_scenarios.description.energy import EnergySettings
+from ns3_scenarios.description.interference import (
+    Interference,
+    InterferenceSettings,
+    pair_positions_m,
+)
+from ns3_scenarios.description.loss_trace import LossTrace, read_loss_trace
+from ns3_scenarios.description.mobility import bounding_area_m
+from ns3_scenarios.description.path_loss import PATH_LOSSES
+from ns3_scenarios.description.radio import Radio, RadioSettings
+from ns3_scenarios.description.scenario import (
+    MeshSettings,
+    NetworkScenario,
+    RecordingSettings,
+    ScenarioSettings,
+)
+from ns3_scenarios.description.transport import Transport, TransportSettings
+from ns3_scenarios.errors import ScenarioError
+
+
+def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScenario:
+    """Turn the configuration into a network's plain description."""
+    net = config.network
+    check(config)
+    movement = read_movement(config)
+    position_m = positions_m(config) if movement is None else movement.start_m
+    radio = Radio(**part(net, RadioSettings))
+    scenario = NetworkScenario(
+        name=config.scenario,
+        position_m=position_m,
+        mobility=make_mobility(net, position_m, movement),
+        radio=radio,
+        channel=_channel(config, radio),
+        mesh=MeshSettings(**part(net, MeshSettings)),
+        transport=Transport(**part(net, TransportSettings)),
+        settings=ScenarioSettings(**part(net, ScenarioSettings)),
+        energy=EnergySettings(**part(config.energy, EnergySettings)),
+        neighbours=planned_neighbours(config, position_m),
+        **batteries(config),
+        supply_voltage_v=supply_voltage_v(config),
+        currents=currents(config),
+        rng_seed=NS3_RNG_SEED,
+        rng_run=config.seed,
+        interference=Interference(
+            **part(net, InterferenceSettings),
+            position_m=pair_positions_m(
+                net.interferers,
+                bounding_area_m(position_m),
+                net.interference_distance_m,
+                net.device_height_m,
+                stream(config.seed, "interference"),
+            ),
+        ),
+        recordings=RecordingSettings(**part(net, RecordingSettings)),
+        energy_audit=energy_audit,
+    )
+    catalogue.check(scenario)
+    return scenario
+
+
+def _channel(config: RunConfig, radio: Radio) -> Channel:
+    net, n = config.network, config.network.num_devices
+    model, loss_db = PATH_LOSSES[net.path_loss], net.reference_loss_db
+    sigma_db = net.shadowing_sigma_db
+    in_sight_db, hidden_db = model.sigma_db if sigma_db is None else (sigma_db, sigma_db)
+    derived = {
+        "reference_loss_db": radio.free_space_loss_db if loss_db is None else loss_db,
+        "shadowing_db": log_normal_shadowing_db(n, in_sight_db, stream(config.seed, "shadowing")),
+        "shadowing_sigma_db": in_sight_db,
+        "hidden_sigma_db": hidden_db,
+        "sight_distance_m": model.sight_m or net.decorrelation_distance_m,
+        "trace": _loss_trace(config),
+    }
+    return Channel(**part(net, ChannelSettings) | derived)
+
+
+def _loss_trace(config: RunConfig) -> LossTrace | None:
+    net = config.network
+    if net.loss_trace is None:
+        return None
+    trace = read_loss_trace(Path(net.loss_trace), net.num_devices, net.loss_trace_end)
+    needed_s = run_s(config)
+    if trace.end == "stop" and trace.period_s < needed_s:
+        raise ScenarioError(
+            f"network.loss_trace: expected at least {needed_s:g} s for"
+            f" {config.learning.rounds} rounds, got {trace.period_s:g} s in {net.loss_trace};"
+            " run fewer rounds, or use loss_trace_end hold or loop"
+        )
+    return trace

@@ -1,0 +1,1 @@
+"""The iteration optimizer, and what computing costs on a device."""

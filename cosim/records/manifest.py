@@ -1,0 +1,120 @@
+"""The manifest of a run folder: what made the run, how it ended, and the hash of every file.
+
+Its last line is the SHA-256 of all before, so that not one bit of it changes unseen.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from cosim.errors import OutputError
+from cosim.files import content_hash, one_line, read_regular, replace_whole
+from cosim.records.layout import MANIFEST
+
+# A hash for each of a million files of a run.
+LARGEST_BYTES = 200_000_000
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Host(_Part):
+    """The machine of an attempt."""
+
+    system: str
+    processor: str
+    torch_instructions: str
+    arithmetic: str
+
+
+class Resumed(_Part):
+    """Where and on what a run went on."""
+
+    after_rounds: int = Field(ge=0)
+    host: Host
+
+
+def _has_total(timings: dict[str, float]) -> dict[str, float]:
+    if not {"ns3_s", "learning_s", "total_s"} <= timings.keys():
+        raise ValueError("expected ns3_s, learning_s and total_s")
+    return timings
+
+
+class Manifest(_Part):
+    """All fields of manifest.json but its own hash.
+
+    status: running also means killed. sealed: figures, report and log are in files_sha256 too, and
+    nothing will be added. files_sha256: by path in the folder; of an unfinished run the files that
+    were there at its start, the others stand in the checkpoint.
+    """
+
+    status: Literal["running", "failed", "interrupted", "complete"]
+    reason: str
+    rounds: int = Field(ge=0)
+    resumed: list[Resumed]
+    scenario: str
+    network_kind: str
+    sync: str
+    seed: int
+    RngSeed: int
+    RngRun: int
+    own_files_sha256: dict[str, Sha256]
+    data_sha256: Sha256
+    config_sha256: Sha256
+    code_version: str
+    versions: dict[str, str]
+    host: Host
+    timings: Annotated[dict[str, float], AfterValidator(_has_total)]
+    not_drawn: dict[str, str] = {}
+    sealed: bool = False
+    files_sha256: dict[str, Sha256]
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest in the place of an earlier one."""
+    text = json.dumps(manifest.model_dump(mode="json"), indent=2, allow_nan=False)
+    replace_whole(folder / MANIFEST, _with_hash(text.removesuffix("\n}").encode()))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check a manifest; raise OutputError, in one line, where it is missing or damaged."""
+    path = folder / MANIFEST
+    try:
+        content = read_regular(path, LARGEST_BYTES)
+        body = content[: -len(_with_hash(b""))]
+        if content != _with_hash(body):
+            raise OutputError(f"{path}: expected the manifest as it was written, got a changed one")
+        fields = json.loads(content)
+        del fields["manifest_sha256"]
+        return Manifest.model_validate(fields)
+    except OSError as error:
+        raise OutputError(f"{path}: expected a manifest, got none ({error.strerror})") from None
+    except (ValidationError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise OutputError(
+            f"{path}: expected the manifest of this version, got: {one_line(error)}"
+        ) from None
+
+
+def _with_hash(body: bytes) -> bytes:
+    """Close a JSON object that lacks its brace with its own hash as the last field."""
+    return body + f',\n  "manifest_sha256": "{content_hash(body)}"\n}}\n'.encode()
+
+
+def is_complete(folder: Path) -> bool:
+    """Tell whether a folder holds a finished run."""
+    try:
+        return read_manifest(folder).status == "complete"
+    except OutputError:
+        return False
+
+
+def rounded(timings: dict[str, float]) -> dict[str, float]:
+    """Return wall times to the millisecond."""
+    return {name: round(value, 3) for name, value in timings.items() if math.isfinite(value)}

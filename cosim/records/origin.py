@@ -1,0 +1,132 @@
+"""What makes a run: its configuration, the code, packages and files; and the id made of them."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cosim import arithmetic
+from cosim.config.model import RunConfig
+from cosim.config.sources import to_toml
+from cosim.errors import OutputError
+from cosim.files import content_hash, file_hash
+from cosim.records.manifest import Manifest
+from cosim.seeds import NS3_RNG_SEED
+from learning.data.samples import MultiModalData
+from learning.data.sets.own_data import is_own_data
+from ns3_scenarios.own_scenario import is_own
+
+PACKAGES = ("ns3", "cppyy", "torch", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "seglearn")
+SAME = ("config_sha256", "code_version", "versions", "own_files_sha256", "data_sha256")
+
+
+def origin_of(config: RunConfig, data: MultiModalData) -> dict[str, Any]:
+    """Say what makes a run: configuration, data, code, versions, seeds, network kind, host."""
+    return {
+        "scenario": config.scenario,
+        "network_kind": config.network.kind,
+        "sync": config.network.sync,
+        "seed": config.seed,
+        "RngSeed": NS3_RNG_SEED,
+        "RngRun": config.seed,
+        "data_sha256": data.sha256(),
+        **config_origin(config),
+        **code_origin(),
+        "host": {
+            "system": platform.platform(),
+            "processor": _processor(),
+            "torch_instructions": torch.backends.cpu.get_cpu_capability(),
+            # What computes, whatever was asked for.
+            "arithmetic": arithmetic.in_use(),
+        },
+    }
+
+
+def config_origin(config: RunConfig) -> dict[str, Any]:
+    """Return the hashes of the configuration and of the user's files that it names."""
+    return {
+        "config_sha256": content_hash(to_toml(config).encode()),
+        "own_files_sha256": {str(file): file_hash(file) for file in own_files(config)},
+    }
+
+
+def code_origin() -> dict[str, Any]:
+    """Return the versions of the code and of the packages."""
+    return {
+        "code_version": code_version(),
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+
+
+def run_id(config: RunConfig) -> str:
+    """Return the id of a run: a hash of its resolved configuration and the code."""
+    own = [file_hash(file) for file in own_files(config)]
+    text = to_toml(config) + code_version() + "".join(own)
+    return content_hash(text.encode())[:10]
+
+
+def own_files(config: RunConfig) -> list[Path]:
+    """Return the user's own files that take part in a run; who reads them reports missing ones."""
+    learning, network = config.learning, config.network
+    named = (config.scenario, learning.method, learning.model, learning.dataset)
+    tables = (
+        config.energy.device_file,
+        learning.modality_file,
+        network.placement_file,
+        network.mobility_trace,
+        network.loss_trace,
+    )
+    own = [name for name in named if is_own(name) or is_own_data(name)]
+    own += [name for name in tables if name is not None]
+    return [Path(name) for name in own if Path(name).is_file()]
+
+
+def check_same(before: Manifest, now: dict[str, Any]) -> None:
+    """Refuse to go on with other code, packages, files, data or fields; now: some of these."""
+    for name in (each for each in SAME if each in now):
+        what, was, got = name, getattr(before, name), now[name]
+        if was == got:
+            continue
+        if isinstance(was, dict):
+            odd = next(key for key in (*was, *got) if was.get(key) != got.get(key))
+            what, was, got = f"{name} of {odd}", was.get(odd), got.get(odd)
+        raise OutputError(
+            f"resume: expected {what} {was} as when the run began, got {got};"
+            " put back what was changed, or start anew with --output DIR"
+        )
+
+
+def code_version() -> str:
+    """Return a hash of all source files of the three packages, which names what produced a run."""
+    digest = hashlib.sha256()
+    root = Path(__file__).resolve().parents[2]
+    for package in ("cosim", "learning", "ns3_scenarios"):
+        for path in sorted((root / package).rglob("*")):
+            if path.suffix in {".py", ".h", ".cpp", ".toml"}:
+                digest.update(str(path.relative_to(root)).encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _processor() -> str:
+    """Name the processor as Linux does, or else by its kind."""
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what a run may use; some kinds of run need not have all of it."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "absent"
+    return found

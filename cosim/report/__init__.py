@@ -1,0 +1,1 @@
+"""What is shown of a finished run: figures, words and a page."""

@@ -1,0 +1,200 @@
+"""A run folder as one HTML page: no script, no network, everything inside."""
+
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from cosim.files import replace_whole
+from cosim.records.layout import REPORT
+from cosim.records.tables import read_table
+from cosim.report.figures import modalities_of
+from cosim.report.summary import percent, summarise, summary_lines
+
+# In the order of the page: figures/<name>.png -> heading, and what to see in it.
+CAPTIONS = {
+    "topology": (
+        "Topology",
+        "Devices at their last positions in metres. Colour is the mean PHY rate of a link in "
+        "Mbit/s over all rounds, line style its mean frame loss; thin grey links peered but were "
+        "never measured. A cross marks a dead device.",
+    ),
+    "accuracy_rounds": (
+        "Accuracy by round",
+        "Test accuracy in per cent: mean over all devices, the dead with their last model, and the "
+        "band from the worst to the best. A wide band means that some devices do not profit from "
+        "the others.",
+    ),
+    "accuracy_time": (
+        "Accuracy by simulated time",
+        "The same against the simulated clock in seconds. Compare runs here when their rounds last "
+        "differently long.",
+    ),
+    "accuracy_energy": (
+        "Accuracy by energy",
+        "The same against the joules that all devices have spent on radio and compute: what a "
+        "point of accuracy costs.",
+    ),
+    "delay": (
+        "Delay",
+        "Seconds within which half and 90 % of all messages of a round arrived, and the share that "
+        "did. What did not arrive counts as infinitely late, so a line has a gap where too few "
+        "came.",
+    ),
+    "remaining_energy": (
+        "Energy left",
+        "Battery of each device in joules, and the median. Lines that part show who carries the "
+        "traffic or trains more; a cross marks a death.",
+    ),
+    "energy_by_state": (
+        "Energy by state",
+        "Joules of all devices in each round. Only compute, at the bottom, follows from the "
+        "iteration plan; idle is the price of listening.",
+    ),
+    "partition": (
+        "Training data",
+        "Samples of each device by class: the larger the dot, the more. Where devices lack a "
+        "modality, those that they have stand behind their number.",
+    ),
+    "iterations": (
+        "Local iterations",
+        "Iterations of each device and round, a panel for each modality. Grey: the device lacks "
+        "the modality, did not train, or is dead.",
+    ),
+}
+
+
+def write_report(folder: Path, not_drawn: Mapping[str, str] = MappingProxyType({})) -> Path:
+    """Write report.html of a finished run into its folder.
+
+    Args:
+        folder: a run folder with config.toml, manifest.json, rounds.parquet, devices.parquet and
+            flows.parquet; each of CAPTIONS that has a figures/<name>.png is shown.
+        not_drawn: name of a figure -> why there is none.
+
+    Returns:
+        The path of the page. The same folder gives the same bytes.
+
+    Raises:
+        FileNotFoundError: one of these files is missing; the message says which.
+        ValueError: the run has no finished round.
+
+    Leaves out: links.parquet beyond its figure, other images, and comparison with other runs.
+    """
+    _check_complete(folder)
+    tables = {name: read_table(folder / f"{name}.parquet") for name in _TABLES}
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    summary = summarise(**tables, manifest=manifest)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    page = environment.get_template("page.html.jinja").render(
+        title=folder.resolve().name.removesuffix(".partial"),  # it may not have its name yet
+        headline=_headline(summary),
+        summary=summary_lines(summary),
+        figures=_figures(folder / "figures"),
+        not_drawn=not_drawn,
+        devices=_device_rows(tables["devices"]),
+        config=(folder / "config.toml").read_text(encoding="utf-8"),
+        provenance=_flat(manifest),
+    )
+    path = folder / REPORT
+    replace_whole(path, page.encode(errors="backslashreplace"))
+    return path
+
+
+_TABLES = ("rounds", "devices", "flows")
+
+
+def _check_complete(folder: Path) -> None:
+    needed = ["config.toml", "manifest.json", *(f"{name}.parquet" for name in _TABLES)]
+    missing = [name for name in needed if not (folder / name).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"report: expected a run folder; {folder} lacks {', '.join(missing)}. A folder with "
+            "its final name is complete, so give that one, or run the simulation again."
+        )
+
+
+def _headline(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """Pick the numbers in large type: value, and what it is."""
+    joules = summary["radio_j"] + summary["compute_j"] + summary["board_j"]
+    alive = f"{summary['alive_devices']} of {summary['devices']}"
+    return [
+        (percent(summary["accuracy_mean"]), "mean accuracy"),
+        (f"{joules:,.0f} J", "energy of all devices"),
+        (percent(summary["plan_share"]), "of it in the plan's hands"),
+        (percent(summary["delivered_bytes_share"]), "of bytes delivered"),
+        (alive, "devices alive"),
+        (f"{summary['simulated_s']:,.0f} s", f"simulated, {summary['rounds']} rounds"),
+    ]
+
+
+def _figures(folder: Path) -> list[dict[str, str]]:
+    shown = []
+    for name, (heading, caption) in CAPTIONS.items():
+        path = folder / f"{name}.png"
+        if path.is_file():
+            data = base64.b64encode(path.read_bytes()).decode("ascii")
+            shown.append({"heading": heading, "caption": caption, "data": data})
+    return shown
+
+
+def _device_rows(devices: pd.DataFrame) -> list[dict[str, str]]:
+    """One row a device: sums over the run, and the last known state."""
+    ordered = devices.sort_values("round")
+    groups = ordered.groupby("device")
+    last = groups.last()  # the last value that is not null
+    total = groups.sum(numeric_only=True)
+    any_board = devices["board_j"].any()
+    any_revived = devices["revived_at_s"].notna().any()
+    rows = []
+    for device in last.index:
+        now, sums = last.loc[device], total.loc[device]
+        rows.append(
+            {
+                "Device": str(device),
+                "x (m)": f"{now['x_m']:.1f}",
+                "y (m)": f"{now['y_m']:.1f}",
+                "Samples": f"{now['samples']:,.0f}",
+                "Accuracy": percent(None if pd.isna(now["accuracy"]) else float(now["accuracy"])),
+                **{
+                    f"Iterations {name}": f"{sums[f'iterations_{name}']:,.0f}"
+                    for name in modalities_of(devices)
+                },
+                "Radio (J)": f"{sums['radio_j']:,.1f}",
+                "Compute (J)": f"{sums['compute_j']:,.1f}",
+                **({"Board (J)": f"{sums['board_j']:,.1f}"} if any_board else {}),
+                "Left (J)": f"{max(now['remaining_energy_j'], 0.0):,.1f}",
+                "Sent (kB)": f"{sums['sent_bytes'] / 1e3:,.1f}",
+                "Received (kB)": f"{sums['received_bytes'] / 1e3:,.1f}",
+                "Died (s)": _time(now["died_at_s"]),
+                **({"Back (s)": _time(now["revived_at_s"])} if any_revived else {}),
+            }
+        )
+    return rows
+
+
+def _time(when_s: float) -> str:
+    return "" if pd.isna(when_s) else f"{when_s:,.1f}"
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Name nested values by dotted keys: {"seeds": {"ns3": 1}} -> {"seeds.ns3": "1"}."""
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value if isinstance(value, str) else json.dumps(value)
+    return flat

@@ -1,0 +1,198 @@
+"""A run as a call: from the configuration to a folder with tables, figures and a report."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from cosim import arithmetic, failures
+from cosim.bridge import Feedback
+from cosim.config import remarks
+from cosim.config.assemble import make_learner, open_network
+from cosim.config.model import RunConfig
+from cosim.config.to_scenario import make_scenario
+from cosim.errors import OutputError
+from cosim.loop import repeat_rounds, run_rounds
+from cosim.program import PROGRAM
+from cosim.records import paths
+from cosim.records.folder import RunFolder, publish
+from cosim.records.layout import MANIFEST
+from cosim.records.manifest import read_manifest
+from cosim.records.tables import check_repeated, network_tables, partition_table, to_tables
+from cosim.records.unfinished import Unfinished, taken_up
+from cosim.report import presentation
+from cosim.runs import endings
+from cosim.runs.log import log, logging_to
+from cosim.runs.progress import with_progress
+from learning.learner import Learner
+from ns3_scenarios.description.scenario import NetworkScenario
+from ns3_scenarios.installation import check_installation
+from ns3_scenarios.network import Network
+from ns3_scenarios.worker import Ns3Network
+
+
+def execute(config: RunConfig, destination: Path, left: Unfinished | None = None) -> Path:
+    """Run a configuration into a folder, with progress, figures and report; return the folder.
+
+    left: go on with what stands in the folder. Any error leaves the finished rounds, and the
+    signals of `endings` ignored, since a process is to end then (`endings.put_back`).
+    """
+    started = time.perf_counter()
+    arithmetic.ensure(config.learning.arithmetic)
+    torch.set_num_threads(1)  # the same sums in the same order on every machine
+    scenario = make_scenario(config)
+    if config.network.kind == "ns3":
+        check_installation()
+    data, learner = make_learner(config)
+    folder = RunFolder(destination, config, data, left)
+    try:
+        with logging_to(folder.log):
+            try:
+                for warning in (
+                    *remarks.warnings(config, scenario),
+                    *learner.warnings(),
+                    *arithmetic.remarks(config.learning.arithmetic),
+                    *_other_processors(folder),
+                ):
+                    log.warning(warning)
+                folder.add_partition(partition_table(data, learner))
+                _all_rounds(config, scenario, learner, folder, started)
+                not_drawn = presentation.draw(folder.path)
+            except BaseException as error:
+                endings.ignore()
+                log.info("%s: %s", *_how_it_ended(error))
+                raise
+        presentation.seal(folder.path, not_drawn)
+    except BaseException as error:
+        endings.ignore()
+        _end(folder, error)
+        raise
+    finally:
+        folder.release()
+    return folder.path
+
+
+def resume(folder: Path) -> Path:
+    """Go on with a run that was cut short, and finish what one left to do; return the folder."""
+    folder = paths.without_partial(folder)
+    # A damaged manifest under the final name says so itself.
+    if not (folder / MANIFEST).exists() or read_manifest(folder).status != "complete":
+        with taken_up(folder) as left:
+            if left.manifest.status != "complete":
+                return execute(left.config, folder, left)
+            publish(left.path, folder)  # it was killed just before it got its name
+    presentation.finish(folder)
+    return folder
+
+
+def _all_rounds(
+    config: RunConfig,
+    scenario: NetworkScenario,
+    learner: Learner,
+    folder: RunFolder,
+    started: float,
+) -> None:
+    """Run the rounds that the folder lacks, then publish it."""
+    timings = folder.timings
+    started -= timings["total_s"]  # as if earlier attempts had ended just before
+    network: Network | None = None
+    try:
+        network = open_network(config, scenario, folder.ns3_log)
+        waiting = time.perf_counter()
+        network.wait_ready()
+        timings["ns3_s"] += time.perf_counter() - waiting
+        if isinstance(network, Ns3Network):
+            for warning in remarks.out_of_range(scenario, network.start_snr_db):
+                log.warning(warning)
+        feedback = None
+        if folder.num_rounds > 0:
+            feedback = _repeat(config, scenario, learner, network, folder)
+        rounds = run_rounds(config, scenario, learner, network, folder.num_rounds, feedback)
+        for each in with_progress(rounds, config.learning.rounds, folder.num_rounds):
+            timings["ns3_s"] += each.ns3_s
+            timings["learning_s"] += each.learning_s
+            timings["total_s"] = time.perf_counter() - started
+            folder.add(to_tables(each, scenario, learner), learner)
+        network.close()
+    except BaseException:
+        if network is not None:
+            network.kill()
+        raise
+    finally:
+        timings["total_s"] = time.perf_counter() - started
+    timings["rest_s"] = timings["total_s"] - timings["ns3_s"] - timings["learning_s"]
+    folder.complete()
+    folder.publish()
+
+
+def _repeat(
+    config: RunConfig,
+    scenario: NetworkScenario,
+    learner: Learner,
+    network: Network,
+    folder: RunFolder,
+) -> Feedback:
+    """Take network and learner to where an unfinished run stands, at least one round on."""
+    log.info("resumed: %d finished rounds are repeated first, by the network", folder.num_rounds)
+    recorded = [folder.round(index) for index in range(folder.num_rounds)]
+    busy_s = [tables["devices"]["compute_s"].to_numpy() for tables in recorded]
+    repeated = repeat_rounds(config, scenario, learner, network, busy_s)
+    with tqdm(total=folder.num_rounds, unit="round", desc="repeated", disable=None) as bar:
+        for index, (tables, done) in enumerate(zip(recorded, repeated, strict=True)):
+            check_repeated(index, tables, network_tables(done))
+            bar.update()
+            folder.timings["ns3_s"] += done.wall_s
+            log.info("round %d repeated, ns-3 %.2f s", index + 1, done.wall_s)
+    learner.load(folder.learner_state)
+    return done.after
+
+
+def _other_processors(folder: RunFolder) -> list[str]:
+    """Warn where a run goes on with a processor that may round otherwise."""
+    if not folder.resumed:
+        return []
+    hosts = (folder.origin["host"], folder.resumed[-1]["host"])
+    kinds = ("processor", "torch_instructions", "arithmetic")
+    began, here = (", ".join(host[kind] for kind in kinds) for host in hosts)
+    if began == here or all(host["arithmetic"] == "portable" for host in hosts):
+        return []
+    return [
+        f"resumed on another processor: {here}; begun on {began}. It may round otherwise, so that"
+        " the rounds to come may differ from those of a run that was left alone"
+    ]
+
+
+def _end(folder: RunFolder, error: BaseException) -> None:
+    """Leave what was finished readable; a new run that never got going leaves nothing.
+
+    Never raises: the error that ended the run is the one to be shown.
+    """
+    status, reason = _how_it_ended(error)
+    try:
+        if folder.completed:
+            print(f"{status}: all rounds are in {folder.path}; {_resume(folder)} draws them")
+        elif folder.num_rounds == 0 and not folder.resumed:
+            folder.discard()
+        else:
+            folder.end(status, reason)
+            kept = f"{folder.num_rounds} finished rounds are kept in {folder.path}; "
+            left = kept if folder.num_rounds else ""
+            print(f"{status}: {left}{_resume(folder)} goes on")
+    except (OSError, OutputError) as also:
+        print(
+            f"{status}, and {folder.path} could not be written: {failures.said(also)}",
+            file=sys.stderr,
+        )
+
+
+def _how_it_ended(error: BaseException) -> tuple[str, str]:
+    status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    return status, failures.said(error) or type(error).__name__
+
+
+def _resume(folder: RunFolder) -> str:
+    return f"`{PROGRAM} resume {folder.final}`"

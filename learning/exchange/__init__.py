@@ -1,0 +1,1 @@
+"""What goes on the air, and how what arrived is mixed."""

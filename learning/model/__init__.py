@@ -1,0 +1,1 @@
+"""The multi-modal classifier of every device, its parts, its losses, and how well it does."""

@@ -1,0 +1,1 @@
+"""From the description to objects of ns-3."""

@@ -1,0 +1,115 @@
+"""What radios draw in their states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+from pydantic import Field
+
+from ns3_scenarios.description.fields import Settings, quantity
+
+RADIO_STATES = ("tx", "rx", "idle", "cca_busy", "switching", "sleep", "off")
+
+
+@dataclass(frozen=True)
+class RadioCurrents:
+    """Supply current of the radio in each state [A]; off draws nothing.
+
+    Source of the defaults: ns-3 WifiRadioEnergyModel.
+    """
+
+    tx_a: float = 0.380
+    rx_a: float = 0.313
+    idle_a: float = 0.273
+    cca_busy_a: float = 0.273
+    switching_a: float = 0.273
+    sleep_a: float = 0.033
+
+    def with_linear_tx(
+        self, tx_power_dbm: float, supply_voltage_v: float, efficiency: float
+    ) -> RadioCurrents:
+        """Let the transmit current follow the transmit power: I = P / (V eta) + I_idle.
+
+        Source: LinearWifiTxCurrentModel of ns-3 (eta 0.1 by default).
+        """
+        tx_power_w = 1e-3 * 10 ** (0.1 * tx_power_dbm)
+        return replace(self, tx_a=tx_power_w / (supply_voltage_v * efficiency) + self.idle_a)
+
+    def power_w(self, supply_voltage_v: float) -> list[float]:
+        """Return power per state in the order of RADIO_STATES [W]: P = I V."""
+        currents = [getattr(self, field.name) for field in fields(self)]
+        return [supply_voltage_v * current for current in [*currents, 0.0]]
+
+
+@dataclass(frozen=True)
+class RadioProfile:
+    """What a radio draws, and where that is from.
+
+    tx_efficiency: where a source has several powers, I_tx = tx_overhead_a + P / (V tx_efficiency)
+    in place of currents.tx_a; 0: it has one, and the current does not follow the power.
+    """
+
+    currents: RadioCurrents
+    supply_voltage_v: float
+    source: str
+    tx_overhead_a: float = 0.0
+    tx_efficiency: float = 0.0
+
+    def currents_at(self, tx_power_dbm: float) -> RadioCurrents:
+        """Return the currents of a radio that transmits at this power."""
+        if self.tx_efficiency == 0:
+            return self.currents
+        tx_power_w = 1e-3 * 10 ** (0.1 * tx_power_dbm)
+        tx_a = self.tx_overhead_a + tx_power_w / (self.supply_voltage_v * self.tx_efficiency)
+        return replace(self.currents, tx_a=tx_a)
+
+
+RADIO_PROFILES = {
+    "ns3": RadioProfile(
+        RadioCurrents(), 3.0, "ns-3 WifiRadioEnergyModel: a laptop's 802.11n card at one antenna"
+    ),
+    # Transmitting is the line through the peaks at 20 MHz: 200 mA at 13 dBm (802.11n), 220 mA at 15
+    # (g), 310 mA at 19.5 (b), to 2 mA (averages are over a duty cycle of one half); a receiver that
+    # listens draws what it draws when it receives.
+    "esp32_s2": RadioProfile(
+        RadioCurrents(
+            tx_a=0.200,
+            rx_a=0.063,
+            idle_a=0.063,
+            cca_busy_a=0.063,
+            switching_a=0.063,
+            sleep_a=0.00055,
+        ),
+        3.3,
+        "Espressif ESP32-S2-WROOM data sheet v1.1, tables 7 and 8; transmitting, 169 mA plus"
+        " transmit power / (3.3 V x 0.19)",
+        tx_overhead_a=0.169,
+        tx_efficiency=0.19,
+    ),
+}
+
+
+class EnergySettings(Settings):
+    """What a device draws besides its radio's states, and when it comes back."""
+
+    board_idle_w: float = quantity(
+        0.0,
+        "What a device's board draws in every second of life, besides its radio; device_profile's"
+        " power holds it, so computing then costs what is above it",
+        "W",
+        0.0,
+        1e3,
+    )
+    radio_sleep: bool = Field(
+        False,
+        description="Ad hoc and d2d: a device's radio sleeps while the device computes, as soon as"
+        " its frames are sent; what is sent to it meanwhile is lost or sent again",
+    )
+    revival_j: float | None = quantity(
+        None,
+        "Battery at which a device that ran empty comes back, 1 s after its death at the earliest;"
+        " by default it stays dead",
+        "J",
+        1e-3,
+        1e9,
+    )

@@ -1,0 +1,95 @@
+"""Reads the user's tables of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ns3_scenarios.arrays import BoolArray, FloatArray
+from ns3_scenarios.errors import ScenarioError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_numbers(
+    path: Path,
+    field: str,
+    required: Collection[str] = (),
+    optional: Collection[str] = (),
+    num_rows: int | None = None,
+) -> pd.DataFrame:
+    """Read a CSV (or Parquet) file of finite numbers that a field of the configuration names.
+
+    Raises ScenarioError, with the field, where it cannot be read, where a column is missing, is
+    there twice or is none of those named, where there are not num_rows rows (None: at least one),
+    and, with the row (counted from 1 below the names), where a cell is no finite number.
+    """
+    import pandas as pd
+
+    names, cells = _cells(path, field)
+    known = [*required, *optional]
+    fits = set(required) <= set(names) <= set(known) and len(set(names)) == len(names)
+    if (
+        not names
+        or not fits
+        or (len(cells) != num_rows if num_rows is not None else not len(cells))
+    ):
+        wanted = f"columns {', '.join(required)}" if required else "any of the columns"
+        wanted += (
+            f"{' and perhaps' if required and optional else ''} {', '.join(optional)}".rstrip()
+        )
+        rows = "at least one row" if num_rows is None else f"{num_rows} rows, one a device"
+        raise ScenarioError(
+            f"{field}: expected {wanted}, each once, and {rows}, got columns {', '.join(names)}"
+            f" and {len(cells)} rows in {path}"
+        )
+    table: pd.DataFrame = (
+        cells.apply(pd.to_numeric, errors="coerce").astype(np.float64) + 0.0
+    )  # -0.0 is 0
+    table.columns = pd.Index(names)
+    odd = ~np.isfinite(table.to_numpy())
+    if odd.any():
+        row, column = np.argwhere(odd)[0]
+        raise ScenarioError(
+            f"{field} row {row + 1}: expected a number as {names[column]}, got"
+            f" {_shown(cells.iloc[row, column])} in {path}"
+        )
+    return table
+
+
+def refuse_row(path: Path, field: str, odd: BoolArray, values: FloatArray, expected: str) -> None:
+    """Raise ScenarioError with the first row that is odd, and its value, if any is."""
+    if odd.any():
+        row = int(odd.argmax())
+        raise ScenarioError(
+            f"{field} row {row + 1}: expected {expected}, got {values[row]:g} in {path}"
+        )
+
+
+def _cells(path: Path, field: str) -> tuple[list[str], pd.DataFrame]:
+    """Return the names of the columns, and what stands below them."""
+    import pandas as pd
+
+    try:
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+            return [str(name) for name in table.columns], table
+        # Without names, or pandas would rename what is there twice and shift rows that are longer.
+        table = pd.read_csv(
+            path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ScenarioError(
+            f"{field}: expected a readable CSV file, got {path} ({reason})"
+        ) from None
+    return [str(name).strip() for name in table.iloc[0]], table.iloc[1:]
+
+
+def _shown(cell: object) -> str:
+    text = str(cell).strip()
+    return "nothing" if text in ("", "nan", "None") else repr(text[:40])

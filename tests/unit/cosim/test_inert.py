@@ -1,0 +1,121 @@
+"""Fields without effect are named; the truth is read off what the two sides look at."""
+
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import numpy as np
+import pytest
+
+from cosim.config.inert import conditions, fields, inert
+from cosim.config.sources import load
+from learning.data.catalogue import load as load_data
+from learning.learner import Delivery, Learner
+from learning.methods.names import METHOD_NAMES
+from learning.settings import LearningSetup
+
+DEPENDENT = [(section, name) for section, name, each in fields() if conditions(each)]
+# What each of these is beside which nothing of the kind is looked at.
+ELSEWHERE = {
+    "kind": "ideal",
+    "network.kind": "ideal",
+    "scenario": "adhoc80211",
+    "mobility": "static",
+    "placement": "line",
+    "method": "dmml",
+    "partition": "iid",
+    "rule": "uniform",
+}
+
+
+def other_value(field: Any) -> Any:
+    """A value of a field that is not its default, as a flag takes it."""
+    if get_origin(field.annotation) and str(field.annotation).startswith("typing.Literal"):
+        return next(v for v in get_args(field.annotation) if v != field.default)
+    bounds = [getattr(b, "ge", getattr(b, "le", None)) for b in field.metadata]
+    if bounds:
+        return next(b for b in bounds if b != field.default)
+    return "acc"
+
+
+def flags(section: str, name: str, field: Any) -> list[str]:
+    if field.annotation is bool:
+        return [f"--{'no-' if field.default else ''}{section}.{name}"]
+    if name == "ns3_defaults":
+        return ["--network.ns3_defaults", "WifiPhy::ShortSlot=true"]
+    return [f"--{section}.{name}={other_value(field)}"]
+
+
+@pytest.mark.parametrize(("section", "name"), DEPENDENT)
+def test_a_field_that_depends_on_others_is_named_where_it_has_no_effect(
+    section: str, name: str
+) -> None:
+    field = next(each for s, n, each in fields() if (s, n) == (section, name))
+    key, wanted = next(iter(conditions(field).items()))
+    words = flags(section, name, field)
+    path = key if "." in key or key == "scenario" else f"{section}.{key}"
+    if key in ELSEWHERE:
+        value = ELSEWHERE[key]
+        if value in wanted:
+            value = {"placement": "disc", "method": "local"}.get(key, "")
+        words += [f"--{path}={value}"]
+    config = load(words, None, "adhoc80211")
+    said = [line for line in inert(config) if line.startswith(f"{section}.{name} ")]
+    assert len(said) == 1, words
+    assert " has no effect with " in said[0]
+
+
+def test_what_has_an_effect_is_not_named() -> None:
+    for scenario in ("mesh80211", "adhoc80211", "d2d", "infrastructure"):
+        assert inert(load([], None, scenario)) == []
+    words = (
+        "--network.mobility=gauss_markov --network.gauss_markov_memory=0.5"
+        " --network.mobility_area_m=200 --network.fading=nakagami --network.nakagami_m=2"
+        " --network.coherence_time_s=1"
+        " --network.rate_manager=constant --network.mcs=3 --network.interferers=1"
+        " --network.interference_mbps=2 --network.transport=udp --network.pacing_mbps=9"
+        " --network.mesh_root=1 --network.tx_power_dbm=9 --learning.decorrelation_weight=1"
+        " --learning.payload_codec=top_k --learning.top_k_share=0.2 --learning.generator_decay=0.5"
+        " --iteration.speed_metric=cumulative --energy.tx_current_a=0.2"
+    )
+    assert inert(load(words.split(), None, "mesh80211")) == []
+
+
+def test_of_a_method_of_ones_own_every_field_may_matter(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("")
+    words = [f"--learning.method={tmp_path}/mine.py", "--learning.decorrelation_weight=1"]
+    assert inert(load(words, None, None)) == []
+
+
+class Watched(LearningSetup):
+    """A setup that remembers which fields were looked at."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in LearningSetup.model_fields:
+            self.__dict__.setdefault("_seen", set()).add(name)
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_a_method_looks_at_the_fields_that_say_they_matter_to_it_and_at_no_other(
+    method: str,
+) -> None:
+    only = "acc" if method == "single_modality" else None
+    small = {"batch_size": 4, "feature_dim": 4, "generator_samples": 4, "warmup_rounds": 0}
+    setup = Watched(
+        dataset="made", method=method, only_modality=only, num_devices=4, seed=1, **small
+    )
+    data = load_data(setup)
+    learner = Learner(setup, data)
+    everyone = np.ones(4, dtype=bool)
+    for round_index in range(2):
+        trains, _ = learner.roles(round_index)
+        learner.train(round_index, learner.available * trains[:, None], everyone)
+        has = learner.payload().part_bytes > 0
+        arrived = has[:, None] & has[None] & ~np.eye(4, dtype=bool)[..., None]
+        learner.mix(Delivery(arrived, arrived.sum(1)), everyone)
+    learner.work_cost()
+    seen = setup.__dict__["_seen"]
+    for _, name, field in fields():
+        # Every method asks whether only_modality was given.
+        if "method" in conditions(field) and name != "only_modality":
+            assert (name in seen) == (method in conditions(field)["method"]), name

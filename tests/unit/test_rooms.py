@@ -1,0 +1,109 @@
+"""Imports go one way: down through the rooms of a package, and never in a circle."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# Rooms and modules from the top down; a line imports from itself and from the lines below.
+LAYERS = {
+    "cosim": [
+        {"run", "__main__"},
+        {"cli"},
+        {"commands", "library"},
+        {"runs"},
+        {"report"},
+        {"records"},
+        {"loop"},
+        {"bridge"},
+        {"config"},
+        {"planning", "failures"},
+        {"arithmetic", "files", "terminal"},
+        {"errors", "program", "seeds"},
+    ],
+    "learning": [
+        {"examples"},
+        {"learner"},
+        {"settings"},
+        {"methods"},
+        {"training", "exchange"},
+        {"method"},
+        {"model"},
+        {"data"},
+        {"messages", "names", "own_file", "star"},
+        {"errors", "root"},
+    ],
+    "ns3_scenarios": [
+        {"validation"},
+        {"worker"},
+        {"session", "precompile"},
+        {"catalogue"},
+        {"d2d"},
+        {"adhoc80211", "infrastructure", "mesh80211", "own_scenario"},
+        {"examples", "build", "analytic", "ideal", "conformance"},
+        {"batteries", "contract"},
+        {"description"},
+        {"network", "installation"},
+        {"reports", "traffic"},
+        {"arrays", "errors", "wire"},
+    ],
+}
+
+
+def modules(package: str) -> dict[str, Path]:
+    """Modules by dotted name; a package's own name stands for its __init__."""
+    found = {}
+    for path in sorted((ROOT / package).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imported(path: Path, known: dict[str, Path]) -> Iterator[str]:
+    """Modules of ours that a file imports when it runs, also within functions."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if name in known else node.module for name in names]
+        else:
+            continue
+        yield from (name for name in names if name in known and known[name] != path)
+
+
+@pytest.mark.parametrize("package", ["cosim", "learning", "ns3_scenarios"])
+def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
+    known = modules(package)
+    graph = {name: set(imported(path, known)) - {package} for name, path in known.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_no_import_climbs(package: str) -> None:
+    known, layers = modules(package), LAYERS[package]
+    rank = {room: i for i, rooms in enumerate(layers) for room in rooms}
+    rooms = {name: name.split(".")[1] for name in known if "." in name}
+    assert set(rooms.values()) == rank.keys(), "a room that LAYERS does not know, or the other way"
+    climbs = [
+        f"{name} -> {other}"
+        for name, path in known.items()
+        for other in imported(path, known)
+        if name in rooms and other in rooms and rank[rooms[name]] > rank[rooms[other]]
+    ]
+    assert climbs == []
