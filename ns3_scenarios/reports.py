@@ -46,7 +46,7 @@ class LinkReport:
     is_peer: the row device's own peering protocol counts the column device as a
     peer; never so in ad hoc, which has none. next_hop: to whom the row device's mesh would send a
     frame for the column device at the end of the round, -1 where it knows no path or there is no
-    mesh. contact_s: how long the two were within contact_distance_m.
+    mesh. contact_s: how long the two were within neighbour_distance_m.
     """
 
     rate_bps: FloatArray

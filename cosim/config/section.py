@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 from annotated_types import Ge, Le
 from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 S = TypeVar("S", bound=BaseModel)
@@ -19,8 +20,14 @@ def described(section: type[S]) -> type[S]:
         bounds = [each for each in field.metadata if isinstance(each, Ge | Le)]
         limits = " to ".join(str(each.ge if isinstance(each, Ge) else each.le) for each in bounds)
         ends = (f" [{unit}]" if unit else "", f", {limits}" if limits else "")
+        field.title = field.description
         field.description = f"{field.description}{''.join(ends)}"
     return section
+
+
+def plain_text(field: FieldInfo) -> str:
+    """Return what a field of a whole section means, without its unit and range."""
+    return str(field.title)
 
 
 def whole_path(name: str | None) -> str | None:
