@@ -14,8 +14,10 @@ from cosim import bridge
 from cosim.bridge import Feedback, TransmissionCost
 from cosim.config.model import RunConfig
 from cosim.planning import plan as optimizer
-from cosim.planning.compute import DeviceProfile, compute_j, compute_s
+from cosim.planning.budget import Budget, Cost
+from cosim.planning.compute import compute_j, compute_s
 from cosim.planning.plan import IterationPlan
+from cosim.planning.rules import Known, Rule, find_rule
 from cosim.seeds import stream
 from learning.learner import Delivery, Evaluation, Learner, Payload, TrainResult, WorkCost
 from ns3_scenarios.description.scenario import NetworkScenario
@@ -71,7 +73,7 @@ def run_rounds(
     `repeat_rounds`), and a learner and a network that stand there.
     """
     profile = config.energy.work_profile
-    work = learner.work_cost()
+    work, rule = learner.work_cost(), find_rule(config.iteration.rule)
     plan_rng = stream(config.seed, "iteration")
     plan_rng.random((first_round, *learner.available.shape))  # what earlier plans have drawn
     feedback = feedback or bridge.initial_feedback(config, scenario)
@@ -79,7 +81,7 @@ def run_rounds(
         clock = time.perf_counter()
         before = learner.state()
         trains, sends = learner.roles(round_index)
-        plan = make_plan(config, learner, work, profile, feedback, round_index, plan_rng, trains)
+        plan = make_plan(config, learner, work, rule, feedback, round_index, plan_rng, trains)
         trained = learner.train(round_index, plan.iterations, plan.active)
         done = exchange(
             config,
@@ -192,7 +194,7 @@ def make_plan(
     config: RunConfig,
     learner: Learner,
     work: WorkCost,
-    profile: DeviceProfile,
+    rule: Rule,
     feedback: Feedback,
     round_index: int,
     rng: np.random.Generator,
@@ -204,30 +206,28 @@ def make_plan(
     """
     rounds_left = config.learning.rounds - round_index
     trainings_left = learner.trainings_left(round_index, config.learning.rounds)
-    work_flop = {
-        "iteration": work.per_iteration_flop,
-        "head": work.head_flop,
-        "kd": work.kd_flop,
-    }
-    metric = "first" if config.iteration.rule == "static" else config.iteration.speed_metric
+    profile = config.energy.work_profile
+    parts = (work.per_iteration_flop, work.per_step_flop, work.per_round_flop)
+    idle_j = config.energy.board_idle_w * config.network.round_period_s
     return optimizer.plan(
-        learner.speed(metric),
-        learner.contribution(),
-        learner.available & trains[:, None],
-        feedback.alive,
-        **{f"{name}_j": compute_j(flop, profile) for name, flop in work_flop.items()},
-        **{f"{name}_s": compute_s(flop, profile) for name, flop in work_flop.items()},
-        communication_j=feedback.communication_j,
-        idle_j=np.full(
-            len(feedback.alive), config.energy.board_idle_w * config.network.round_period_s
+        Known(
+            learner.speed("first" if rule.first_speeds else config.iteration.speed_metric),
+            learner.contribution(),
+            learner.available & trains[:, None],
+            feedback.alive,
+            rng,
         ),
-        remaining_energy_j=feedback.remaining_energy_j,
-        reserve_j=config.energy.reserve_j,
-        trainings_left=trainings_left,
-        rounds_per_training=rounds_left / trainings_left,
-        compute_limit_s=config.iteration.compute_share * config.network.round_period_s,
-        max_iterations=config.iteration.max_iterations,
-        rule=config.iteration.rule,
-        short_rule=config.iteration.short_rule,
-        rng=rng,
+        Cost(*(compute_j(flop, profile) for flop in parts)),
+        Cost(*(compute_s(flop, profile) for flop in parts)),
+        Budget(
+            remaining_energy_j=feedback.remaining_energy_j,
+            reserve_j=config.energy.reserve_j,
+            radio_j=feedback.communication_j + idle_j,
+            trainings_left=trainings_left,
+            rounds_per_training=rounds_left / trainings_left,
+            compute_limit_s=config.iteration.compute_share * config.network.round_period_s,
+            max_iterations=config.iteration.max_iterations,
+        ),
+        rule,
+        config.iteration.short_rule,
     )

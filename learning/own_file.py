@@ -28,7 +28,7 @@ def known_or_file(field: str, name: str, known: tuple[str, ...], suffixes: tuple
         return name
     if not name.endswith(suffixes) or not Path(name).is_file():
         raise ValueError(
-            f"learning.{field}: expected {' | '.join(known)} or a file *{' or *'.join(suffixes)},"
+            f"{field}: expected {' | '.join(known)} or a file *{' or *'.join(suffixes)},"
             f" got {name}; choose one of these or correct the path"
         )
     return str(Path(name).resolve())

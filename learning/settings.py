@@ -126,12 +126,12 @@ class TrainingSettings(Settings):
     @field_validator("method")
     @classmethod
     def _method_is_known(cls, method: str) -> str:
-        return known_or_file("method", method, METHOD_NAMES, (".py",))
+        return known_or_file("learning.method", method, METHOD_NAMES, (".py",))
 
     @field_validator("model")
     @classmethod
     def _model_is_known(cls, model: str) -> str:
-        return known_or_file("model", model, ("default",), (".py",))
+        return known_or_file("learning.model", model, ("default",), (".py",))
 
 
 class LearningSettings(DataSettings, ExchangeSettings, TrainingSettings):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from cosim.config.section import Section, described
-from cosim.planning.plan import RULES
+from cosim.planning.rules import RULES
+from learning.own_file import known_or_file
 from ns3_scenarios.description.fields import quantity
 
 
@@ -15,13 +16,11 @@ from ns3_scenarios.description.fields import quantity
 class IterationConfig(Section):
     """The iteration optimizer."""
 
-    rule: Literal[RULES] = Field(  # type: ignore[valid-type]
+    rule: str = Field(
         "balance",
-        description="balance: modalities that train fast get fewer iterations; contribution:"
-        " balance, but more for those that take more off the loss; with the same budget the"
-        " controls uniform, inverse, static (balance by the first speeds), permuted (balance by"
-        " another modality's speed: with two modalities, inverse), random (by speeds dealt anew"
-        " each round), dropout (by numbers that know no speeds)",
+        description="; ".join(f"{name}: {rule.text}" for name, rule in RULES.items())
+        + " (all but the first two are controls, with the same budget); or a Python file with a"
+        " RULE of your own",
     )
     speed_metric: Literal["step", "cumulative"] = Field(
         "step",
@@ -43,3 +42,8 @@ class IterationConfig(Section):
         0.01,
         0.99,
     )
+
+    @field_validator("rule")
+    @classmethod
+    def _rule_is_known(cls, rule: str) -> str:
+        return known_or_file("iteration.rule", rule, tuple(RULES), (".py",))

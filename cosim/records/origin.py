@@ -73,7 +73,10 @@ def run_id(config: RunConfig) -> str:
 def own_files(config: RunConfig) -> list[Path]:
     """Return the user's own files that take part in a run; who reads them reports missing ones."""
     learning, network = config.learning, config.network
-    named = (config.scenario, learning.method, learning.model, learning.dataset)
+    named = (
+        *(config.scenario, learning.method, learning.model, learning.dataset),
+        config.iteration.rule,
+    )
     tables = (
         config.energy.device_file,
         learning.modality_file,

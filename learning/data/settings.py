@@ -90,7 +90,7 @@ class DataSettings(Settings):
     @field_validator("dataset")
     @classmethod
     def _dataset_is_known(cls, dataset: str) -> str:
-        return known_or_file("dataset", dataset, DATASETS, DATASET_SUFFIXES)
+        return known_or_file("learning.dataset", dataset, DATASETS, DATASET_SUFFIXES)
 
     @model_validator(mode="after")
     def _fields_fit(self) -> DataSettings:

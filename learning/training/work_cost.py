@@ -23,22 +23,22 @@ class WorkCost:
     """FLOP of local training, forward and backward; a multiply-add counts 2.
 
     per_iteration_flop (n, m): one local iteration of modality m, with its encoder, its logits and
-    its own loss terms, 0 where unavailable; head_flop (n,): per local step whatever the
-    modalities, with the fused loss and, say, generated samples; kd_flop (n,): per round, as for
-    renewing and reading a generator's sums.
-    flop_k = sum_m per_iteration_km tau_km + head_k max_m tau_km + kd_k, for a device that trains.
+    its own loss terms, 0 where unavailable; per_step_flop (n,): per local step whatever the
+    modalities, with the fused loss and, say, generated samples; per_round_flop (n,): per round, as
+    for renewing and reading a generator's sums.
+    flop_k = sum_m per_iteration_km tau_km + per_step_k max_m tau_km + per_round_k, for a device that trains.
     Left out: pooling, ReLU, bias and SGD's own additions (below 1 %), mixing, evaluation.
     """
 
     per_iteration_flop: NDArray[np.float64]
-    head_flop: NDArray[np.float64]
-    kd_flop: NDArray[np.float64]
+    per_step_flop: NDArray[np.float64]
+    per_round_flop: NDArray[np.float64]
 
     def of(self, iterations: NDArray[np.int64]) -> NDArray[np.float64]:
         """FLOP of one round, (n,), for iterations (n, m); 0 for a device without any."""
         most = iterations.max(1)
-        flop = (self.per_iteration_flop * iterations).sum(1) + self.head_flop * most
-        total: NDArray[np.float64] = flop + self.kd_flop * (most > 0)
+        flop = (self.per_iteration_flop * iterations).sum(1) + self.per_step_flop * most
+        total: NDArray[np.float64] = flop + self.per_round_flop * (most > 0)
         return total
 
 

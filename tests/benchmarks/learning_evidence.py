@@ -186,7 +186,7 @@ def fair_battery_j(job: Job, scale: float) -> float:
     config = make_config(job, "dmml", (), 1e6)
     setup = learning_setup(config)
     work = Learner(setup, load_data(setup)).work_cost()
-    cost = work.per_iteration_flop.max(0).sum() + work.head_flop[0]
+    cost = work.per_iteration_flop.max(0).sum() + work.per_step_flop[0]
     flop = ROUNDS * ITERATIONS * cost
     return scale * float(compute_j(flop, PROFILES[config.energy.device_profile])) * (1 + 1e-9)
 

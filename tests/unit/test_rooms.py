@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Rooms and modules from the top down; a line imports from itself and from the lines below.
 LAYERS = {
     "cosim": [
-        {"run", "__main__"},
+        {"run", "__main__", "examples"},
         {"cli"},
         {"commands", "library"},
         {"runs"},

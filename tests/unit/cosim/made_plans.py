@@ -7,9 +7,25 @@ import numpy as np
 import pytest
 from scipy.optimize import Bounds, LinearConstraint, milp
 
+from cosim.planning import plan as optimizer
+from cosim.planning.budget import Budget, Cost
 from cosim.planning.plan import IterationPlan
+from cosim.planning.rules import Known, find_rule
 
 Case = dict[str, Any]
+
+
+def plan(**case: Any) -> IterationPlan:
+    """The plan for a case, whose numbers stand side by side."""
+    joules, seconds = (
+        Cost(*(case[f"{part}_{unit}"] for part in ("iteration", "head", "kd"))) for unit in "js"
+    )
+    names = ("remaining_energy_j", "reserve_j", "trainings_left", "rounds_per_training")
+    limits = {name: case[name] for name in (*names, "compute_limit_s", "max_iterations")}
+    budget = Budget(radio_j=case["communication_j"] + case["idle_j"], **limits)
+    known = Known(*(case[n] for n in ("speed", "contribution", "available", "alive", "rng")))
+    rule = find_rule(case["rule"])
+    return optimizer.plan(known, joules, seconds, budget, rule, case["short_rule"])
 
 
 def made_case(rng: np.random.Generator, devices: int, modalities: int, **changes: Any) -> Case:

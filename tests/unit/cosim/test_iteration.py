@@ -10,10 +10,12 @@ from made_plans import (
     joules_of,
     made_case,
     one_device,
+    plan,
     seconds_of,
 )
 
-from cosim.planning.plan import RULES, SHORT_RULES, plan
+from cosim.planning.plan import SHORT_RULES
+from cosim.planning.rules import RULES
 
 
 def test_the_plan_is_the_best_of_all_integer_plans() -> None:
@@ -171,7 +173,6 @@ def test_the_dead_get_nothing() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rule": "fair"}, "rule: expected one of balance, contribution"),
         ({"short_rule": "sleep"}, "short_rule: expected one of best_modality, idle"),
         ({"trainings_left": 0}, "trainings_left: expected at least 1; got 0"),
         ({"max_iterations": 0}, "max_iterations: expected at least 1; got 0"),

@@ -1,10 +1,13 @@
 """What each rule makes of speeds and contributions."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from made_plans import made_case, many_unbounded, one_device
+from made_plans import made_case, many_unbounded, one_device, plan
 
-from cosim.planning.plan import plan
+import cosim
+from cosim.errors import ConfigError
 
 
 def test_iterations_of_the_fast_modality_shrink_by_the_ratio_of_speeds() -> None:
@@ -110,3 +113,38 @@ def test_a_still_modality_is_the_slowest_and_the_others_keep_one_iteration() -> 
 def test_modalities_that_all_stand_still_share_equally() -> None:
     result = plan(**one_device(speed=np.zeros((1, 2)), remaining_energy_j=np.array([16.0])))
     np.testing.assert_array_equal(result.iterations, [[8, 8]])
+
+
+EXAMPLE = Path(cosim.__file__).parent / "examples" / "own_rule.py"
+
+
+def test_the_example_of_a_rule_lies_half_way_between_balance_and_uniform() -> None:
+    case = one_device(speed=np.array([[9.0, 1.0]]), max_iterations=90)
+    balance, own, uniform = (
+        plan(**case | {"rule": rule}).iterations for rule in ("balance", str(EXAMPLE), "uniform")
+    )
+    # The slow modality is at its maximum; the fast one has 1 / 9, 1 / sqrt 9 and 1 of it.
+    np.testing.assert_array_equal(
+        np.vstack([balance, own, uniform]), [[10, 90], [30, 90], [90, 90]]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("X = 1", "expected a definition of RULE, got Rule, X"),
+        ("RULE = 1", "expected a RULE of class cosim.planning.rules.Rule, got int"),
+        ("RULE = Rule(lambda known: known.speed[0], '')", r"= \(1, 2\), .* got shape \(2,\)"),
+        ("RULE = Rule(lambda known: 0 * known.speed, '')", r"got shape \(1, 2\) with others"),
+        ("RULE = Rule(lambda known: known.sped, '')", "line 2: AttributeError"),
+    ],
+)
+def test_a_rule_that_does_not_fit_is_refused_in_one_line(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(f"from cosim.planning.rules import Rule\n{text}\n")
+    with pytest.raises(ConfigError, match=said) as refusal:
+        plan(**one_device(rule=str(file)))
+    assert "\n" not in str(refusal.value)
+    assert str(file) in str(refusal.value)

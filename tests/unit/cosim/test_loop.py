@@ -68,7 +68,7 @@ def test_planned_joules_are_those_of_a_plain_sum_and_within_the_budget(
                 continue
             tau = record.plan.iterations[k]
             flop = sum(work.per_iteration_flop[k, m] * tau[m] for m in range(len(tau)))
-            flop += work.head_flop[k] * max(tau) + work.kd_flop[k]
+            flop += work.per_step_flop[k] * max(tau) + work.per_round_flop[k]
             planned_j = flop / PI.effective_flop_per_s * PI.power_w  # the ideal radio is free
             budget_j = max(record.report.energy.start_energy_j[k], 0.0) / rounds_left
             assert record.plan.predicted_j[k] == pytest.approx(planned_j)
@@ -95,7 +95,7 @@ def test_a_star_spends_its_battery_evenly_over_the_rounds_in_which_it_trains() -
         "--iteration.rule=uniform",
     )
     work = run.learner.work_cost()
-    flop = work.per_iteration_flop.sum(1) + work.head_flop  # one iteration of both modalities
+    flop = work.per_iteration_flop.sum(1) + work.per_step_flop  # one iteration of both modalities
     for k in range(1, DEVICES):
         one_j = flop[k] / PI.effective_flop_per_s * PI.power_w
         tau = [int(record.plan.iterations[k].min()) for record in run.records]

@@ -108,7 +108,7 @@ METHOD = Method(
     assert learner.state()["steps/count"].tolist() == [[15.0]] * 4
     start = Learner(make_setup(method="dmml"), made)
     assert torch.equal(learner.state()["head/bias"], start.state()["head/bias"])
-    assert (learner.work_cost().head_flop - start.work_cost().head_flop == 7).all()
+    assert (learner.work_cost().per_step_flop - start.work_cost().per_step_flop == 7).all()
 
 
 def test_a_missing_file_is_named(tmp_path):

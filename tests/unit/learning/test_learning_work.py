@@ -74,7 +74,7 @@ def test_the_work_done_is_what_the_layer_formulas_predict(made, variant):
         for m in range(2):
             by_hand[k] += cost.per_iteration_flop[k, m] * tau[k, m]
         if tau[k].any():
-            by_hand[k] += cost.head_flop[k] * tau[k].max() + cost.kd_flop[k]
+            by_hand[k] += cost.per_step_flop[k] * tau[k].max() + cost.per_round_flop[k]
     np.testing.assert_array_equal(result.flop, by_hand)
     products = result.flop.sum() - elementwise(variant, tau) + uncharged(variant, tau)
     assert counter.get_total_flops() == products
@@ -83,7 +83,7 @@ def test_the_work_done_is_what_the_layer_formulas_predict(made, variant):
 def test_the_generators_work_is_charged_to_the_method_that_has_one(made):
     for method, charged in (("dmml_kd", True), ("dmml", False), ("local", False)):
         cost = Learner(make_setup(method=method), made).work_cost()
-        assert (cost.kd_flop > 0).all() == charged
+        assert (cost.per_round_flop > 0).all() == charged
     kd, plain = (Learner(make_setup(method=m), made).work_cost() for m in ("dmml_kd", "dmml"))
     assert (kd.per_iteration_flop > plain.per_iteration_flop).all()
     shared, alone = (
@@ -91,8 +91,8 @@ def test_the_generators_work_is_charged_to_the_method_that_has_one(made):
         for share in (0.0, 0.5)
     )
     # What is the same for all modalities is taught once, what each has of its own with each.
-    assert (shared.head_flop > plain.head_flop).all()
-    assert (alone.head_flop == plain.head_flop).all()
+    assert (shared.per_step_flop > plain.per_step_flop).all()
+    assert (alone.per_step_flop == plain.per_step_flop).all()
 
 
 def test_work_of_a_missing_modality_is_zero(made):
