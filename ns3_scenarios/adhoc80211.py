@@ -15,6 +15,7 @@ from typing import Any
 from ns3_scenarios.build import attributes, losses, wifi
 from ns3_scenarios.build import nodes as placed
 from ns3_scenarios.description.scenario import NetworkScenario
+from ns3_scenarios.scenario_kind import ScenarioKind
 
 
 def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
@@ -27,3 +28,6 @@ def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
     ns.WifiHelper.AssignStreams(radios, 0)
     devices = [radios.Get(i) for i in range(scenario.num_devices)]
     return devices, devices
+
+
+SCENARIO = ScenarioKind(build, is_ad_hoc=True)

@@ -1,33 +1,29 @@
 """The scenarios by name."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
 from ns3_scenarios import adhoc80211, d2d, infrastructure, mesh80211, own_scenario
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.errors import ScenarioError
+from ns3_scenarios.scenario_kind import Builder, ScenarioKind
 
-Builder = Callable[[Any, NetworkScenario], tuple[list[Any], list[Any]]]
+SCENARIOS: dict[str, ScenarioKind] = {
+    "adhoc80211": adhoc80211.SCENARIO,
+    "d2d": d2d.SCENARIO,
+    "infrastructure": infrastructure.SCENARIO,
+    "mesh80211": mesh80211.SCENARIO,
+}
 
-SCENARIOS: dict[str, Builder] = {
-    "adhoc80211": adhoc80211.build,
-    "d2d": d2d.build,
-    "infrastructure": infrastructure.build,
-    "mesh80211": mesh80211.build,
-}
-CHECKS: dict[str, Callable[[NetworkScenario], None]] = {
-    "infrastructure": infrastructure.check,
-    "mesh80211": mesh80211.check,
-}
-# Where devices send to each other directly; a routing protocol of the IP layer needs that.
-AD_HOC = ("adhoc80211", "d2d")
+
+def kind_of(name: str) -> ScenarioKind | None:
+    """Return what the named scenario can; None for a file, of which nothing is known."""
+    return None if own_scenario.is_own(name) else SCENARIOS[name]
 
 
 def builder(name: str) -> Builder:
     """Return the function that builds the named scenario, or that of a file."""
-    return own_scenario.builder(name) if own_scenario.is_own(name) else SCENARIOS[name]
+    kind = kind_of(name)
+    return kind.build if kind else own_scenario.builder(name)
 
 
 def headers(name: str) -> list[str]:
@@ -45,41 +41,39 @@ def check(scenario: NetworkScenario) -> None:
             "network.interferers: expected 0 with path_loss trace, got"
             f" {len(scenario.interference.position_m)} (the trace has no losses to them)"
         )
-    if scenario.energy.radio_sleep and scenario.name not in AD_HOC:
+    kind = kind_of(scenario.name)
+    if scenario.energy.radio_sleep and not (kind and kind.is_ad_hoc):
         raise ScenarioError(
             f"energy.radio_sleep: expected false with scenario {scenario.name}, got true (ns-3's"
             " 802.11s has no power save, and an access point here keeps no frames for sleepers);"
             " use scenario adhoc80211 or d2d"
         )
-    if scenario.settings.ap_is_device and scenario.name != "infrastructure":
+    if scenario.settings.ap_is_device and not (kind and kind.has_access_point):
         raise ScenarioError(
             f"network.ap_is_device: expected false with scenario {scenario.name}, got true; use"
             " scenario infrastructure"
         )
     if not scenario.mobility.moves:
         _check_apart(scenario)
-    if own_scenario.is_own(scenario.name):
+    if kind is None:
         return
-    if scenario.settings.routing != "direct" and scenario.name not in AD_HOC:
+    if scenario.settings.routing != "direct" and not kind.is_ad_hoc:
         raise ScenarioError(
             f"network.routing: expected direct with scenario {scenario.name}, got"
             f" {scenario.settings.routing}; use scenario adhoc80211 or d2d"
         )
     routing = scenario.settings.routing
-    if scenario.transport.transport == "broadcast" and (
-        scenario.name not in AD_HOC or routing != "direct"
-    ):
+    if scenario.transport.transport == "broadcast" and (not kind.is_ad_hoc or routing != "direct"):
         raise ScenarioError(
             "network.transport: expected arq, tcp or udp with scenario"
             f" {scenario.name} and routing {routing}, got broadcast (what is sent to all in range"
             " would be flooded on); use scenario adhoc80211 or d2d with routing direct"
         )
-    if scenario.name != "infrastructure":
+    if not kind.has_access_point:  # which has heights of its own to check
         scenario.channel.check(
             scenario.mobility.heights_m(scenario.position_m), scenario.neighbours
         )
-    if scenario.name in CHECKS:
-        CHECKS[scenario.name](scenario)
+    kind.check(scenario)
 
 
 def _check_apart(scenario: NetworkScenario) -> None:

@@ -10,5 +10,6 @@ Everyone is a planned neighbour of everyone: whom a device reaches, it learns fr
 """
 
 from ns3_scenarios.adhoc80211 import build
+from ns3_scenarios.scenario_kind import ScenarioKind
 
-__all__ = ["build"]
+SCENARIO = ScenarioKind(build, is_ad_hoc=True)

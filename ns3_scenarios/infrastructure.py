@@ -23,6 +23,7 @@ from ns3_scenarios.build import attributes, losses, wifi
 from ns3_scenarios.build import nodes as placed
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.errors import ScenarioError
+from ns3_scenarios.scenario_kind import ScenarioKind
 
 
 def check(scenario: NetworkScenario) -> None:
@@ -85,3 +86,6 @@ def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
 def _ap_position_m(scenario: NetworkScenario) -> Any:
     middle_m = scenario.position_m.mean(axis=0)
     return np.array([middle_m[0], middle_m[1], scenario.settings.ap_height_m])
+
+
+SCENARIO = ScenarioKind(build, has_access_point=True, check=check)

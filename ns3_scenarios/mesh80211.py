@@ -30,6 +30,7 @@ from ns3_scenarios.build import nodes as placed
 from ns3_scenarios.description.radio import RATE_MANAGERS
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.errors import ScenarioError
+from ns3_scenarios.scenario_kind import ScenarioKind
 
 ADDBA_TIMEOUT = "100ms"
 
@@ -95,3 +96,6 @@ def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
     ns.MeshHelper().AssignStreams(devices, 0)
     indices = range(scenario.num_devices)
     return [devices.Get(i) for i in indices], [radios.Get(i) for i in indices]
+
+
+SCENARIO = ScenarioKind(build, forwards=True, check=check)

@@ -23,7 +23,7 @@ def inert(config: RunConfig) -> list[str]:
     said = []
     for section_name, name, field in fields():
         value = getattr(getattr(config, section_name), name)
-        if value == usual.get(section_name, {}).get(name, field.default):
+        if value in (field.default, usual.get(section_name, {}).get(name)):
             continue
         for other, wanted in conditions(field).items():
             path = other if "." in other or other == "scenario" else f"{section_name}.{other}"

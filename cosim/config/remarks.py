@@ -12,6 +12,7 @@ from cosim.config.sources import preset_path, read_toml
 from learning.methods.catalogue import find_method
 from ns3_scenarios.analytic import link_snr_db
 from ns3_scenarios.arrays import FloatArray
+from ns3_scenarios.catalogue import kind_of
 from ns3_scenarios.description.energy import RADIO_PROFILES
 from ns3_scenarios.description.mobility import distances_m
 from ns3_scenarios.description.path_loss import PATH_LOSSES, remarks
@@ -45,7 +46,8 @@ def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
             f" (network.neighbour_distance_m): device {', '.join(map(str, isolated))}"
         )
     said += physics_remarks(scenario) if config.network.kind != "ideal" else []
-    if scenario.name == "mesh80211" and scenario.channel.path_loss == "log_distance":
+    kind = kind_of(scenario.name)
+    if kind and kind.forwards and scenario.channel.path_loss == "log_distance":
         radio = scenario.radio
         heard_dbm = radio.noise_power_dbm + link_snr_db(scenario)
         in_range = (heard_dbm >= radio.preamble_detection_dbm).sum(axis=1)
@@ -87,7 +89,8 @@ def out_of_range(scenario: NetworkScenario, snr_db: FloatArray) -> list[str]:
     radio = scenario.radio
     power_dbm = np.fmin(snr_db, snr_db.T) + radio.noise_power_dbm
     reach = ~(power_dbm < radio.weakest_heard_dbm)
-    if scenario.name == "mesh80211" or scenario.settings.routing != "direct":
+    kind = kind_of(scenario.name)
+    if (kind and kind.forwards) or scenario.settings.routing != "direct":
         for via in range(scenario.num_devices):  # Warshall's closure
             reach |= reach[:, [via]] & reach[[via], :]
     planned = np.triu(scenario.neighbours | scenario.neighbours.T)

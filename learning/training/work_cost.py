@@ -26,7 +26,8 @@ class WorkCost:
     its own loss terms, 0 where unavailable; per_step_flop (n,): per local step whatever the
     modalities, with the fused loss and, say, generated samples; per_round_flop (n,): per round, as
     for renewing and reading a generator's sums.
-    flop_k = sum_m per_iteration_km tau_km + per_step_k max_m tau_km + per_round_k, for a device that trains.
+    flop_k = sum_m per_iteration_km tau_km + per_step_k max_m tau_km + per_round_k, for a device
+    that trains.
     Left out: pooling, ReLU, bias and SGD's own additions (below 1 %), mixing, evaluation.
     """
 

@@ -120,7 +120,7 @@ def link_rows(make: Make, quick: bool) -> list[Row]:
 
 def _link_bps(name: str, standard: str, rate_bps: float) -> float:
     phy, timing = theory_airtime.ns3_format(standard), theory_airtime.TIMINGS[standard]
-    if name != "mesh80211":
+    if not catalogue.SCENARIOS[name].forwards:
         return theory_airtime.link_throughput_bps(phy, timing, rate_bps, PAYLOAD_BYTES)
     legacy = theory_airtime.FORMATS["80211a"]
     beacon_s = theory_airtime.ppdu_s(legacy, BEACON_BPS, BEACON_BYTES) + timing.ifs_s

@@ -43,6 +43,7 @@ LAYERS = {
         {"catalogue"},
         {"d2d"},
         {"adhoc80211", "infrastructure", "mesh80211", "own_scenario"},
+        {"scenario_kind"},
         {"examples", "build", "analytic", "ideal", "conformance"},
         {"batteries", "contract"},
         {"description"},
