@@ -69,6 +69,7 @@ class Manifest(_Part):
     data_sha256: Sha256
     config_sha256: Sha256
     code_version: str
+    source_version: str
     versions: dict[str, str]
     host: Host
     timings: Annotated[dict[str, float], AfterValidator(_has_total)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from cosim.config.model import RunConfig
 from cosim.config.sources import to_toml
 from cosim.errors import OutputError
 from cosim.files import content_hash, file_hash
+from cosim.program import ROOT
 from cosim.records.manifest import Manifest
 from cosim.seeds import NS3_RNG_SEED
 from learning.data.samples import MultiModalData
@@ -22,6 +24,13 @@ from learning.data.sets.own_data import is_own_data
 from ns3_scenarios.own_scenario import is_own
 
 PACKAGES = ("ns3", "cppyy", "torch", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "seglearn")
+# Rooms and files without which every number would be the same.
+SHOWS = (
+    *("cosim/report", "cosim/commands", "cosim/examples", "learning/examples"),
+    *("cosim/cli.py", "cosim/library.py", "cosim/run.py", "cosim/terminal.py"),
+    *("cosim/runs/log.py", "cosim/runs/progress.py", "cosim/records/columns.py"),
+)
+PACKAGES_OF_OURS = ("cosim", "learning", "ns3_scenarios")
 SAME = ("config_sha256", "code_version", "versions", "own_files_sha256", "data_sha256")
 
 
@@ -59,13 +68,14 @@ def code_origin() -> dict[str, Any]:
     """Return the versions of the code and of the packages."""
     return {
         "code_version": code_version(),
+        "source_version": source_version(),
         "versions": {"python": platform.python_version(), **_versions()},
     }
 
 
 def run_id(config: RunConfig) -> str:
-    """Return the id of a run: a hash of its resolved configuration and the code."""
-    own = [file_hash(file) for file in own_files(config)]
+    """Return the id of a run: a hash of its resolved configuration, data, own files and code."""
+    own = [file_hash(file) for file in (*own_files(config), *data_files(config))]
     text = to_toml(config) + code_version() + "".join(own)
     return content_hash(text.encode())[:10]
 
@@ -104,16 +114,46 @@ def check_same(before: Manifest, now: dict[str, Any]) -> None:
         )
 
 
-def code_version() -> str:
-    """Return a hash of all source files of the three packages, which names what produced a run."""
+def code_version(root: Path = ROOT) -> str:
+    """Return a hash of the sources that can change a number, which names what produced a run.
+
+    The rule: all Python, C++ and TOML of the three packages, but what only shows a run or asks for
+    one (SHOWS).
+    """
+    return _hash_of(root, (path for path in _sources(root) if not _shows(path)))
+
+
+def source_version(root: Path = ROOT) -> str:
+    """Return a hash of all source files of the three packages."""
+    return _hash_of(root, _sources(root))
+
+
+def _sources(root: Path) -> list[Path]:
+    """Return their paths below the root."""
+    found = (path for package in PACKAGES_OF_OURS for path in (root / package).rglob("*"))
+    kinds = {".py", ".h", ".cpp", ".toml"}
+    return sorted(path.relative_to(root) for path in found if path.suffix in kinds)
+
+
+def _shows(path: Path) -> bool:
+    return any(Path(each) in (path, *path.parents) for each in SHOWS)
+
+
+def _hash_of(root: Path, paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    root = Path(__file__).resolve().parents[2]
-    for package in ("cosim", "learning", "ns3_scenarios"):
-        for path in sorted((root / package).rglob("*")):
-            if path.suffix in {".py", ".h", ".cpp", ".toml"}:
-                digest.update(str(path.relative_to(root)).encode())
-                digest.update(path.read_bytes())
+    for path in paths:
+        digest.update(path.as_posix().encode())
+        digest.update((root / path).read_bytes())
     return digest.hexdigest()[:12]
+
+
+def data_files(config: RunConfig) -> list[Path]:
+    """Return the files of a data set that is read from a path."""
+    given = config.learning.data_path
+    path = Path(given) if given else None
+    if path is None or not path.exists():  # who reads it says so
+        return []
+    return sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
 
 
 def _processor() -> str:

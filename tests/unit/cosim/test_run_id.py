@@ -96,3 +96,34 @@ def test_a_table_named_like_one_of_the_results_is_kept_beside_it(tmp_path: Path)
     path = RunFolder(tmp_path / "out", config, made_data()).path
     assert (path / "2-rounds.parquet").read_text() == "battery_j\n1\n"
     assert not (path / "rounds.parquet").exists()
+
+
+def test_only_code_that_can_change_a_number_names_a_run(tmp_path: Path) -> None:
+    for package in ("cosim", "learning", "ns3_scenarios"):
+        (tmp_path / package / "report").mkdir(parents=True)
+        (tmp_path / package / "part.py").write_text("x = 1")
+    caption = tmp_path / "cosim" / "report" / "page.py"
+    caption.write_text("a caption")
+    before = origin.code_version(tmp_path), origin.source_version(tmp_path)
+    caption.write_text("another caption")
+    after = origin.code_version(tmp_path), origin.source_version(tmp_path)
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+    for part in ("cosim/part.py", "learning/report/new.py", "ns3_scenarios/part.py"):
+        (tmp_path / part).write_text(f"of {part}")
+        changed = origin.code_version(tmp_path)
+        assert changed not in (before[0], after[0]), part
+        after = changed, ""
+    assert all((origin.ROOT / each).exists() for each in origin.SHOWS)
+
+
+def test_the_run_id_changes_with_the_bytes_of_a_data_set_that_is_read_from_a_path(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mfeat").mkdir()
+    (tmp_path / "mfeat" / "mfeat-fou").write_text("1 2")
+    words = ("--learning.dataset=mfeat_digits", f"--learning.data_path={tmp_path / 'mfeat'}")
+    before = run_id(make_config(*words))
+    assert run_id(make_config(*words)) == before
+    (tmp_path / "mfeat" / "mfeat-fou").write_text("1 3")
+    assert run_id(make_config(*words)) != before
