@@ -3,7 +3,7 @@
     import cosim
     config = cosim.configure("mesh80211", {"learning.rounds": 10})
     run = cosim.run(config, "results/mine")
-    run.rounds.plot("end_s", "accuracy_mean")
+    run.rounds.plot("round", "accuracy_mean")
 
 Imported before NumPy and PyTorch, so that they load for the same bits on every processor.
 """

@@ -84,15 +84,22 @@ def ensure(wanted: str) -> None:
 
 
 def remarks(wanted: str) -> list[str]:
-    """Say where another arithmetic is in use than the one wanted, and why."""
-    if in_use() == wanted:
+    """Say where a library call computes otherwise than wanted, and why."""
+    if os.getpid() in _program:  # which `ensure` has started again, or refused
+        return []
+    if wanted == "fast":
+        if not _given or _loads() == "fast":
+            return []
+        why = "cosim was imported first; to choose fast, import NumPy and PyTorch before it"
+        return [f"learning.arithmetic fast: the libraries were loaded for portable ({why})"]
+    if in_use() == "portable":
         return []
     why = "NumPy or PyTorch were imported before cosim"
-    if wanted == "fast":
-        why = "cosim was imported first; to choose fast, import NumPy and PyTorch before it"
-    elif lacks():
+    if lacks():
         why = f"this processor lacks {' and '.join(lacks())}"
-    return [f"learning.arithmetic {wanted}: this process computes in {in_use()} ({why})"]
+    elif _given:
+        why = f"{', '.join(_not_portable())}"
+    return [f"learning.arithmetic portable: this process computes in fast ({why})"]
 
 
 def in_use() -> str:
@@ -142,7 +149,7 @@ def _start_again(wanted: str) -> None:
             f"learning.arithmetic: expected {_asked_for()} as when the configuration was first"
             f" read, got {wanted}; give a file that can be read twice"
         )
-    environment = {**_given, _CHOICE: f"{wanted}:{os.getpid()}"}
+    environment = {**(_given or os.environ), _CHOICE: f"{wanted}:{os.getpid()}"}
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,13 +79,13 @@ def run(config: RunConfig, folder: str | os.PathLike[str] | None = None) -> Run:
     into = Path(folder) if folder is not None else default_folder(config)
     if folder is None and is_complete(into):
         return open_run(into)
-    with _own_threads(), endings.put_back():
+    with _own_torch(), endings.put_back():
         return Run(execute.execute(config, into))
 
 
 def resume(folder: str | os.PathLike[str]) -> Run:
     """Go on with a run that was cut short; one that is finished is only looked at."""
-    with _own_threads(), endings.put_back():
+    with _own_torch(), endings.put_back():
         return Run(execute.resume(Path(folder)))
 
 
@@ -96,11 +98,13 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
     return Run(final)
 
 
-class _own_threads:  # noqa: N801
-    """Give back the number of threads that a run takes."""
-
-    def __enter__(self) -> None:
-        self._before = torch.get_num_threads()
-
-    def __exit__(self, *_: object) -> None:
-        torch.set_num_threads(self._before)
+@contextmanager
+def _own_torch() -> Iterator[None]:
+    """Give back the threads and kernels of PyTorch that a run takes."""
+    threads, tuned = torch.get_num_threads(), torch.backends.mkldnn.enabled
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.backends.mkldnn.set_flags(tuned)  # type: ignore[no-untyped-call]
+        torch.backends.nnpack.set_flags(tuned)  # type: ignore[no-untyped-call]

@@ -20,6 +20,7 @@ from cosim.planning.plan import IterationPlan
 from cosim.planning.rules import Known, Rule, find_rule
 from cosim.seeds import stream
 from learning.learner import Delivery, Evaluation, Learner, Payload, TrainResult, WorkCost
+from learning.own_file import is_own
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.network import Network
 from ns3_scenarios.reports import RoundReport
@@ -81,7 +82,9 @@ def run_rounds(
         clock = time.perf_counter()
         before = learner.state()
         trains, sends = learner.roles(round_index)
-        plan = make_plan(config, learner, work, rule, feedback, round_index, plan_rng, trains)
+        own = is_own(config.iteration.rule)  # which may draw as it likes
+        rng = stream(config.seed, f"own rule, round {round_index}") if own else plan_rng
+        plan = make_plan(config, learner, work, rule, feedback, round_index, rng, trains)
         trained = learner.train(round_index, plan.iterations, plan.active)
         done = exchange(
             config,

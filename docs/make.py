@@ -42,7 +42,7 @@ def fields_page() -> str:
 def default_unit_range(info: FieldInfo) -> tuple[str, str, str]:
     extra: Any = info.json_schema_extra or {}
     bounds = [each for each in info.metadata if isinstance(each, Ge | Le)]
-    limits = " to ".join(f"{each.ge if isinstance(each, Ge) else each.le:g}" for each in bounds)
+    limits = " to ".join(str(each.ge if isinstance(each, Ge) else each.le) for each in bounds)
     default = "none" if info.default is None else str(info.default)
     return default, str(extra.get("unit", "")), limits
 

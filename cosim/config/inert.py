@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from cosim.config.model import RunConfig
 from cosim.config.section import Section
 from cosim.config.sources import preset_path, read_toml
+from ns3_scenarios.own_scenario import is_own
 
 
 def inert(config: RunConfig) -> list[str]:
@@ -22,6 +23,8 @@ def inert(config: RunConfig) -> list[str]:
     usual = read_toml(preset) if preset else {}
     said = []
     for section_name, name, field in fields():
+        if section_name == "network" and is_own(config.scenario):
+            continue
         value = getattr(getattr(config, section_name), name)
         if value in (field.default, usual.get(section_name, {}).get(name)):
             continue

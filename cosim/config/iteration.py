@@ -26,9 +26,7 @@ class IterationConfig(Section):
         "step",
         description="Speed of a modality: parameter variation per iteration, of the last rounds"
         " (step: a moving average) or of all so far (cumulative)",
-        json_schema_extra={
-            "when": {"rule": ["balance", "contribution", "inverse", "permuted", "random"]}
-        },
+        json_schema_extra={"when": {"rule": "not static"}},
     )
     max_iterations: int = quantity(80, "Most local iterations a round of one modality", "", 1, 1000)
     short_rule: Literal["best_modality", "idle"] = Field(

@@ -37,7 +37,12 @@ class _OwnFields(Section):
         },
     )
     disc_radius_m: float = quantity(
-        60.0, "Radius of placement disc", "m", 1.0, 1e5, when={"placement": ["disc"]}
+        60.0,
+        "Radius of placement disc",
+        "m",
+        1.0,
+        1e5,
+        when={"placement": ["disc"], "mobility": ["static", "random_waypoint", "gauss_markov"]},
     )
     placement_file: StoredPath | None = Field(
         None,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from cosim.config.model import RunConfig
+from cosim.planning.rules import find_rule
 from ns3_scenarios.description.transport import UNANSWERED
 from ns3_scenarios.errors import ScenarioError
 
 
 def check(config: RunConfig) -> None:
-    """Raise ScenarioError where fields contradict each other."""
+    """Raise ScenarioError where fields contradict each other, or an own rule is none."""
+    find_rule(config.iteration.rule)
     net = config.network
     if net.kind != "ns3" and net.mobility != "static":
         raise ScenarioError(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard, cast
 
+import numpy as np
 import tomli_w
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -109,10 +110,22 @@ def configure(
         table = {"scenario": str(base)}
     _check_types(table, str(base))
     for name, value in (changes or {}).items():
-        section, _, field = name.rpartition(".")
+        section, _, field = str(name).rpartition(".")
         into = table.setdefault(section, {}) if section else table
-        into[field] = os.fspath(value) if isinstance(value, os.PathLike) else value
-    return _merge(None, table, "changes", [])
+        if not isinstance(into, dict):
+            raise ConfigError(
+                f"changes: expected names as network.tx_power_dbm, got {name!r}, but {section} has"
+                " no fields; see --help for the known ones"
+            )
+        into[field] = _plain(value)
+    return _merge(None, table, "changes" if changes else str(base), [])
+
+
+def _plain(value: Any) -> Any:
+    """Return what TOML could hold, for a number of NumPy or a path."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _merge(
@@ -146,9 +159,21 @@ def _merge(
     except SettingsError as error:
         raise ConfigError(f"flags: {error}".replace("\n", " ")) from None
     fields = {name: getattr(loaded, name) for name in RunConfig.model_fields}
+    _refuse_none(fields, tables[1])
     if is_own(loaded.scenario):
         fields["scenario"] = str(Path(loaded.scenario).resolve())
     return RunConfig.model_construct(**fields)
+
+
+def _refuse_none(fields: dict[str, Any], preset: dict[str, Any]) -> None:
+    """Refuse none where the preset has a value: a file could not say it, and so none go on."""
+    for section, values in preset.items():
+        for name, value in values.items() if isinstance(values, dict) else ():
+            if getattr(fields[section], name) is None:
+                raise ConfigError(
+                    f"{section}.{name}: expected a value with this scenario, whose preset has"
+                    f" {value}, got none; give one"
+                )
 
 
 def read_toml(path: Path) -> dict[str, Any]:

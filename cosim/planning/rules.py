@@ -31,8 +31,8 @@ class Known:
 
     speed (n, m): relative parameter change per iteration, >= 0; nan where unavailable.
     contribution (n, m): what a modality takes off the loss [nat], of any sign. available (n, m):
-    who has what, and trains it in this round; alive (n,). rng: for rules that draw, n m numbers a
-    call whoever is alive.
+    who has what, and trains it in this round; alive (n,). rng: for rules that draw; those by name
+    take n m numbers a call whoever is alive, a file of one's own has one anew each round.
     """
 
     speed: Floats
@@ -132,15 +132,17 @@ def find_rule(name: str) -> Rule:
 
 
 def _checked(path: str, own: Rule, known: Known) -> Floats:
+    def weigh(known: Known) -> Floats:
+        return np.asarray(own.weigh(known), dtype=np.float64)
+
     try:
-        weights = run_own(path, f"iteration.rule {path}, weigh", own.weigh, known)
+        weights = run_own(path, f"iteration.rule {path}, weigh", weigh, known)
     except LearningError as error:
         raise ConfigError(str(error)) from None
-    array = np.asarray(weights, dtype=np.float64) if np.ndim(weights) == 2 else np.empty(0)
     shape = known.speed.shape
-    if array.shape != shape or not np.all(np.isfinite(array) & (array > 0)):
+    if weights.shape != shape or not np.all(np.isfinite(weights) & (weights > 0)):
         raise ConfigError(
             f"iteration.rule {path}: expected weights (n, m) = {shape}, finite and above 0, got"
-            f" shape {np.shape(weights)}{'' if array.shape != shape else ' with others'}; {EXAMPLE}"
+            f" shape {weights.shape}{'' if weights.shape != shape else ' with others'}; {EXAMPLE}"
         )
-    return array
+    return weights

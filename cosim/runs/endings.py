@@ -34,4 +34,6 @@ def put_back() -> Iterator[None]:
     finally:
         if threading.current_thread() is threading.main_thread():
             for each, handler in before.items():
-                signal.signal(each, handler)
+                # None: one that is not Python's, which we cannot put back.
+                if handler is not None and signal.getsignal(each) != handler:
+                    signal.signal(each, handler)

@@ -37,7 +37,8 @@ class _AboveBar(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print above the bar."""
-        tqdm.write(self.format(record), file=sys.stderr)
+        with suppress(OSError):  # the terminal is gone, the file stands
+            tqdm.write(self.format(record), file=sys.stderr)
 
 
 @contextmanager

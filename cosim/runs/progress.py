@@ -15,6 +15,8 @@ from ns3_scenarios.reports import OUTCOMES, RoundReport
 MOST_DEAD = 0.5
 # A mesh forms in its first round, in which nothing may arrive.
 VOID_ROUNDS = 2
+# Of all bytes on offer; what udp and broadcast bring of a message is mixed, too.
+LITTLE = 0.1
 # What to do where nothing arrives at all, by what became of most messages.
 REMEDIES = {
     "late": "the links are too slow or carry no data at this rate: a longer network.round_period_s,"
@@ -56,9 +58,12 @@ def with_progress(
 
 
 def delivered_nothing(report: RoundReport) -> bool:
-    """Tell whether messages were on offer in a round and none arrived whole."""
-    outcome = report.flows.outcome
-    return bool(len(outcome)) and not (outcome == OUTCOMES.index("delivered")).any()
+    """Tell whether messages were on offer in a round, none arrived whole, and little of any."""
+    flows = report.flows
+    offered = int((flows.handed_bytes + flows.unsent_bytes).sum())
+    whole = flows.outcome == OUTCOMES.index("delivered")
+    little = flows.delivered_bytes.sum() < LITTLE * offered
+    return offered > 0 and not whole.any() and bool(little)
 
 
 def silence(round_index: int, report: RoundReport) -> str:
@@ -66,7 +71,7 @@ def silence(round_index: int, report: RoundReport) -> str:
     count = np.bincount(report.flows.outcome, minlength=len(OUTCOMES))
     shares = ", ".join(f"{n} {name}" for n, name in zip(count, OUTCOMES, strict=True) if n)
     return (
-        f"round {round_index + 1}: not one message arrived whole, nor in the round before"
+        f"round {round_index + 1}: not one message arrived, nor in the round before"
         f" ({shares}); {REMEDIES[OUTCOMES[int(count.argmax())]]}"
     )
 

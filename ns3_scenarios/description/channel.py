@@ -67,7 +67,10 @@ class ChannelSettings(Settings):
         "m",
         0.1,
         1e4,
-        when={"mobility": ["random_waypoint", "gauss_markov", "ns2_trace"]},
+        when={
+            "mobility": ["random_waypoint", "gauss_markov", "ns2_trace"],
+            "path_loss": "not trace",
+        },
     )
     fading: Literal["none", "nakagami", "nakagami_per_frame"] = Field(
         "none",

@@ -111,7 +111,7 @@ class RadioSettings(Settings):
         "",
         0,
         233,
-        when={"kind": ["ns3"]},
+        when={"kind": ["ns3", "analytic"]},
     )
     tx_power_dbm: float = quantity(
         16.0, "Transmit power", "dBm", -20.0, 30.0, when={"kind": ["ns3", "analytic"]}

@@ -97,7 +97,7 @@ class ScenarioSettings(Settings):
         "m",
         0.0,
         200.0,
-        when={"kind": ["ns3"], "scenario": ["infrastructure"]},
+        when={"scenario": ["infrastructure"]},
     )
     ap_is_device: bool = Field(
         False,

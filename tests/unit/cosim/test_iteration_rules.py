@@ -137,6 +137,8 @@ def test_the_example_of_a_rule_lies_half_way_between_balance_and_uniform() -> No
         ("RULE = Rule(lambda known: known.speed[0], '')", r"= \(1, 2\), .* got shape \(2,\)"),
         ("RULE = Rule(lambda known: 0 * known.speed, '')", r"got shape \(1, 2\) with others"),
         ("RULE = Rule(lambda known: known.sped, '')", "line 2: AttributeError"),
+        ("RULE = Rule(lambda known: [[1.0, 2.0], [1.0]], '')", "ValueError"),
+        ("RULE = Rule(lambda known: [['a', 'b']], '')", "ValueError"),
     ],
 )
 def test_a_rule_that_does_not_fit_is_refused_in_one_line(

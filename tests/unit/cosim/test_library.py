@@ -3,6 +3,7 @@
 import signal
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -33,6 +34,7 @@ def test_a_call_leaves_the_tables_of_the_command_line_and_this_process_as_it_was
     torch.set_num_threads(3)
     run = cosim.run(cosim.configure("mesh80211", SMALL), tmp_path / "call")
     assert torch.get_num_threads() == 3
+    assert torch.backends.mkldnn.enabled
     torch.set_num_threads(threads)
     assert signal.getsignal(signal.SIGTERM) == handlers
     for name in ("rounds", "devices", "links", "flows", "partition"):
@@ -56,6 +58,7 @@ def test_changes_are_put_over_a_scenario_a_file_or_a_configuration(tmp_path: Pat
     other = cosim.configure(d2d, {"network.placement_file": None, "seed": 3})
     assert (other.network.placement_file, other.seed, d2d.seed) == (None, 3, 1)
     assert cosim.configure(other, {}) == other
+    assert cosim.configure(other, {"seed": np.int64(9)}).seed == 9
 
 
 @pytest.mark.parametrize(
@@ -66,6 +69,9 @@ def test_changes_are_put_over_a_scenario_a_file_or_a_configuration(tmp_path: Pat
         ("mesh80211", {"network.num_devices": "8"}, "network.num_devices: expected"),
         ("mesh80211", {"network.num_devices": 10**6}, "network.num_devices: expected"),
         ("mesh80211", {"network": 8}, "network: expected"),
+        ("mesh80211", {"scenario.x": 8}, "scenario has no fields"),
+        ("mesh80211", {5: 8}, "5: unknown key"),
+        ("d2d", {"network.mobility_area_m": None}, "whose preset has 150"),
         ("mesh", {}, "did you mean mesh80211"),
         ("missing.toml", {}, "missing.toml"),
     ],

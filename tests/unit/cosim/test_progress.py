@@ -45,7 +45,7 @@ def test_two_rounds_in_which_nothing_arrived_are_warned_of_once(
     folder = tmp_path / "run"
     assert cli.main([*SMALL.split(), "--iteration.max_iterations=1", f"--output={folder}"]) == 0
     log = (folder / "log.txt").read_text(encoding="utf-8").splitlines()
-    said = [line for line in log if "not one message" in line]
+    said = [line for line in log if "not one message arrived" in line]
     assert len(said) == (named is not None)
     for line in said:
         assert f"round {named}: " in line
