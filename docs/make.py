@@ -1,19 +1,28 @@
 """Writes columns.md and fields.md, which the code knows: python docs/make.py [FOLDER]."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
-from cosim.config.inert import conditions, fields
+from cosim.config.inert import conditions
 from cosim.config.model import RunConfig
-from cosim.config.section import plain_text
-from cosim.records.columns import columns_page
+from cosim.config.section import bounds, plain_text, said_of
+from cosim.config.sources import sections
+from cosim.records import columns
+
+
+def columns_page() -> str:
+    """Every table as a table, below what the columns' module says."""
+    text = ["# Columns of the tables", "", (columns.__doc__ or "").partition("\n\n")[2].strip()]
+    for name, said in columns.COLUMNS.items():
+        rows = [(f"`{each.name}`", each.unit, each.meaning, each.doing) for each in said]
+        text += section(f"{name}.parquet", ("column", "unit", "meaning", "whose"), rows)
+    return "\n".join(text) + "\n"
 
 
 def fields_page() -> str:
@@ -28,23 +37,23 @@ def fields_page() -> str:
         f"`--scenario`: {RunConfig.model_fields['scenario'].description}."
         f" `--seed`: {plain_text(RunConfig.model_fields['seed'])}.",
     ]
-    section = ""
-    for name, field, info in fields():
-        if name != section:
-            section = name
-            text += ["", f"## {name}", "", "| field | default | unit | range | what | beside |"]
-            text += ["|---|---|---|---|---|---|"]
-        cells = (f"`{field}`", *default_unit_range(info), plain_text(info), beside(info))
-        text.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    head = ("field", "default", "unit", "range", "what", "beside")
+    for name, kind in sections().items():
+        rows = [(f"`{field}`", *cells(info)) for field, info in kind.model_fields.items()]
+        text += section(name, head, rows)
     return "\n".join(text) + "\n"
 
 
-def default_unit_range(info: FieldInfo) -> tuple[str, str, str]:
-    extra: Any = info.json_schema_extra or {}
-    bounds = [each for each in info.metadata if isinstance(each, Ge | Le)]
-    limits = " to ".join(str(each.ge if isinstance(each, Ge) else each.le) for each in bounds)
+def section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = (head, ["---"] * len(head), *rows)
+    table = (f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+    return ["", f"## {title}", "", *table]
+
+
+def cells(info: FieldInfo) -> tuple[str, ...]:
     default = "none" if info.default is None else str(info.default)
-    return default, str(extra.get("unit", "")), limits
+    unit, limits = str(said_of(info, "unit") or ""), " to ".join(map(str, bounds(info)))
+    return default, unit, limits, plain_text(info), beside(info)
 
 
 def beside(info: FieldInfo) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from cosim.config.energy import EnergyConfig
 from cosim.config.model import RunConfig
+from cosim.config.section import bounds
 from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.description.table_file import read_numbers, refuse_row
 from ns3_scenarios.errors import ScenarioError
@@ -54,9 +55,7 @@ def batteries(config: RunConfig) -> dict[str, FloatArray]:
 
 def _check_limits(path: Path, table: pd.DataFrame) -> None:
     for name in table.columns:
-        limits = EnergyConfig.model_fields[name].metadata
-        low = next(limit.ge for limit in limits if hasattr(limit, "ge"))
-        high = next(limit.le for limit in limits if hasattr(limit, "le"))
+        low, high = bounds(EnergyConfig.model_fields[name])
         values = table[name].to_numpy(np.float64)
         odd = (values < low) | (values > high)
         refuse_row(path, FIELD, odd, values, f"{name} from {low:g} to {high:g}")

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from cosim.config.model import RunConfig
-from cosim.config.section import Section
-from cosim.config.sources import preset_path, read_toml
+from cosim.config.section import said_of
+from cosim.config.sources import preset_values, sections
 from ns3_scenarios.own_scenario import is_own
 
 
@@ -19,8 +19,7 @@ def inert(config: RunConfig) -> list[str]:
     A field says itself beside what it matters (`when` of `quantity`). Of files of the user's own,
     whose workings are not known, every field is taken to matter.
     """
-    preset = preset_path(config.scenario)
-    usual = read_toml(preset) if preset else {}
+    usual = preset_values(config.scenario)
     said = []
     for section_name, name, field in fields():
         if section_name == "network" and is_own(config.scenario):
@@ -39,17 +38,13 @@ def inert(config: RunConfig) -> list[str]:
 
 def fields() -> Iterator[tuple[str, str, FieldInfo]]:
     """Yield each field in a section: the section's name, its own, and what it is."""
-    for section_name, section in RunConfig.model_fields.items():
-        kind = section.annotation
-        if isinstance(kind, type) and issubclass(kind, Section):
-            yield from ((section_name, name, each) for name, each in kind.model_fields.items())
+    for section_name, kind in sections().items():
+        yield from ((section_name, name, each) for name, each in kind.model_fields.items())
 
 
 def conditions(field: FieldInfo) -> dict[str, Any]:
     """Return the fields that one depends on, each with the values beside which it matters."""
-    extra = field.json_schema_extra
-    when: Any = extra.get("when", {}) if isinstance(extra, dict) else {}
-    return dict(when)
+    return dict(said_of(field, "when") or {})
 
 
 def _value(config: RunConfig, path: str) -> Any:

@@ -8,7 +8,7 @@ from cosim.config.inert import inert
 from cosim.config.model import RunConfig
 from cosim.config.network import NetworkConfig
 from cosim.config.radio_currents import currents
-from cosim.config.sources import preset_path, read_toml
+from cosim.config.sources import preset_values
 from learning.methods.catalogue import find_method
 from ns3_scenarios.analytic import link_snr_db
 from ns3_scenarios.arrays import FloatArray
@@ -20,8 +20,6 @@ from ns3_scenarios.description.scenario import NetworkScenario
 
 # The most that any regulation allows indoors and out without a licence: FCC 15.247 and 15.407.
 MOST_EIRP_DBM = 36.0
-
-
 # 25 devices that all hear each other work, 36 do not, whatever ns-3's own limit of peers says.
 MOST_MESH_PEERS = 30
 MOST_NAMED = 6
@@ -64,8 +62,7 @@ def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
 def _free_power(config: RunConfig) -> list[str]:
     """Warn of a transmit power other than the scenario's whose change costs no joules."""
     energy, power_dbm = config.energy, config.network.tx_power_dbm
-    preset = preset_path(config.scenario)
-    network = read_toml(preset).get("network", {}) if preset else {}
+    network = preset_values(config.scenario).get("network", {})
     usual_dbm = network.get("tx_power_dbm", NetworkConfig().tx_power_dbm)
     follows = energy.tx_efficiency or RADIO_PROFILES[energy.radio_profile].tx_efficiency
     free = config.network.kind == "ideal"  # as is all that its radios do

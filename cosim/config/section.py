@@ -12,13 +12,22 @@ from pydantic_core import PydanticCustomError
 S = TypeVar("S", bound=BaseModel)
 
 
+def said_of(field: FieldInfo, what: str) -> Any:
+    """Return what a field says of itself besides its text: its unit, or when it matters."""
+    extra: Any = field.json_schema_extra
+    return extra.get(what) if isinstance(extra, dict) else None
+
+
+def bounds(field: FieldInfo) -> list[Any]:
+    """Return the least and the largest value of a field, nothing for one that is no number."""
+    limits = (each for each in field.metadata if isinstance(each, Ge | Le))
+    return [each.ge if isinstance(each, Ge) else each.le for each in limits]
+
+
 def described(section: type[S]) -> type[S]:
     """Let the help text of each field end with its unit and range; for a section that is whole."""
     for field in section.model_fields.values():
-        more = field.json_schema_extra
-        unit = more.get("unit") if isinstance(more, dict) else ""
-        bounds = [each for each in field.metadata if isinstance(each, Ge | Le)]
-        limits = " to ".join(str(each.ge if isinstance(each, Ge) else each.le) for each in bounds)
+        unit, limits = said_of(field, "unit"), " to ".join(map(str, bounds(field)))
         ends = (f" [{unit}]" if unit else "", f", {limits}" if limits else "")
         field.title = field.description
         field.description = f"{field.description}{''.join(ends)}"
@@ -60,4 +69,4 @@ class Section(BaseModel):
 
 def part(section: BaseModel, kind: type[BaseModel]) -> dict[str, Any]:
     """Return those fields of a section that another model declares, by name."""
-    return {name: getattr(section, name) for name in kind.model_fields if hasattr(section, name)}
+    return {name: getattr(section, name) for name in kind.model_fields}

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
 import numpy as np
 import tomli_w
@@ -59,6 +59,12 @@ def preset_path(scenario: str) -> Path | None:
             f"{_did_you_mean(scenario, names)}"
         )
     return PRESETS / f"{scenario}.toml"
+
+
+def preset_values(scenario: str) -> dict[str, Any]:
+    """Return what the preset of a scenario sets, nothing for a file."""
+    path = preset_path(scenario)
+    return read_toml(path) if path else {}
 
 
 def load(
@@ -136,8 +142,7 @@ def _merge(
 ) -> RunConfig:
     """Put a table over the preset of its scenario, and what is above it over both; check all."""
     _check_types(table, origin)
-    preset = preset_path(str(scenario or table.get("scenario", "mesh80211")))
-    tables = [table, read_toml(preset) if preset else {}]
+    preset = preset_values(str(scenario or table.get("scenario", "mesh80211")))
 
     class Loaded(RunConfig):
         @classmethod
@@ -149,7 +154,7 @@ def _merge(
             dotenv_settings: PydanticBaseSettingsSource,
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            below = (InitSettingsSource(settings_cls, init_kwargs=each) for each in tables)
+            below = (InitSettingsSource(settings_cls, init_kwargs=each) for each in (table, preset))
             return (*(make(settings_cls) for make in above), *below)
 
     try:
@@ -159,7 +164,7 @@ def _merge(
     except SettingsError as error:
         raise ConfigError(f"flags: {error}".replace("\n", " ")) from None
     fields = {name: getattr(loaded, name) for name in RunConfig.model_fields}
-    _refuse_none(fields, tables[1])
+    _refuse_none(fields, preset)
     if is_own(loaded.scenario):
         fields["scenario"] = str(Path(loaded.scenario).resolve())
     return RunConfig.model_construct(**fields)
@@ -192,9 +197,8 @@ def read_toml(path: Path) -> dict[str, Any]:
 def _check_types(table: Mapping[str, Any], origin: str) -> None:
     """Refuse text for a number and the like: flags are text, a file has types of its own."""
     errors: list[ErrorDetails] = []
-    for name, field in RunConfig.model_fields.items():
-        section = field.annotation
-        if name not in table or not _is_section(section):
+    for name, section in sections().items():
+        if name not in table:
             continue
         try:
             section.model_validate(table[name], strict=True)
@@ -207,10 +211,6 @@ def _check_types(table: Mapping[str, Any], origin: str) -> None:
             ]
     if errors:
         raise ConfigError(_explain(errors, origin))
-
-
-def _is_section(annotation: Any) -> TypeGuard[type[Section]]:
-    return isinstance(annotation, type) and issubclass(annotation, Section)
 
 
 def to_toml(config: RunConfig) -> str:
@@ -234,14 +234,21 @@ class _Parser(argparse.ArgumentParser):
         raise ConfigError(f"flags: {message}{_did_you_mean(name, known)}; see --help")
 
 
+def sections() -> dict[str, type[Section]]:
+    """Return the parts of the configuration by name."""
+    kinds = {name: field.annotation for name, field in RunConfig.model_fields.items()}
+    return {
+        name: kind
+        for name, kind in kinds.items()
+        if isinstance(kind, type) and issubclass(kind, Section)
+    }
+
+
 def dotted_fields() -> Iterator[str]:
     """Yield every field as section.field."""
-    for name, field in RunConfig.model_fields.items():
-        section = field.annotation
-        if _is_section(section):
-            yield from (f"{name}.{inner}" for inner in section.model_fields)
-        else:
-            yield name
+    for name in RunConfig.model_fields:
+        section = sections().get(name)
+        yield from (f"{name}.{inner}" for inner in section.model_fields) if section else [name]
 
 
 def _explain(errors: list[ErrorDetails], origin: str) -> str:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from ns3_scenarios.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -21,14 +20,14 @@ class Cost:
     modalities, of which there are max_m tau_m; per_round (n,): once, as for distillation.
     """
 
-    per_iteration: Floats
-    per_step: Floats
-    per_round: Floats
+    per_iteration: FloatArray
+    per_step: FloatArray
+    per_round: FloatArray
 
-    def of(self, iterations: Floats | Ints) -> Floats:
+    def of(self, iterations: FloatArray | IntArray) -> FloatArray:
         """Return what iterations (n, m) take, (n,)."""
         work = (self.per_iteration * iterations).sum(axis=1)
-        total: Floats = work + self.per_step * iterations.max(axis=1) + self.per_round
+        total: FloatArray = work + self.per_step * iterations.max(axis=1) + self.per_round
         return total
 
 
@@ -45,9 +44,9 @@ class Budget:
     Raises ValueError for a count below 1.
     """
 
-    remaining_energy_j: Floats
+    remaining_energy_j: FloatArray
     reserve_j: float
-    radio_j: Floats
+    radio_j: FloatArray
     trainings_left: float
     rounds_per_training: float
     compute_limit_s: float
@@ -59,7 +58,7 @@ class Budget:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected at least 1; got {getattr(self, name)}")
 
-    def joules(self, alive: NDArray[np.bool_]) -> Floats:
+    def joules(self, alive: NDArray[np.bool_]) -> FloatArray:
         """Return B of each device, 0 for the dead, (n,) [J]."""
         spare_j = np.maximum(0.0, self.remaining_energy_j - self.reserve_j)
         return np.where(alive, spare_j / self.trainings_left, 0.0)

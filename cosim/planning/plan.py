@@ -10,10 +10,7 @@ from numpy.typing import NDArray
 
 from cosim.planning.budget import Budget, Cost
 from cosim.planning.rules import Known, Rule
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 
 SHORT_RULES = ("best_modality", "idle")
 
@@ -43,13 +40,13 @@ class IterationPlan:
       "no_work" (no modality to train, as the server of a star), "dead".
     """
 
-    iterations: Ints
-    active: Bools
-    budget_j: Floats
-    predicted_compute_j: Floats
-    predicted_j: Floats
-    objective: Floats
-    optimality_gap: Floats
+    iterations: IntArray
+    active: BoolArray
+    budget_j: FloatArray
+    predicted_compute_j: FloatArray
+    predicted_j: FloatArray
+    objective: FloatArray
+    optimality_gap: FloatArray
     binding: tuple[str, ...]
 
 
@@ -58,7 +55,7 @@ class _Resource:
     """One linear limit: cost of the iterations <= limit (n,)."""
 
     cost: Cost
-    limit: Floats
+    limit: FloatArray
 
 
 def plan(
@@ -121,7 +118,7 @@ def plan(
 
     weight = rule.weigh(known)
     iterations, binding = _walk(weight, usable, energy, time, budget.max_iterations)
-    full: Bools = np.any(iterations > 0, axis=1)
+    full: BoolArray = np.any(iterations > 0, axis=1)
     objective = np.where(full, _slowest(weight * iterations, usable), 0.0)
     bound = _relaxed_bound(weight, usable, energy, time, budget.max_iterations)
     gap = np.where(full, 1.0 - objective / bound, 0.0).clip(min=0.0)
@@ -131,7 +128,7 @@ def plan(
         iterations = np.where(full[:, np.newaxis], iterations, fallback)
     without = np.where(usable.any(axis=1), "short", "no_work")
     binding = np.where(alive, np.where(full, binding, without), "dead")
-    active: Bools = np.any(iterations > 0, axis=1)
+    active: BoolArray = np.any(iterations > 0, axis=1)
     of_round = _plus(joules, budget.radio_j)
     idle_j = np.where(alive, budget.radio_j, 0.0)
     return IterationPlan(
@@ -146,11 +143,11 @@ def plan(
     )
 
 
-def _plus(cost: Cost, per_round: Floats) -> Cost:
+def _plus(cost: Cost, per_round: FloatArray) -> Cost:
     return replace(cost, per_round=cost.per_round + per_round)
 
 
-def _check_usable(usable: Bools, **arrays: Floats) -> None:
+def _check_usable(usable: BoolArray, **arrays: FloatArray) -> None:
     for name, values in arrays.items():
         wrong = usable & ~(np.isfinite(values) & (values >= 0.0))
         if wrong.any():
@@ -162,22 +159,22 @@ def _check_usable(usable: Bools, **arrays: Floats) -> None:
             )
 
 
-def _fits(iterations: Floats | Ints, *resources: _Resource) -> Bools:
+def _fits(iterations: FloatArray | IntArray, *resources: _Resource) -> BoolArray:
     fits = np.ones(len(iterations), dtype=np.bool_)
     for each in resources:
         fits &= each.cost.of(iterations) <= each.limit
     return fits
 
 
-def _slowest(progress: Floats, usable: Bools) -> Floats:
+def _slowest(progress: FloatArray, usable: BoolArray) -> FloatArray:
     """Least progress w tau over a device's modalities (n,); inf for a device that has none."""
-    least: Floats = np.where(usable, progress, np.inf).min(axis=1)
+    least: FloatArray = np.where(usable, progress, np.inf).min(axis=1)
     return least
 
 
 def _walk(
-    weight: Floats, usable: Bools, energy: _Resource, time: _Resource, max_iterations: int
-) -> tuple[Ints, NDArray[np.str_]]:
+    weight: FloatArray, usable: BoolArray, energy: _Resource, time: _Resource, max_iterations: int
+) -> tuple[IntArray, NDArray[np.str_]]:
     """Walk all devices up their breakpoints together; all zeros where the first does not fit."""
     iterations = np.zeros(usable.shape, dtype=np.int64)
     binding = np.full(len(usable), "", dtype="<U14")
@@ -201,8 +198,8 @@ def _walk(
 
 
 def _relaxed_bound(
-    weight: Floats, usable: Bools, energy: _Resource, time: _Resource, max_iterations: int
-) -> Floats:
+    weight: FloatArray, usable: BoolArray, energy: _Resource, time: _Resource, max_iterations: int
+) -> FloatArray:
     """Upper bound (n,) on the objective: tau_m = clip(z / w_m, 1, max) real, z by bisection."""
     low = _slowest(weight, usable)
     high = low * max_iterations
@@ -215,8 +212,8 @@ def _relaxed_bound(
 
 
 def _best_modality(
-    speed: Floats, usable: Bools, energy: _Resource, time: _Resource, joules: Cost
-) -> Ints:
+    speed: FloatArray, usable: BoolArray, energy: _Resource, time: _Resource, joules: Cost
+) -> IntArray:
     """One iteration (n, m) of the modality with the most speed per joule that fits alone."""
     devices, modalities = usable.shape
     value = np.full((devices, modalities), -np.inf)

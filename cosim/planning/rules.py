@@ -11,14 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cosim.errors import ConfigError
 from learning.errors import LearningError
 from learning.own_file import is_own, load_from, run_own
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from ns3_scenarios.arrays import BoolArray, FloatArray
 
 # A modality that takes nothing off the loss counts as this much of the one that takes most.
 LEAST_CONTRIBUTION = 0.1
@@ -35,19 +32,19 @@ class Known:
     take n m numbers a call whoever is alive, a file of one's own has one anew each round.
     """
 
-    speed: Floats
-    contribution: Floats
-    available: Bools
-    alive: Bools
+    speed: FloatArray
+    contribution: FloatArray
+    available: BoolArray
+    alive: BoolArray
     rng: np.random.Generator
 
     @property
-    def usable(self) -> Bools:
+    def usable(self) -> BoolArray:
         """Modalities that living devices train, (n, m)."""
         return self.available & self.alive[:, np.newaxis]
 
     @property
-    def positive_speed(self) -> Floats:
+    def positive_speed(self) -> FloatArray:
         """Speeds > 0 (n, m): 1 where unusable; one of 0 counts as 1e-9 of the device's fastest.
 
         The floor keeps weights positive, and a still modality slower than any that moves.
@@ -64,12 +61,12 @@ class Rule:
     first_speeds: whether it goes by the speeds of the first round, in place of the last.
     """
 
-    weigh: Callable[[Known], Floats]
+    weigh: Callable[[Known], FloatArray]
     text: str
     first_speeds: bool = False
 
 
-def _contribution(known: Known) -> Floats:
+def _contribution(known: Known) -> FloatArray:
     """U / c, with c the contribution over the device's largest, a tenth at least."""
     largest = np.where(known.usable, known.contribution, 0.0).max(axis=1, keepdims=True)
     share = known.contribution / np.where(largest > 0, largest, 1.0)
@@ -77,14 +74,14 @@ def _contribution(known: Known) -> Floats:
     return known.positive_speed / share
 
 
-def _permuted(known: Known) -> Floats:
+def _permuted(known: Known) -> FloatArray:
     u = known.positive_speed
     for device, have in enumerate(known.usable):
         u[device, have] = np.roll(u[device, have], 1)
     return u
 
 
-def _random(known: Known) -> Floats:
+def _random(known: Known) -> FloatArray:
     """Speeds of the device dealt anew among its modalities: balance's spread, without knowing."""
     u = known.positive_speed
     for device, order in enumerate(known.rng.random(u.shape).argsort(axis=1)):
@@ -131,8 +128,8 @@ def find_rule(name: str) -> Rule:
     return Rule(lambda known: _checked(name, own, known), own.text, own.first_speeds)
 
 
-def _checked(path: str, own: Rule, known: Known) -> Floats:
-    def weigh(known: Known) -> Floats:
+def _checked(path: str, own: Rule, known: Known) -> FloatArray:
+    def weigh(known: Known) -> FloatArray:
         return np.asarray(own.weigh(known), dtype=np.float64)
 
     try:

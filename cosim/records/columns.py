@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import pandas as pd
-
 from ns3_scenarios.description.energy import RADIO_STATES
 from ns3_scenarios.reports import OUTCOMES
 
@@ -203,18 +201,3 @@ def column_of(table: str, name: str) -> Column | None:
     found = [each for each in COLUMNS[table] if re.fullmatch(each.pattern, name)]
     found.sort(key=lambda each: each.name != name)
     return found[0] if found else None
-
-
-def columns_page() -> str:
-    """Return docs/columns.md: every table as a table."""
-    text = ["# Columns of the tables", "", (__doc__ or "").partition("\n\n")[2].strip(), ""]
-    for table, columns in COLUMNS.items():
-        rows = [(f"`{each.name}`", each.unit, each.meaning, each.doing) for each in columns]
-        head = ["column", "unit", "meaning", "whose"]
-        text += [f"## {table}.parquet", "", _table(pd.DataFrame(rows, columns=head)), ""]
-    return "\n".join(text)
-
-
-def _table(table: pd.DataFrame) -> str:
-    lines = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

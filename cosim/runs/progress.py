@@ -33,8 +33,7 @@ def with_progress(
     rounds: Iterator[RoundRecord], num_rounds: int, first_round: int
 ) -> Iterator[RoundRecord]:
     """Pass the rounds on; say what each came to once it is dealt with."""
-    dying: NDArray[np.bool_] | None = None
-    silent = 0
+    dying, silent = np.array(False), 0
     with tqdm(total=num_rounds, initial=first_round, unit="round", disable=None) as bar:
         for each in rounds:
             yield each
@@ -50,8 +49,8 @@ def with_progress(
                 each.learning_s,
             )
             dead = each.evaluation.dead_feature_share > MOST_DEAD
-            _warn_of_dead_features(each.round_index, dead if dying is None else dead & ~dying)
-            dying = dead if dying is None else dying | dead
+            _warn_of_dead_features(each.round_index, dead & ~dying)
+            dying = dying | dead
             silent = silent + 1 if delivered_nothing(each.report) else 0
             if silent == VOID_ROUNDS:
                 log.warning("%s", silence(each.round_index, each.report))

@@ -49,7 +49,7 @@ VARIANTS: dict[str, dict[str, Callable[[Floats], Floats]]] = {
 def write_data(folder: Path, variant: str, fold: int) -> Path:
     """Write the fold's training and test people as data of one's own, one modality changed."""
     flags = [f"--learning.fold={fold}", "--network.kind=ideal"]
-    data = load_data(learning_setup(load(flags, None, None)).data)
+    data = load_data(learning_setup(load(flags, None, None)))
     path = folder / f"{variant.replace(' ', '_')}-{fold}.npz"
     used = data.split != 1  # the people that settings were tuned on stay out
     change = VARIANTS[variant]

@@ -77,15 +77,13 @@ def run_loop(flags: list[str], folder: Path) -> tuple[list[dict[str, float]], in
 
     from cosim import bridge, loop
     from cosim.config import to_scenario
-    from cosim.config.assemble import learning_setup
+    from cosim.config.assemble import make_learner
     from cosim.config.sources import load
-    from learning.data.catalogue import load as load_data
-    from learning.learner import Learner
 
     torch.set_num_threads(1)
     config = load(flags, None, None)
     scenario = to_scenario.make_scenario(config)
-    learner = Learner(learning_setup(config), load_data(learning_setup(config).data))
+    _, learner = make_learner(config)
     os.environ[TIMES] = str(folder / "times.jsonl")
     with mock.patch.object(subprocess, "Popen", ChildOfOurs):
         network = worker.Ns3Network(scenario, folder / "ns3.log")

@@ -27,6 +27,7 @@ from study import Run, work_off
 from cosim.config import remarks, to_scenario
 from cosim.config.energy import EnergyConfig
 from cosim.config.network import NetworkConfig
+from cosim.config.section import bounds
 from cosim.config.sources import load
 from cosim.errors import ConfigError
 from cosim.runs.progress import VOID_ROUNDS, delivered_nothing, silence
@@ -114,8 +115,7 @@ def values_of(name: str, field: Any) -> list[Any]:
         return list(get_args(field.annotation))
     if bool in kinds:
         return [False, True]
-    bounds = {type(each).__name__: each for each in field.metadata}
-    low, high = bounds["Ge"].ge, bounds["Le"].le
+    low, high = bounds(field)
     if int in kinds:
         ends = [low, high, low + 1, high - 1]
     else:

@@ -39,7 +39,7 @@ from study import compare, work_off
 
 from cosim import arithmetic
 from cosim.config import to_scenario
-from cosim.config.assemble import learning_setup
+from cosim.config.assemble import learning_setup, make_learner
 from cosim.config.model import RunConfig
 from cosim.config.sources import load
 from cosim.loop import run_rounds
@@ -184,8 +184,7 @@ def make_config(job: Job, method: str, extra: tuple[str, ...], battery_j: float)
 def fair_battery_j(job: Job, scale: float) -> float:
     """Joules of 60 rounds of 5 iterations of every modality in dmml, on a device that has all."""
     config = make_config(job, "dmml", (), 1e6)
-    setup = learning_setup(config)
-    work = Learner(setup, load_data(setup)).work_cost()
+    work = make_learner(config)[1].work_cost()
     cost = work.per_iteration_flop.max(0).sum() + work.per_step_flop[0]
     flop = ROUNDS * ITERATIONS * cost
     return scale * float(compute_j(flop, PROFILES[config.energy.device_profile])) * (1 + 1e-9)
@@ -241,7 +240,7 @@ def jobs_of(options: argparse.Namespace) -> list[Job]:
     tuned = None if options.command == "tune" else pd.read_csv(options.tuning)
     flags = [f"--learning.dataset={options.data}"]
     flags += [f"--learning.data_path={options.data_path}"] if options.data_path else []
-    modalities = list(load_data(learning_setup(load(flags, None, None)).data).modalities)
+    modalities = list(load_data(learning_setup(load(flags, None, None))).modalities)
     cells = [(0.5, "all")] if tuned is None else list(product(ALPHAS, PATTERNS))
     for seed, fold, (alpha, pattern), arm in product(
         range(1, options.seeds + 1), range(FOLDS), cells, arms

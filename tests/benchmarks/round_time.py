@@ -20,12 +20,10 @@ from stopwatch import spent_s, timed
 
 from cosim import loop
 from cosim.config import to_scenario
-from cosim.config.assemble import learning_setup, open_network
+from cosim.config.assemble import make_learner, open_network
 from cosim.config.sources import load
 from cosim.records.folder import RunFolder
 from cosim.records.tables import to_tables
-from learning.data.catalogue import load as load_data
-from learning.learner import Learner
 
 
 def main() -> None:
@@ -33,13 +31,11 @@ def main() -> None:
     torch.set_num_threads(1)
     config = load(sys.argv[1:], None, None)
     scenario = to_scenario.make_scenario(config)
-    setup = learning_setup(config)
-    data = load_data(setup)
-    learner = Learner(setup, data)
+    data, learner = make_learner(config)
     with tempfile.TemporaryDirectory() as name:
         folder = RunFolder(Path(name) / "run", config, data)
         started = time.perf_counter()
-        network = open_network(config, scenario, folder)
+        network = open_network(config, scenario, folder.ns3_log)
         network.wait_ready()
         start_s = time.perf_counter() - started
         timed(loop, "make_plan", "plan")

@@ -18,11 +18,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from cosim.records.layout import JOINED, PARTITION
+
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = ("mesh80211", "adhoc80211", "d2d", "infrastructure")
 NETWORKS = ("ideal", "analytic", "ns3")
 METHODS = ("dmml_kd", "fedgen_strong", "fedavg_star")
-TABLES = ("rounds", "devices", "links", "flows", "partition")
 FLAGS = (
     *("--network.num_devices=5", "--learning.dataset=made", "--learning.rounds=2"),
     *("--iteration.max_iterations=3", "--learning.batch_size=8"),
@@ -43,8 +44,8 @@ def table_hash(case: tuple[str, str, str], script: Path) -> str:
         if done.returncode:
             return done.stderr.strip().splitlines()[-1]
         digest = hashlib.sha256()
-        for table in TABLES:
-            digest.update((Path(name) / "run" / f"{table}.parquet").read_bytes())
+        for table in (*JOINED, PARTITION):
+            digest.update((Path(name) / "run" / table).read_bytes())
     return digest.hexdigest()[:16]
 
 

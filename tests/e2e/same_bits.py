@@ -52,7 +52,7 @@ def cases() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def outcome(network: str = "ideal", **changed: Any) -> tuple[str, str]:
     """Run one case; return the hashes of its tables, as they are stored, and of its parameters."""
-    from cosim.config.assemble import learning_setup
+    from cosim.config.assemble import make_learner
     from cosim.config.energy import EnergyConfig
     from cosim.config.iteration import IterationConfig
     from cosim.config.learning import LearningConfig
@@ -61,8 +61,6 @@ def outcome(network: str = "ideal", **changed: Any) -> tuple[str, str]:
     from cosim.config.to_scenario import make_scenario
     from cosim.loop import run_rounds
     from cosim.records.tables import partition_table, to_tables
-    from learning.data.catalogue import load
-    from learning.learner import Learner
     from ns3_scenarios.analytic import AnalyticNetwork
     from ns3_scenarios.ideal import IdealNetwork
 
@@ -75,9 +73,7 @@ def outcome(network: str = "ideal", **changed: Any) -> tuple[str, str]:
         learning=LearningConfig(**{**FIXED, **changed}),
         iteration=IterationConfig(max_iterations=2),
     )
-    scenario, setup = make_scenario(config), learning_setup(config)
-    data = load(setup)
-    learner = Learner(setup, data)
+    scenario, (data, learner) = make_scenario(config), make_learner(config)
     kind = {"ideal": IdealNetwork, "analytic": AnalyticNetwork}[network]
     # Of the second round, which hangs on all of the first.
     *_, last = run_rounds(config, scenario, learner, kind(scenario))

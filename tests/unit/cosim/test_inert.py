@@ -3,15 +3,10 @@
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-import numpy as np
 import pytest
 
 from cosim.config.inert import conditions, fields, inert
 from cosim.config.sources import load
-from learning.data.catalogue import load as load_data
-from learning.learner import Delivery, Learner
-from learning.methods.names import METHOD_NAMES
-from learning.settings import LearningSetup
 
 DEPENDENT = [(section, name) for section, name, each in fields() if conditions(each)]
 # What each of these is beside which nothing of the kind is looked at.
@@ -84,41 +79,6 @@ def test_of_a_method_of_ones_own_every_field_may_matter(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("")
     words = [f"--learning.method={tmp_path}/mine.py", "--learning.decorrelation_weight=1"]
     assert inert(load(words, None, None)) == []
-
-
-class Watched(LearningSetup):
-    """A setup that remembers which fields were looked at."""
-
-    def __getattribute__(self, name: str) -> Any:
-        if name in LearningSetup.model_fields:
-            self.__dict__.setdefault("_seen", set()).add(name)
-        return super().__getattribute__(name)
-
-
-@pytest.mark.parametrize("method", METHOD_NAMES)
-def test_a_method_looks_at_the_fields_that_say_they_matter_to_it_and_at_no_other(
-    method: str,
-) -> None:
-    only = "acc" if method == "single_modality" else None
-    small = {"batch_size": 4, "feature_dim": 4, "generator_samples": 4, "warmup_rounds": 0}
-    setup = Watched(
-        dataset="made", method=method, only_modality=only, num_devices=4, seed=1, **small
-    )
-    data = load_data(setup)
-    learner = Learner(setup, data)
-    everyone = np.ones(4, dtype=bool)
-    for round_index in range(2):
-        trains, _ = learner.roles(round_index)
-        learner.train(round_index, learner.available * trains[:, None], everyone)
-        has = learner.payload().part_bytes > 0
-        arrived = has[:, None] & has[None] & ~np.eye(4, dtype=bool)[..., None]
-        learner.mix(Delivery(arrived, arrived.sum(1)), everyone)
-    learner.work_cost()
-    seen = setup.__dict__["_seen"]
-    for _, name, field in fields():
-        # Every method asks whether only_modality was given.
-        if "method" in conditions(field) and name != "only_modality":
-            assert (name in seen) == (method in conditions(field)["method"]), name
 
 
 def test_what_moves_the_analytic_network_or_a_place_is_not_named() -> None:

@@ -6,12 +6,9 @@ import numpy as np
 import pytest
 from made_runs import DEVICES, FLAGS, PI, Run, go, make_config
 
-from cosim.config.assemble import learning_setup, open_network
+from cosim.config.assemble import make_learner, open_network
 from cosim.config.to_scenario import make_scenario
 from cosim.loop import run_rounds
-from cosim.records.folder import RunFolder
-from learning.data.catalogue import load as load_data
-from learning.learner import Learner
 from ns3_scenarios.analytic import AnalyticNetwork, capacity_bps
 
 EVERY_SECOND = "--learning.evaluate_every=2"
@@ -166,11 +163,9 @@ def test_a_run_over_the_analytic_network_measures_the_cost_of_its_capacity(
     tmp_path: Path,
 ) -> None:
     config = make_config("--network.kind=analytic")
-    scenario, setup = make_scenario(config), learning_setup(config)
-    data = load_data(setup)
-    network = open_network(config, scenario, RunFolder(tmp_path / "run", config, data))
+    scenario, (_, learner) = make_scenario(config), make_learner(config)
+    network = open_network(config, scenario, tmp_path / "ns3.log")
     assert isinstance(network, AnalyticNetwork)
-    learner = Learner(setup, data)
     last = list(run_rounds(config, scenario, learner, network))[-1]
     # A byte takes 8 / C seconds, at the power of a sender and a receiver.
     s_per_byte = 8 / capacity_bps(scenario)[scenario.neighbours]

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
-from cosim.config.assemble import learning_setup
+from cosim.config.assemble import make_learner
 from cosim.config.model import RunConfig
 from cosim.config.sources import load
 from cosim.config.to_scenario import make_scenario
@@ -26,7 +26,6 @@ from cosim.records.layout import TABLES
 from cosim.records.manifest import is_complete
 from cosim.records.tables import partition_table, to_tables
 from cosim.report.presentation import seal
-from learning.data.catalogue import load as load_data
 from learning.data.samples import TRAIN, MultiModalData
 from learning.learner import Learner
 from ns3_scenarios.ideal import IdealNetwork
@@ -54,9 +53,7 @@ class Run:
 def run() -> Run:
     torch.set_num_threads(1)
     config = make_config()
-    scenario, setup = make_scenario(config), learning_setup(config)
-    data = load_data(setup)
-    learner = Learner(setup, data)
+    scenario, (data, learner) = make_scenario(config), make_learner(config)
     records, tables = [], []
     for each in run_rounds(config, scenario, learner, IdealNetwork(scenario)):
         records.append(each)

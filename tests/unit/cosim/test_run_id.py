@@ -5,18 +5,17 @@ from pathlib import Path
 import pytest
 from made_config import make_config
 
-from cosim.config.assemble import learning_setup
+from cosim.config.assemble import make_learner
 from cosim.config.sources import load
 from cosim.records import folder as recording
 from cosim.records import origin
 from cosim.records.folder import RunFolder
 from cosim.records.origin import run_id
-from learning.data.catalogue import load as load_data
 from learning.data.samples import MultiModalData
 
 
 def made_data() -> MultiModalData:
-    return load_data(learning_setup(load(["--learning.dataset=made"], None, None)))
+    return make_learner(load(["--learning.dataset=made"], None, None))[0]
 
 
 def test_the_run_id_changes_with_every_field_and_only_with_them() -> None:

@@ -3,12 +3,14 @@ import math
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
-from learning_reference import make_setup
+from learning_reference import everything_arrives, make_setup
 from pydantic import ValidationError
 
 import learning
 from learning.exchange.codecs import CODECS
+from learning.learner import Learner
 from learning.methods.catalogue import find_method
 from learning.methods.names import METHOD_NAMES
 from learning.methods.parts.generator import GENERATORS
@@ -68,3 +70,31 @@ def test_learning_imports_neither_the_loop_nor_the_network():
                 imported.add((node.module or "").split(".")[0])
     assert "torch" in imported
     assert imported.isdisjoint({"cosim", "ns3_scenarios", "ns3", "seglearn"})
+
+
+class Watched(LearningSetup):
+    """A setup that remembers which fields were looked at."""
+
+    def __getattribute__(self, name):
+        if name in LearningSetup.model_fields:
+            self.__dict__.setdefault("_seen", set()).add(name)
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_a_method_looks_at_the_fields_that_say_they_matter_to_it_and_at_no_other(made, method):
+    only = "acc" if method == "single_modality" else None
+    setup = make_setup(method=method, only_modality=only, warmup_rounds=0)
+    watched = Watched(**dict(setup))
+    learner = Learner(watched, made)
+    everyone = np.ones(setup.num_devices, dtype=bool)
+    for round_index in range(2):
+        trains, _ = learner.roles(round_index)
+        learner.train(round_index, learner.available * trains[:, None], everyone)
+        learner.mix(everything_arrives(learner), everyone)
+    learner.work_cost()
+    for name, field in LearningSetup.model_fields.items():
+        when = (field.json_schema_extra or {}).get("when", {})
+        # Every method asks whether only_modality was given.
+        if "method" in when and name != "only_modality":
+            assert (name in watched.__dict__["_seen"]) == (method in when["method"]), name
