@@ -3,30 +3,52 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from learning import star
-from learning.data.batches import DeviceData, draw_batch, draw_noise, gather_device_data
+from learning.data.batches import (
+    DeviceData,
+    GeneratorNoise,
+    draw_batch,
+    draw_noise,
+    gather_device_data,
+)
 from learning.data.catalogue import MultiModalData
-from learning.data.dealing.holders import holders, usable_modalities
+from learning.data.dealing.holders import usable_modalities
 from learning.data.normalise import own_sums, scale_of_sums, scale_part
 from learning.data.samples import SPLIT_NAMES
 from learning.errors import LearningError
-from learning.exchange.gossip import Gossip
-from learning.exchange.mixing import metropolis_hastings
-from learning.exchange.push_sum import LINKS, Push
-from learning.messages import Delivery, LateArrivals, PartialMessage, Payload
-from learning.method import MixedRound, Round, keep_where, specific_dim
+from learning.exchange.catalogue import EXCHANGES
+from learning.exchange.push_sum import LINKS
+from learning.messages import (
+    Delivery,
+    LateArrivals,
+    PartialMessage,
+    Payload,
+    TrainResult,
+    check_delivery,
+    check_shape,
+)
+from learning.method import MixedRound, Round, Rules, keep_where, specific_dim
 from learning.methods.catalogue import find_method, resolve_options
 from learning.model.evaluate import Evaluation, evaluate_stack, no_evaluation
-from learning.model.stack import encoder_part, init_parameters, make_model, part_of, specific_part
+from learning.model.stack import (
+    encoder_part,
+    init_parameters,
+    make_model,
+    of_part,
+    part_of,
+    specific_part,
+)
 from learning.settings import LearningSetup
-from learning.training.local_training import check_finite, mean_loss, train_locally
+from learning.star import SERVER
+from learning.topology import TOPOLOGIES
+from learning.training.local_training import LocalResult, check_finite, mean_loss, train_locally
 from learning.training.pace import Pace, parameter_variation, unmeasured
 from learning.training.work_cost import WorkCost, work_cost
 
@@ -42,23 +64,6 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class TrainResult:
-    """What a round of local training did.
-
-    loss (n,): mean over a device's steps, NaN where it did not train; iterations (n, m): done;
-    parameter_variation (n, m): relative change of the encoder per iteration, NaN where tau = 0;
-    contribution (n, m): what a modality takes off the fused loss, NaN where it is used alone;
-    flop (n,): done, equal to what WorkCost says for these iterations.
-    """
-
-    loss: NDArray[np.float64]
-    iterations: NDArray[np.int64]
-    parameter_variation: NDArray[np.float64]
-    contribution: NDArray[np.float64]
-    flop: NDArray[np.float64]
-
-
 class Learner:
     """Owns the models of n devices; every result is decided by the setup, data and arguments.
 
@@ -72,12 +77,14 @@ class Learner:
         self._method = find_method(setup.method)
         self._options = resolve_options(setup.method, self._method, setup.method_options)
         self.modality_names = tuple(data.modalities)
-        self.available = usable_modalities(setup, self._method, self.modality_names)
-        self.holder = holders(data, setup, self._method.topology)
+        self._topology = TOPOLOGIES[self._method.topology]
+        self._topology.check(setup)
+        self.available = usable_modalities(
+            setup, self._topology, self._method.uses_one_modality, self.modality_names
+        )
+        self.holder = self._topology.owners(data, setup)
         self._data = gather_device_data(data, self.holder, n, setup.normalisation)
         self._gossips_scale = setup.normalisation == "gossip"
-        if self._is_star:
-            star.check_setup(setup)
         self.samples_per_device = self._data.count
         self.class_counts = self._data.class_counts
         num_specific = specific_dim(setup, self._method)
@@ -104,9 +111,9 @@ class Learner:
         travelling = {
             name: value for name, value in self._state.items() if part_of(name) in self._parts
         }
-        self._exchange: Gossip | Push = Gossip(setup, travelling, self._weigh)
-        if setup.mixing == "push_sum":
-            self._exchange = Push(travelling)
+        weigh = partial(self._topology.weigh, self.samples_per_device)
+        self._exchange = EXCHANGES[setup.mixing](setup, travelling, weigh)
+        self._payload = self._measure_payload()
         self._pace = unmeasured(self.available.shape)
         self._round: tuple[Round, dict[str, Tensor], Tensor] | None = None
 
@@ -121,32 +128,24 @@ class Learner:
 
     def work_cost(self) -> WorkCost:
         """FLOP per iteration, step and round, by layer formulas."""
-        return work_cost(self._setup, self._method, self._model, self.available)
+        extra = self._method.flop(self._setup, self._model)
+        return work_cost(self._model, extra, self._batch_size, self.available)
 
     def roles(self, round_index: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Say who trains and who sends in a round, (n,) each."""
-        n = self._setup.num_devices
-        everyone = np.ones(n, dtype=np.bool_)
-        if not self._is_star:
-            return everyone, everyone
-        if star.goes_up(round_index):
-            chosen = star.clients(n, round_index, self._options["client_share"], self._setup.seed)
-            return chosen, chosen
-        return ~everyone, np.arange(n) == star.SERVER
+        return self._topology.roles(self._setup, self._client_share, round_index)
 
     def trainings_left(self, round_index: int, rounds: int) -> float:
         """Expect how often a device trains from a round on, of `rounds` in all; >= 1."""
-        if self._is_star:
-            share = self._options["client_share"]
-            return star.trainings_left(self._setup.num_devices, round_index, rounds, share)
-        return float(rounds - round_index)
+        n = self._setup.num_devices
+        return self._topology.trainings_left(n, round_index, rounds, self._client_share)
 
     def payload(self) -> Payload:
-        """Name the parts that devices send, and the length of each serialised buffer [bytes]."""
-        parts = self._parts
-        # All devices build the same model, so one device's buffer has every device's length.
-        length = np.array([len(self.message(0, part, 0, 0)) for part in parts], dtype=np.int64)
-        return Payload(parts, self._has_part(parts) * length)
+        """Name the parts that devices send, and the length of each serialised buffer [bytes].
+
+        The same in every round: a codec that chooses takes as many elements each time.
+        """
+        return self._payload
 
     def message(self, device: int, part: str, round_index: int, advertised_degree: int) -> bytes:
         """Serialise one part of one device as it would be sent now, in the format of payload.py."""
@@ -160,9 +159,8 @@ class Learner:
         Raises LearningError for wrong shapes, iterations of a modality that a device lacks, or a
         loss that is NaN or inf.
         """
-        setup = self._setup
-        _check_shape("iterations", iterations, self.available.shape)
-        _check_shape("active", active, self.available.shape[:1])
+        check_shape("iterations", iterations, self.available.shape)
+        check_shape("active", active, self.available.shape[:1])
         done = np.where(active[:, None], iterations, 0).astype(np.int64)
         if (done < 0).any() or (done[~self.available] != 0).any():
             raise LearningError(
@@ -171,53 +169,14 @@ class Learner:
                 f"{done.min()} to {done[~self.available].max(initial=0)} there",
                 "mask the plan with Learner.available",
             )
-        begun = Round(
-            setup=setup,
-            model=self._model,
-            index=round_index,
-            state=self._copy(),
-            class_prior=self._class_prior,
-            noise=lambda step: draw_noise(
-                (
-                    setup.num_devices,
-                    setup.generator_samples,
-                    self._model.common_dim,
-                    self._model.specific_dim,
-                ),
-                setup.seed,
-                round_index,
-                step,
-            ),
-            options=self._options,
-        )
+        begun = self._begin(round_index)
         rules = self._method.begin(begun)
         tau = torch.from_numpy(done)
-        result = train_locally(
-            self._model,
-            self._state,
-            self._scaled_data(),
-            tau,
-            lambda step: draw_batch(self._data, self._batch_size, setup.seed, round_index, step),
-            rules,
-            learning_rate=setup.learning_rate,
-            clip_norm=setup.clip_norm,
-        )
-        check_finite(result, tau, round_index)
+        result = self._train_locally(round_index, tau, rules)
         if rules.finish is not None:
             self._state |= rules.finish(tau.any(1))
         self._round = (begun, self._copy(), tau.max(1).values)
-
-        variation = torch.stack(
-            [
-                parameter_variation(
-                    _part(begun.state, encoder_part(m)),
-                    _part(self._state, encoder_part(m)),
-                    tau[:, column],
-                )
-                for column, m in enumerate(self.modality_names)
-            ],
-            dim=1,
-        )
+        variation = self._variation(begun.state, tau)
         self._pace = self._pace.update(variation, tau, result.contribution)
         return TrainResult(
             loss=mean_loss(result),
@@ -242,27 +201,9 @@ class Learner:
         Raises LearningError for wrong shapes, or a part from a device that does not have it.
         """
         payload = self.payload()
-        n, p = payload.part_bytes.shape
-        _check_shape("arrived", delivery.arrived, (n, n, p))
-        _check_shape("advertised_degree", delivery.advertised_degree, (n, p))
-        if delivery.offered is not None:
-            _check_shape("offered", delivery.offered, (n, n, p))
-        _check_shape("alive", alive, (n,))
-        has_part = payload.part_bytes > 0
-        if delivery.late is not None:
-            _check_shape("late.arrived", delivery.late.arrived, (n, n, p))
-            _check_shape("late.advertised_degree", delivery.late.advertised_degree, (n, p))
-        ghosts = np.argwhere(delivery.arrived & ~has_part[:, None, :])
-        if len(ghosts) > 0:
-            sender, _, part = ghosts[0]
-            raise LearningError(
-                f"delivery from device {sender}",
-                "parts that it has",
-                payload.parts[part],
-                "send only parts with part_bytes > 0",
-            )
+        check_delivery(delivery, payload, alive)
         self._state, weight = self._exchange.mix(
-            self._state, payload.parts, has_part, delivery, alive
+            self._state, payload.parts, payload.part_bytes > 0, delivery, alive
         )
         self._after_mixing(torch.from_numpy(alive))
         return weight
@@ -342,6 +283,49 @@ class Learner:
         scales = self.modality_names if self._gossips_scale and parts else ()
         return parts + tuple(scale_part(m) for m in scales)
 
+    def _begin(self, round_index: int) -> Round:
+        """Say what devices know when a round begins."""
+        setup, model = self._setup, self._model
+
+        def noise(step: int) -> GeneratorNoise:
+            each = setup.generator_samples, model.common_dim, model.specific_dim
+            return draw_noise((setup.num_devices, *each), setup.seed, round_index, step)
+
+        return Round(
+            setup=setup,
+            model=model,
+            index=round_index,
+            state=self._copy(),
+            class_prior=self._class_prior,
+            noise=noise,
+            options=self._options,
+        )
+
+    def _train_locally(self, round_index: int, tau: Tensor, rules: Rules) -> LocalResult:
+        """Take the steps tau (n, m) of a round; the state is what they come to."""
+        setup = self._setup
+        result = train_locally(
+            self._model,
+            self._state,
+            self._scaled_data(),
+            tau,
+            lambda step: draw_batch(self._data, self._batch_size, setup.seed, round_index, step),
+            rules,
+            learning_rate=setup.learning_rate,
+            clip_norm=setup.clip_norm,
+        )
+        check_finite(result, tau, round_index)
+        return result
+
+    def _variation(self, before: dict[str, Tensor], tau: Tensor) -> Tensor:
+        """Relative change of each encoder per iteration, (n, m)."""
+        parts = [encoder_part(m) for m in self.modality_names]
+        each = [
+            parameter_variation(of_part(before, part), of_part(self._state, part), tau[:, column])
+            for column, part in enumerate(parts)
+        ]
+        return torch.stack(each, dim=1)
+
     def _scaled_data(self) -> DeviceData:
         """Return the data with the scaling that devices know now."""
         if not self._gossips_scale:
@@ -350,24 +334,18 @@ class Learner:
         return replace(self._data, scale=scale)
 
     @property
-    def _is_star(self) -> bool:
-        return self._method.topology == "star"
-
-    def _weigh(
-        self,
-        arrived: NDArray[np.bool_],
-        advertised_degree: NDArray[np.int64],
-        receives: NDArray[np.bool_],
-        said_degree: NDArray[np.int64] | None,
-    ) -> NDArray[np.float64]:
-        if self._is_star:
-            return star.star_weights(arrived, self.samples_per_device, receives)
-        return metropolis_hastings(arrived, advertised_degree, receives, said_degree)
+    def _client_share(self) -> float:
+        return self._options.get("client_share", 1.0)
 
     @property
     def _batch_size(self) -> int:
-        everything = self._method.topology == "pooled"
-        return self._setup.batch_size * (self._setup.num_devices if everything else 1)
+        return self._topology.batch_size(self._setup)
+
+    def _measure_payload(self) -> Payload:
+        parts = self._parts
+        # All devices build the same model, so one device's buffer has every device's length.
+        length = np.array([len(self.message(0, part, 0, 0)) for part in parts], dtype=np.int64)
+        return Payload(parts, self._has_part(parts) * length)
 
     def _has_part(self, parts: tuple[str, ...]) -> NDArray[np.bool_]:
         has = np.ones((self._setup.num_devices, len(parts)), dtype=np.bool_)
@@ -375,15 +353,6 @@ class Learner:
             for part in {encoder_part(m), specific_part(m), scale_part(m)} & set(parts):
                 has[:, parts.index(part)] = self.available[:, column]
         has[~self.available.any(axis=1)] = False
-        if self._is_star:
-            has[star.SERVER] = True
+        if self._topology.has_server:
+            has[SERVER] = True
         return has
-
-
-def _part(state: dict[str, Tensor], part: str) -> dict[str, Tensor]:
-    return {name: value for name, value in state.items() if part_of(name) == part}
-
-
-def _check_shape(name: str, array: NDArray[np.generic], expected: tuple[int, ...]) -> None:
-    if array.shape != expected:
-        raise LearningError(name, f"shape {expected}", str(array.shape), "match the devices")

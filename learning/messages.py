@@ -1,4 +1,4 @@
-"""What the learning side and the network tell each other about messages."""
+"""What crosses the border of the learning side: messages, and what training did."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from learning.errors import LearningError
 
 
 @dataclass(frozen=True)
@@ -53,3 +55,48 @@ class Delivery:
     partial: tuple[PartialMessage, ...] = ()
     offered: NDArray[np.bool_] | None = None
     late: LateArrivals | None = None
+
+
+def check_delivery(delivery: Delivery, payload: Payload, alive: NDArray[np.bool_]) -> None:
+    """Raise LearningError for wrong shapes, or a part from a device that does not have it."""
+    n, p = payload.part_bytes.shape
+    check_shape("arrived", delivery.arrived, (n, n, p))
+    check_shape("advertised_degree", delivery.advertised_degree, (n, p))
+    if delivery.offered is not None:
+        check_shape("offered", delivery.offered, (n, n, p))
+    check_shape("alive", alive, (n,))
+    if delivery.late is not None:
+        check_shape("late.arrived", delivery.late.arrived, (n, n, p))
+        check_shape("late.advertised_degree", delivery.late.advertised_degree, (n, p))
+    ghosts = np.argwhere(delivery.arrived & (payload.part_bytes == 0)[:, None, :])
+    if len(ghosts) > 0:
+        sender, _, part = ghosts[0]
+        raise LearningError(
+            f"delivery from device {sender}",
+            "parts that it has",
+            payload.parts[part],
+            "send only parts with part_bytes > 0",
+        )
+
+
+def check_shape(name: str, array: NDArray[np.generic], expected: tuple[int, ...]) -> None:
+    """Raise LearningError where an array has another shape."""
+    if array.shape != expected:
+        raise LearningError(name, f"shape {expected}", str(array.shape), "match the devices")
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a round of local training did.
+
+    loss (n,): mean over a device's steps, NaN where it did not train; iterations (n, m): done;
+    parameter_variation (n, m): relative change of the encoder per iteration, NaN where tau = 0;
+    contribution (n, m): what a modality takes off the fused loss, NaN where it is used alone;
+    flop (n,): done, equal to what WorkCost says for these iterations.
+    """
+
+    loss: NDArray[np.float64]
+    iterations: NDArray[np.int64]
+    parameter_variation: NDArray[np.float64]
+    contribution: NDArray[np.float64]
+    flop: NDArray[np.float64]

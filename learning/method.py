@@ -108,9 +108,6 @@ class MixedRound:
     steps: Tensor
 
 
-TOPOLOGIES = ("peers", "none", "star", "pooled")
-
-
 @dataclass(frozen=True)
 class Method:
     """One method.

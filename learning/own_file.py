@@ -5,6 +5,8 @@ from __future__ import annotations
 import runpy
 import traceback
 from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -35,20 +37,30 @@ def known_or_file(field: str, name: str, known: tuple[str, ...], suffixes: tuple
 
 
 def load_from(path: str, name: str, remedy: str) -> Any:
-    """Run a file and return what it calls `name`.
+    """Return what a file calls `name`; it is run at the first call of a run, or when it changed.
 
     Raises LearningError for a missing file, one that raises (with its own line), or no such name.
     """
     if not Path(path).is_file():
         raise LearningError(path, "a Python file", "nothing there", "correct the path")
-    try:
-        module = runpy.run_path(path)
-    except (Exception, SystemExit) as error:
-        raise LearningError(path, "a file that runs", own_line(path, error), "mend it") from error
+    module = _executed(path, sha256(Path(path).read_bytes()).hexdigest())
     if name not in module:
         found = ", ".join(key for key in module if not key.startswith("_")) or "nothing"
         raise LearningError(path, f"a definition of {name}", found, remedy)
     return module[name]
+
+
+@cache
+def _executed(path: str, digest: str) -> dict[str, Any]:
+    try:
+        return runpy.run_path(path)
+    except (Exception, SystemExit) as error:
+        raise LearningError(path, "a file that runs", own_line(path, error), "mend it") from error
+
+
+def begin_run() -> None:
+    """Forget the files of an earlier run: each run executes each once, with a state of its own."""
+    _executed.cache_clear()
 
 
 def run_own(path: str, what: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

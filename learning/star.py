@@ -36,6 +36,17 @@ def clients(num_devices: int, round_index: int, share: float, seed: int) -> NDAr
     return chosen
 
 
+def roles(
+    setup: LearningSetup, share: float, round_index: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Say who trains and who sends in a round, (n,) each."""
+    server = np.arange(setup.num_devices) == SERVER
+    if not goes_up(round_index):
+        return np.zeros_like(server), server
+    chosen = clients(setup.num_devices, round_index, share, setup.seed)
+    return chosen, chosen
+
+
 def trainings_left(num_devices: int, round_index: int, rounds: int, share: float) -> float:
     """Expect how often a device trains from a round on, of `rounds` in all; >= 1.
 

@@ -32,7 +32,8 @@ from ns3_scenarios.installation import (
     is_built,
     native_build,
 )
-from ns3_scenarios.reports import OUTCOMES, EnergyReport, FlowReport, LinkReport, RoundReport
+from ns3_scenarios.readings import BatteryTotals, array, read_flows, read_links
+from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.traffic import RoundTraffic
 
 # In the order of their dependencies; only what the scenarios use, since each costs start-up time.
@@ -103,13 +104,6 @@ def _die_of_crashes() -> None:
     faulthandler.enable(all_threads=False)
 
 
-def _array(values: Any, dtype: type, *shape: int) -> Any:
-    """Copy a C++ vector of 64-bit numbers into an array."""
-    count = len(values)
-    flat: Any = np.frombuffer(values.data(), dtype, count) if count else np.empty(0, dtype)
-    return flat.reshape(shape).copy()
-
-
 class Session:
     """A network under way; `run_round` moves it on."""
 
@@ -126,7 +120,7 @@ class Session:
             self._interferers = interferers.add(ns, scenario, self._built[1][0])
         self._recordings = self._record(self._built[1], folder)
         self._boot()
-        self._totals = self._read_energy_totals()
+        self._batteries = self._read_batteries()
 
     def _attach(self, devices: list[Any], radios: list[Any]) -> Any:
         """Give every device an address, a battery and an endpoint."""
@@ -146,14 +140,15 @@ class Session:
         )
         if scenario.mesh.mesh_metric == "rate_and_loss":
             network.CountLossesInMetric()
-        state_power_w = scenario.currents.power_w(scenario.supply_voltage_v)
+        self._state_power_w = scenario.currents.power_w(scenario.supply_voltage_v)
+        power_w = native.Reals(" ".join(RADIO_STATES), self._state_power_w)
         for i, (device, below) in enumerate(zip(devices, radios, strict=False)):
             supply = native.Supply(
                 float(scenario.initial_energy_j[i]),
                 float(scenario.battery_capacity_j[i]),
                 float(scenario.harvest_power_w[i]),
                 scenario.energy.board_idle_w,
-                state_power_w,
+                power_w,
                 math.inf if scenario.energy.revival_j is None else scenario.energy.revival_j,
             )
             network.AddDevice(device, below, supply, scenario.energy_audit)
@@ -207,18 +202,27 @@ class Session:
             network.AddMessage(int(src), int(dst), int(part), int(size), float(ready))
         network.Run(traffic.period_s, traffic.stop_when_settled)
         self._now_s, self._event_count = self._read_clock()
-        energy = self._energy_report()
+        before, self._batteries = self._batteries, self._read_batteries()
+        energy = self._batteries.since(before, self._state_power_w)
+        n, is_answered = len(traffic.compute_s), self._scenario.transport.is_answered
+        dead = energy.dead_since(start_s)
+        duration_s = self._now_s - start_s
         return RoundReport(
             round_index=traffic.round_index,
             start_s=start_s,
-            duration_s=self._now_s - start_s,
+            duration_s=duration_s,
             energy=energy,
-            flows=self._flows(traffic, start_s, energy),
+            flows=read_flows(network.Messages(), traffic, start_s, dead, is_answered),
             chunk_bytes=self._scenario.transport.segment_bytes,
-            chunk_arrived=_array(network.Chunks(), np.int64, -1) > 0,
-            links=self._links(self._now_s - start_s),
-            stale_datagrams=_array(network.StaleDatagrams(), np.int64, -1),
-            position_m=_array(network.Positions(), np.float64, -1, 3),
+            chunk_arrived=array(network.Chunks(), np.int64, -1) > 0,
+            links=read_links(
+                network.Links(),
+                self.link_snr_db(),
+                array(network.NextHops(), np.int64, n, n),
+                self._contact_s(duration_s),
+            ),
+            stale_datagrams=array(network.StaleDatagrams(), np.int64, -1),
+            position_m=array(network.Positions(), np.float64, -1, 3),
             num_events=self._event_count - events_before,
         )
 
@@ -253,58 +257,10 @@ class Session:
         self._recordings.Close()
         self._ns.Simulator.Destroy()
 
-    def _flows(self, traffic: RoundTraffic, start_s: float, energy: EnergyReport) -> FlowReport:
-        table = _array(self._network.Messages(), np.int64, -1, 7)
-        handed, delivered, acked, finished_ns, retransmissions, gave_up, unheard = table.T
-        dead = energy.dead_since(start_s)
-        ready_s = traffic.compute_s[traffic.src]
-        whole = finished_ns >= 0
-        dead_end = dead[traffic.src] | dead[traffic.dst]
-        # Who sends each datagram once has nothing left to do for a message that was handed over.
-        sent_once = not self._scenario.transport.is_answered
-        over = (gave_up > 0) | (sent_once & (handed == traffic.payload_bytes) & ~dead_end)
-        unreachable = (unheard > 0) & (delivered == 0) & ~dead_end
-        finish_s = np.where(whole, 1e-9 * finished_ns - start_s, np.inf)
-        names = ("delivered", "unreachable", "partial", "lost", "dead")
-        outcome = np.select(
-            [whole, unreachable, over & (delivered > 0), over, dead_end],
-            [OUTCOMES.index(name) for name in names],
-            OUTCOMES.index("late"),
-        )
-        return FlowReport(
-            outcome=outcome.astype(np.int64),
-            handed_bytes=handed,
-            unsent_bytes=traffic.payload_bytes - handed,
-            delivered_bytes=delivered,
-            acked_bytes=acked,
-            ready_s=ready_s,
-            finish_s=finish_s,
-            delay_s=finish_s - ready_s,
-            retransmissions=retransmissions,
-        )
-
-    def _links(self, duration_s: float) -> LinkReport:
-        n = self._scenario.num_devices
-        tables = _array(self._network.Links(), np.float64, 8, n, n)
-        sent, received, airtime_s, received_bytes, sinr_db, samples, rate_bps, peers = tables
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return LinkReport(
-                rate_bps=rate_bps / sent,
-                sinr_db=sinr_db / samples,
-                snr_db=self.link_snr_db(),
-                loss_ratio=1 - received / sent,
-                frames=sent.astype(np.int64),
-                airtime_s=airtime_s,
-                received_bytes=received_bytes.astype(np.int64),
-                is_peer=peers > 0,
-                next_hop=_array(self._network.NextHops(), np.int64, n, n),
-                contact_s=self._contact_s(duration_s),
-            )
-
     def link_snr_db(self) -> FloatArray:
         """See LinkReport.snr_db: received power, with all gains, less noise, (n, n) [dB]."""
         n, radio = self._scenario.num_devices, self._scenario.radio
-        power_dbm: FloatArray = _array(self._network.LinkPowersDbm(), np.float64, n, n)
+        power_dbm: FloatArray = array(self._network.LinkPowersDbm(), np.float64, n, n)
         if self._scenario.channel.phy == "spectrum":  # whose losses are taken of 0 dBm
             power_dbm += radio.tx_power_dbm + radio.antenna_gain_dbi
         return power_dbm + radio.antenna_gain_dbi - radio.noise_power_dbm
@@ -313,41 +269,8 @@ class Session:
         """Return how long each pair was in contact in the round, (n, n) [s]."""
         scenario, n = self._scenario, self._scenario.num_devices
         if scenario.mobility.moves:
-            return _array(self._network.Contacts(), np.float64, n, n)
+            return array(self._network.Contacts(), np.float64, n, n)
         return contact_s(scenario.position_m, scenario.settings.neighbour_distance_m, duration_s)
 
-    def _read_energy_totals(self) -> dict[str, FloatArray]:
-        """Read what the batteries have added up since the start of the simulation."""
-        states, n = len(RADIO_STATES), self._scenario.num_devices
-        table = _array(self._network.Batteries(), np.float64, n, states + 7)
-        compute_j, board_j, harvested_j, overflow_j, remaining_j, died_s, revived_s = table[
-            :, states:
-        ].T
-        return {
-            "state_s": table[:, :states],
-            "compute_j": compute_j,
-            "board_j": board_j,
-            "harvested_j": harvested_j,
-            "overflow_j": overflow_j,
-            "remaining_energy_j": remaining_j,
-            "died_at_s": np.where(died_s >= 0, died_s, np.nan),
-            "revived_at_s": np.where(revived_s >= 0, revived_s, np.nan),
-        }
-
-    def _energy_report(self) -> EnergyReport:
-        before, now = self._totals, self._read_energy_totals()
-        self._totals = now
-        state_s = now["state_s"] - before["state_s"]
-        power_w = np.array(self._scenario.currents.power_w(self._scenario.supply_voltage_v))
-        return EnergyReport(
-            state_s=state_s,
-            state_j=state_s * power_w,
-            compute_j=now["compute_j"] - before["compute_j"],
-            board_j=now["board_j"] - before["board_j"],
-            harvested_j=now["harvested_j"] - before["harvested_j"],
-            overflow_j=now["overflow_j"] - before["overflow_j"],
-            start_energy_j=before["remaining_energy_j"],
-            remaining_energy_j=now["remaining_energy_j"],
-            died_at_s=now["died_at_s"],
-            revived_at_s=now["revived_at_s"],
-        )
+    def _read_batteries(self) -> BatteryTotals:
+        return BatteryTotals.read(self._network.Batteries(), self._scenario.num_devices)

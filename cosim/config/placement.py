@@ -11,8 +11,7 @@ from cosim.config.model import RunConfig
 from cosim.config.network import NetworkConfig
 from cosim.config.section import part
 from cosim.seeds import stream
-from learning import star
-from learning.methods.catalogue import find_method
+from learning.methods.catalogue import topology_of
 from ns3_scenarios.arrays import BoolArray, FloatArray
 from ns3_scenarios.description.mobility import (
     Mobility,
@@ -56,10 +55,11 @@ def _placed_m(config: RunConfig) -> FloatArray:
 
 
 def planned_neighbours(config: RunConfig, position_m: FloatArray) -> BoolArray:
-    """Say who exchanges with whom, by distance, or with the server of a star."""
+    """Say who exchanges with whom, by distance, or as the method's topology says."""
     net = config.network
-    if find_method(config.learning.method).topology == "star":
-        return star.links(net.num_devices)
+    links = topology_of(config.learning.method).links
+    if links is not None:
+        return links(net.num_devices)
     return neighbours_within(
         position_m, net.neighbour_distance_m if net.mobility == "static" else np.inf
     )

@@ -9,7 +9,7 @@ from cosim.config.model import RunConfig
 from cosim.config.network import NetworkConfig
 from cosim.config.radio_currents import currents
 from cosim.config.sources import preset_values
-from learning.methods.catalogue import find_method
+from learning.methods.catalogue import topology_of
 from ns3_scenarios.analytic import link_snr_db
 from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.catalogue import kind_of
@@ -28,8 +28,7 @@ MOST_NAMED = 6
 def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
     """Say what will run, but perhaps not as the user thinks."""
     said = []
-    is_star = find_method(config.learning.method).topology == "star"
-    if is_star and config.learning.rounds % 2:
+    if config.learning.rounds % topology_of(config.learning.method).rounds_per_exchange:
         said.append(
             f"learning.rounds {config.learning.rounds} is odd: {config.learning.method} sends up"
             " in one round and down in the next, so the last evaluation is of models that were"

@@ -79,20 +79,8 @@ def plan(
     the modality with the most measured speed per joule among those that fit, under every rule;
     "idle" trains nothing.
 
-    Args:
-        known: speeds, contributions, and who has what.
-        joules: of training [J].
-        seconds: of training [s].
-        budget: what there is of both.
-        rule: the weights.
-        short_rule: one of SHORT_RULES.
-
-    Returns:
-        The plan; dead devices get no iterations and no budget.
-
-    Raises:
-        ValueError: an unknown short rule, or a speed or cost of a usable modality that is negative
-            or not finite.
+    Dead devices get no iterations and no budget. Raises ValueError for an unknown short rule, or a
+    speed or cost [J, s] of a usable modality that is negative or not finite.
 
     Leaves out: the error of the forecasts, and gains that are not linear in tau.
 
@@ -100,18 +88,9 @@ def plan(
     and its exact solution are ours.
     """
     usable, alive = known.usable, known.alive
-    if short_rule not in SHORT_RULES:
-        known_rules = ", ".join(SHORT_RULES)
-        raise ValueError(f"short_rule: expected one of {known_rules}; got {short_rule!r}")
-    _check_usable(
-        usable,
-        speed=known.speed,
-        iteration_j=joules.per_iteration,
-        iteration_s=seconds.per_iteration,
-    )
+    _check(known, joules, seconds, short_rule)
+    joules, seconds = _of_usable(joules, usable), _of_usable(seconds, usable)
     budget_j = budget.joules(alive)
-    joules = replace(joules, per_iteration=np.where(usable, joules.per_iteration, 0.0))
-    seconds = replace(seconds, per_iteration=np.where(usable, seconds.per_iteration, 0.0))
     with_radio = _plus(joules, budget.radio_j * budget.rounds_per_training)
     energy = _Resource(with_radio, budget_j)
     time = _Resource(seconds, np.full(len(alive), budget.compute_limit_s))
@@ -147,9 +126,21 @@ def _plus(cost: Cost, per_round: FloatArray) -> Cost:
     return replace(cost, per_round=cost.per_round + per_round)
 
 
-def _check_usable(usable: BoolArray, **arrays: FloatArray) -> None:
-    for name, values in arrays.items():
-        wrong = usable & ~(np.isfinite(values) & (values >= 0.0))
+def _of_usable(cost: Cost, usable: BoolArray) -> Cost:
+    return replace(cost, per_iteration=np.where(usable, cost.per_iteration, 0.0))
+
+
+def _check(known: Known, joules: Cost, seconds: Cost, short_rule: str) -> None:
+    if short_rule not in SHORT_RULES:
+        rules = ", ".join(SHORT_RULES)
+        raise ValueError(f"short_rule: expected one of {rules}; got {short_rule!r}")
+    checked = {
+        "speed": known.speed,
+        "iteration_j": joules.per_iteration,
+        "iteration_s": seconds.per_iteration,
+    }
+    for name, values in checked.items():
+        wrong = known.usable & ~(np.isfinite(values) & (values >= 0.0))
         if wrong.any():
             device, modality = np.argwhere(wrong)[0]
             raise ValueError(

@@ -14,7 +14,7 @@ from learning.exchange.mixing import Gaps, Sent, keep_own, mix_late, mix_stack
 from learning.exchange.settings import ExchangeSettings
 from learning.messages import Delivery
 from learning.model.encoders import Stack
-from learning.model.stack import holds_sums, part_of
+from learning.model.stack import holds_sums, of_part, part_of
 
 # (sender, part) -> message
 Buffers = dict[tuple[int, str], bytes]
@@ -64,7 +64,7 @@ class Gossip:
         self, parameters: Stack, device: int, part: str, round_index: int, advertised_degree: int
     ) -> bytes:
         """Serialise one part of one device as it would be sent now."""
-        own = {name: v[device] for name, v in parameters.items() if part_of(name) == part}
+        own = {name: v[device] for name, v in of_part(parameters, part).items()}
         chosen = None
         if CODECS[self._codec(part)].chooses:
             chosen = tuple(self._choose(name, value, device) for name, value in own.items())
@@ -161,8 +161,7 @@ class Gossip:
             if self._codec(part) == "float32":
                 continue
             message = decode(buffer)
-            names = [name for name in parameters if part_of(name) == part]
-            for i, name in enumerate(names):
+            for i, name in enumerate(of_part(parameters, part)):
                 if name not in sent.value:
                     sent.value[name] = parameters[name].clone()
                 sent.value[name][device] = message.arrays[i]
@@ -204,7 +203,6 @@ def _gaps(
         buffer = buffers[partial.sender, part]
         elements = arrived_elements(buffer, partial.chunk_arrived, partial.chunk_bytes)
         if elements is not None:
-            names = [name for name in parameters if part_of(name) == part]
-            arrived = dict(zip(names, elements, strict=True))
+            arrived = dict(zip(of_part(parameters, part), elements, strict=True))
             gaps.append(Gaps(partial.sender, partial.receiver, part, arrived))
     return gaps

@@ -22,7 +22,7 @@ from learning.exchange.running_sums import (
 )
 from learning.messages import Delivery
 from learning.model.encoders import Stack, as_rows
-from learning.model.stack import part_of
+from learning.model.stack import of_part, part_of
 
 # State with one row a link, of which there are more as devices meet.
 LINKS = "links/"
@@ -48,7 +48,7 @@ class Push:
         """
         mass = move(self._state[part], _flat(parameters, part)).mass[device]
         share = (mass / (1 + advertised_degree)).float()
-        shapes = [v.shape[1:] for name, v in parameters.items() if part_of(name) == part]
+        shapes = [v.shape[1:] for v in of_part(parameters, part).values()]
         values = torch.split(share, [shape.numel() for shape in shapes] + [1])
         arrays = [v.reshape(s) for v, s in zip(values, [*shapes, torch.Size()], strict=True)]
         return encode(Message(round_index, device, part, advertised_degree, tuple(arrays)))
@@ -105,12 +105,12 @@ def _key(part: str, field: str) -> str:
 
 def _flat(parameters: Stack, part: str) -> Tensor:
     """Join a part's arrays: (n, D)."""
-    return torch.cat([as_rows(v) for name, v in parameters.items() if part_of(name) == part], 1)
+    return torch.cat([as_rows(v) for v in of_part(parameters, part).values()], 1)
 
 
 def _unflat(z: Tensor, like: Stack, part: str, renewed: NDArray[np.bool_]) -> Stack:
     """Cut z (n, D) into the part's arrays; devices that are not renewed (n,) keep theirs."""
-    own = {name: value for name, value in like.items() if part_of(name) == part}
+    own = of_part(like, part)
     who = torch.from_numpy(renewed)[:, None]
     cut = torch.split(z, [value[0].numel() for value in own.values()], dim=1)
     return {

@@ -10,6 +10,7 @@ from learning.method import Method
 from learning.methods.checked import checked
 from learning.methods.names import METHOD_NAMES
 from learning.own_file import is_own, load_from
+from learning.topology import TOPOLOGIES, Topology
 
 
 def find_method(name: str) -> Method:
@@ -30,6 +31,11 @@ def find_method(name: str) -> Method:
         raise LearningError("method", known, repr(name), "choose one of these")
     method: Method = import_module(f"learning.methods.{name}").METHOD
     return method
+
+
+def topology_of(name: str) -> Topology:
+    """Return how the devices of a method are together."""
+    return TOPOLOGIES[find_method(name).topology]
 
 
 def resolve_options(name: str, method: Method, given: Mapping[str, float]) -> dict[str, float]:

@@ -16,12 +16,13 @@ from torch import Tensor
 
 from learning.data.normalise import scale_part
 from learning.errors import LearningError
-from learning.method import TOPOLOGIES, ExtraFlop, Gradient, Method, MixedRound, Round, Rules
+from learning.method import ExtraFlop, Gradient, Method, MixedRound, Round, Rules
 from learning.model.encoders import Stack
 from learning.model.stack import Forward, Model, part_of
 from learning.model.work_count import Counter
 from learning.names import check_names
 from learning.own_file import run_own
+from learning.topology import TOPOLOGIES
 
 if TYPE_CHECKING:
     from learning.settings import LearningSetup

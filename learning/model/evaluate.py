@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
@@ -67,58 +67,84 @@ def evaluate_stack(
     """
     truth = label.numpy()
     has_any: NDArray[np.bool_] = np.any(available, axis=1)
-    users = {m: np.flatnonzero(available[:, i]) for i, m in enumerate(inputs)}
-    users = {m: who for m, who in users.items() if len(who) > 0}
     column = {m: i for i, m in enumerate(inputs)}
     has_all: dict[tuple[str, ...], NDArray[np.bool_]] = {
         subset: np.all(available[:, [column[m] for m in subset]], axis=1)
         for subset in _subsets(tuple(inputs))
     }
+    seen = _see(model, parameters, inputs, label, available, has_all, scale)
+    right = {subset: (values == truth).mean(1) for subset, values in seen.predicted.items()}
+    for subset, scores in right.items():
+        scores[~has_all[subset]] = np.nan
+    count = torch.from_numpy(np.bincount(truth, minlength=model.num_classes))
+    means = {m: (total / count.clamp(min=1)[:, None]).numpy() for m, total in seen.sums.items()}
+    dead = {m: (low == seen.highest[m]).double().mean(1).numpy() for m, low in seen.lowest.items()}
+    return Evaluation(
+        accuracy=np.where(has_any, (seen.fused == truth).mean(1), np.nan),
+        macro_f1=np.where(has_any, macro_f1(seen.fused, truth, model.num_classes), np.nan),
+        modality_accuracy=np.stack([right[(m,)] for m in inputs], axis=1),
+        subset_accuracy=_named_subsets(right, len(inputs)),
+        feature_distance=class_feature_distance(means, seen.users, len(available)),
+        consensus_distance=consensus_distance(model, parameters, seen.users, has_any),
+        dead_feature_share=_mean_over_modalities(dead, seen.users, len(available)),
+    )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What forward passes over all samples came to; users: who has a modality, (a,).
+
+    predicted: subset of modalities -> class (n, T), fused (n, T); sums: modality -> common features
+    by class (a, C, d); lowest, highest: of each feature over all samples (a, d).
+    """
+
+    users: dict[str, NDArray[np.int64]]
+    predicted: dict[tuple[str, ...], NDArray[np.int64]]
+    fused: NDArray[np.int64]
+    sums: dict[str, Tensor]
+    lowest: dict[str, Tensor] = field(default_factory=dict)
+    highest: dict[str, Tensor] = field(default_factory=dict)
+
+
+def _see(
+    model: Model,
+    parameters: Stack,
+    inputs: dict[str, Tensor],
+    label: Tensor,
+    available: NDArray[np.bool_],
+    has_all: dict[tuple[str, ...], NDArray[np.bool_]],
+    scale: Mapping[str, Scale],
+) -> _Seen:
+    has_any: NDArray[np.bool_] = np.any(available, axis=1)
+    users = {m: np.flatnonzero(available[:, i]) for i, m in enumerate(inputs)}
+    users = {m: who for m, who in users.items() if len(who) > 0}
+    size = len(available), len(label)
+    shape = model.num_classes, model.common_dim
+    seen = _Seen(
+        users,
+        {subset: np.zeros(size, np.int64) for subset in has_all},
+        np.zeros(size, np.int64),
+        {m: torch.zeros(len(who), *shape) for m, who in users.items()},
+    )
     # Of the devices that have a modality, which have the whole subset.
     having = {
         subset: {m: torch.from_numpy(who[users[m]]) for m in subset}
         for subset, who in has_all.items()
         if who.any()
     }
-    predicted = {subset: np.zeros((len(available), len(label)), np.int64) for subset in has_all}
-    fused = np.zeros((len(available), len(label)), np.int64)
-    sums = {
-        m: torch.zeros(len(who), model.num_classes, model.common_dim) for m, who in users.items()
-    }
-    lowest: dict[str, Tensor] = {}
-    highest: dict[str, Tensor] = {}
     for chunk, passed in _passes(model, parameters, inputs, users, has_any, scale):
-        fused[has_any, chunk] = passed.fused_logits.argmax(-1)
-        for subset, values in predicted.items():
-            who = has_all[subset]
-            if who.any():
-                logits = [passed.modality_logits[m][having[subset][m]] for m in subset]
-                values[who, chunk] = (sum(logits[1:], logits[0]) / len(subset)).argmax(-1)
+        seen.fused[has_any, chunk] = passed.fused_logits.argmax(-1)
+        for subset, those in having.items():
+            logits = [passed.modality_logits[m][those[m]] for m in subset]
+            mean = sum(logits[1:], logits[0]) / len(subset)
+            seen.predicted[subset][has_all[subset], chunk] = mean.argmax(-1)
         one_hot = torch.nn.functional.one_hot(label[chunk], model.num_classes).float()
         for m, common in passed.common.items():
-            sums[m] += one_hot.T @ common
+            seen.sums[m] += one_hot.T @ common
             low, high = common.aminmax(dim=1)
-            lowest[m] = torch.minimum(lowest.get(m, low), low)
-            highest[m] = torch.maximum(highest.get(m, high), high)
-
-    right = {subset: (values == truth).mean(1) for subset, values in predicted.items()}
-    for subset, scores in right.items():
-        scores[~has_all[subset]] = np.nan
-    count = torch.from_numpy(np.bincount(truth, minlength=model.num_classes))
-    means = {m: (total / count.clamp(min=1)[:, None]).numpy() for m, total in sums.items()}
-    return Evaluation(
-        accuracy=np.where(has_any, (fused == truth).mean(1), np.nan),
-        macro_f1=np.where(has_any, macro_f1(fused, truth, model.num_classes), np.nan),
-        modality_accuracy=np.stack([right[(m,)] for m in inputs], axis=1),
-        subset_accuracy=_named_subsets(right, len(inputs)),
-        feature_distance=class_feature_distance(means, users, len(available)),
-        consensus_distance=consensus_distance(model, parameters, users, has_any),
-        dead_feature_share=_mean_over_modalities(
-            {m: (lowest[m] == highest[m]).double().mean(1).numpy() for m in lowest},
-            users,
-            len(available),
-        ),
-    )
+            seen.lowest[m] = torch.minimum(seen.lowest.get(m, low), low)
+            seen.highest[m] = torch.maximum(seen.highest.get(m, high), high)
+    return seen
 
 
 def no_evaluation(available: NDArray[np.bool_], names: tuple[str, ...]) -> Evaluation:

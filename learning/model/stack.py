@@ -114,6 +114,11 @@ def part_of(parameter: str) -> str:
     return parameter.split("/", maxsplit=1)[0]
 
 
+def of_part(stack: Stack, part: str) -> Stack:
+    """Return what of a stack travels in a part."""
+    return {name: value for name, value in stack.items() if part_of(name) == part}
+
+
 def init_parameters(model: Model, num_devices: int) -> Stack:
     """Give every device a copy of the initial model.
 
@@ -137,7 +142,7 @@ def init_parameters(model: Model, num_devices: int) -> Stack:
 
 def take(stack: Stack, part: str, devices: Tensor) -> Stack:
     """Take some devices' parameters of one part, as a stack of its own."""
-    return {name: value[devices] for name, value in stack.items() if part_of(name) == part}
+    return {name: value[devices] for name, value in of_part(stack, part).items()}
 
 
 def encode(model: Model, parameters: Stack, modality: str, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.method import Method
+from learning.method import ExtraFlop
 from learning.model.stack import Model
-
-if TYPE_CHECKING:
-    from learning.settings import LearningSetup
 
 # Additions, exponentials, divisions of a softmax cross entropy and its gradient, per logit.
 _FLOP_PER_LOGIT = 8
@@ -44,12 +40,10 @@ class WorkCost:
 
 
 def work_cost(
-    setup: LearningSetup, method: Method, model: Model, available: NDArray[np.bool_]
+    model: Model, extra: ExtraFlop, batch_size: int, available: NDArray[np.bool_]
 ) -> WorkCost:
-    """Count the work of a setup; available (n, m)."""
-    C, extra = model.num_classes, method.flop(setup, model)
-    holders = setup.num_devices if method.topology == "pooled" else 1
-    B = setup.batch_size * holders
+    """Count the work of a model; extra: that of the method; available (n, m)."""
+    C, B = model.num_classes, batch_size
     # W_c c_m and W_m s_m, forward and backward.
     logits = 3 * 2 * (model.common_dim + model.specific_dim) * C
     per_modality = np.array(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 
 from pydantic import Field
 
@@ -36,9 +36,9 @@ class RadioCurrents:
         return replace(self, tx_a=tx_power_w / (supply_voltage_v * efficiency) + self.idle_a)
 
     def power_w(self, supply_voltage_v: float) -> list[float]:
-        """Return power per state in the order of RADIO_STATES [W]: P = I V."""
-        currents = [getattr(self, field.name) for field in fields(self)]
-        return [supply_voltage_v * current for current in [*currents, 0.0]]
+        """Return power per state in the order of RADIO_STATES [W]: P = I V, none when off."""
+        currents_a = asdict(self) | {"off_a": 0.0}
+        return [supply_voltage_v * currents_a[f"{state}_a"] for state in RADIO_STATES]
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
+#include <sstream>
 
 namespace cosim_native
 {
@@ -90,6 +92,32 @@ void
 Append(std::vector<Out>& out, const std::vector<In>& values)
 {
     out.insert(out.end(), values.begin(), values.end());
+}
+
+template <typename Record, typename Column>
+void
+AddColumn(Record& record, const std::string& name, const Column& values)
+{
+    record.names += (record.names.empty() ? "" : " ") + name;
+    Append(record.values, values);
+}
+
+// One column: what `read` says of each row.
+template <typename Record, typename Rows, typename Read>
+void
+AddColumn(Record& record, const std::string& name, const Rows& rows, Read read)
+{
+    decltype(record.values) values;
+    std::transform(rows.begin(), rows.end(), std::back_inserter(values), read);
+    AddColumn(record, name, values);
+}
+
+int
+RadioStateOf(const std::string& name)
+{
+    const auto found = std::find(RADIO_STATE_NAMES.begin(), RADIO_STATE_NAMES.end(), name);
+    NS_ABORT_MSG_IF(found == RADIO_STATE_NAMES.end(), "no state of a radio: " << name);
+    return static_cast<int>(found - RADIO_STATE_NAMES.begin());
 }
 } // namespace
 
@@ -188,9 +216,12 @@ Network::AddDevice(Ptr<NetDevice> ipDevice, Ptr<NetDevice> radio, const Supply& 
                                        supply.harvestW,
                                        supply.boardW,
                                        supply.revivalJ);
-    for (size_t state = 0; state < supply.statePowerW.size(); ++state)
+    std::istringstream names(supply.statePowerW.names);
+    std::string name;
+    for (const double powerW : supply.statePowerW.values)
     {
-        battery->SetStatePower(static_cast<int>(state), supply.statePowerW[state]);
+        names >> name;
+        battery->SetStatePower(RadioStateOf(name), powerW);
     }
     phy->RegisterListener(battery);
     m->links.Attach(index, phy, wifi->GetMac()->GetAddress());
@@ -408,22 +439,21 @@ Network::NumEvents() const
     return Simulator::GetEventCount();
 }
 
-std::vector<int64_t>
+Integers
 Network::Messages() const
 {
-    std::vector<int64_t> table;
-    for (const auto& message : m->ledger.messages)
-    {
-        Append(table,
-               std::vector<int64_t>{message.handedBytes,
-                                    message.deliveredBytes,
-                                    message.ackedBytes,
-                                    message.finishedNs,
-                                    message.retransmissions,
-                                    message.gaveUp,
-                                    m->devices[message.src].endpoint->IsUnheard(message.dst)});
-    }
-    return table;
+    Integers record;
+    const auto& rows = m->ledger.messages;
+    AddColumn(record, "handed_bytes", rows, [](const auto& each) { return each.handedBytes; });
+    AddColumn(record, "delivered_bytes", rows, [](const auto& each) { return each.deliveredBytes; });
+    AddColumn(record, "acked_bytes", rows, [](const auto& each) { return each.ackedBytes; });
+    AddColumn(record, "finished_ns", rows, [](const auto& each) { return each.finishedNs; });
+    AddColumn(record, "retransmissions", rows, [](const auto& each) { return each.retransmissions; });
+    AddColumn(record, "gave_up", rows, [](const auto& each) { return each.gaveUp; });
+    AddColumn(record, "unheard", rows, [this](const auto& each) {
+        return m->devices[each.src].endpoint->IsUnheard(each.dst);
+    });
+    return record;
 }
 
 std::vector<int64_t>
@@ -437,7 +467,7 @@ Network::Chunks() const
     return table;
 }
 
-std::vector<double>
+Reals
 Network::Links() const
 {
     const size_t n = m->devices.size();
@@ -461,20 +491,17 @@ Network::Links() const
             }
         }
     }
-    std::vector<double> tables;
+    Reals record;
     const auto& links = m->links;
-    for (const auto* table : {&links.sentFrames,
-                              &links.receivedFrames,
-                              &links.airtimeS,
-                              &links.receivedBytes,
-                              &links.sinrDbSum,
-                              &links.sinrSamples,
-                              &links.rateBpsSum})
-    {
-        Append(tables, *table);
-    }
-    Append(tables, isPeer);
-    return tables;
+    AddColumn(record, "sent_frames", links.sentFrames);
+    AddColumn(record, "received_frames", links.receivedFrames);
+    AddColumn(record, "airtime_s", links.airtimeS);
+    AddColumn(record, "received_bytes", links.receivedBytes);
+    AddColumn(record, "sinr_db_sum", links.sinrDbSum);
+    AddColumn(record, "sinr_samples", links.sinrSamples);
+    AddColumn(record, "rate_bps_sum", links.rateBpsSum);
+    AddColumn(record, "is_peer", isPeer);
+    return record;
 }
 
 std::vector<double>
@@ -507,28 +534,28 @@ Network::LinkPowersDbm() const
     return table;
 }
 
-std::vector<double>
+Reals
 Network::Batteries() const
 {
-    std::vector<double> table;
-    for (const auto& device : m->devices)
+    Reals record;
+    const auto add = [&](const std::string& name, auto read) {
+        AddColumn(record, name, m->devices, [read](const Device& each) {
+            return static_cast<double>(read(*each.battery));
+        });
+    };
+    for (int state = 0; state < NUM_STATES; ++state)
     {
-        const auto& battery = *device.battery;
-        for (int state = 0; state < NUM_STATES; ++state)
-        {
-            table.push_back(1e-9 * static_cast<double>(battery.StateNs(state)));
-        }
-        Append(table,
-               std::vector<double>{
-                   battery.ComputeJ(),
-                   battery.BoardJ(),
-                   battery.HarvestedJ(),
-                   battery.OverflowJ(),
-                   battery.RemainingJ(),
-                   1e-9 * static_cast<double>(battery.DiedAtNs()),
-                   1e-9 * static_cast<double>(battery.RevivedAtNs())});
+        add(std::string(RADIO_STATE_NAMES[state]) + "_s",
+            [state](const auto& battery) { return 1e-9 * battery.StateNs(state); });
     }
-    return table;
+    add("compute_j", [](const auto& battery) { return battery.ComputeJ(); });
+    add("board_j", [](const auto& battery) { return battery.BoardJ(); });
+    add("harvested_j", [](const auto& battery) { return battery.HarvestedJ(); });
+    add("overflow_j", [](const auto& battery) { return battery.OverflowJ(); });
+    add("remaining_energy_j", [](const auto& battery) { return battery.RemainingJ(); });
+    add("died_at_s", [](const auto& battery) { return 1e-9 * battery.DiedAtNs(); });
+    add("revived_at_s", [](const auto& battery) { return 1e-9 * battery.RevivedAtNs(); });
+    return record;
 }
 
 std::vector<int64_t>

@@ -16,6 +16,20 @@ namespace cosim_native
 {
 using namespace ns3;
 
+// Columns of numbers, one after the other, under their names, which are parted by spaces: what
+// Python reads, it reads by name. Tables n x n are n rows of a transmitter each.
+struct Integers
+{
+    std::string names;
+    std::vector<int64_t> values;
+};
+
+struct Reals
+{
+    std::string names;
+    std::vector<double> values;
+};
+
 // The channel that all radios share, and the range of PHY rates of their standard.
 struct Band
 {
@@ -32,7 +46,7 @@ struct Supply
     double capacityJ;
     double harvestW;
     double boardW; // drawn while the device lives
-    std::vector<double> statePowerW; // by RadioState
+    Reals statePowerW;               // drawn in each state of the radio
     double revivalJ;                 // at which a dead device comes back; infinite: never
 };
 
@@ -84,23 +98,24 @@ class Network
 
     double NowS() const;
     uint64_t NumEvents() const;
-    // Of each message: bytes handed, delivered, acknowledged; when it was whole [ns], -1 if it was
-    // not; retransmissions; whether it was given up; whether its sender waited for an answer and
+    // Of each message: handed_bytes, delivered_bytes, acked_bytes; finished_ns, when it was whole,
+    // -1 if it was not; retransmissions; gave_up; unheard: its sender waited for an answer and
     // heard nothing of the receiver in this round.
-    std::vector<int64_t> Messages() const;
+    Integers Messages() const;
     // Of each chunk of each message, in their order: whether it has arrived.
     std::vector<int64_t> Chunks() const;
-    // n x n tables, each row a transmitter: frames sent, frames received, airtime [s], bytes
-    // received, sum of SINRs [dB], their number, sum of rates [bit/s], whether the two are peers.
-    std::vector<double> Links() const;
+    // Tables n x n: sent_frames, received_frames, airtime_s, received_bytes, sinr_db_sum,
+    // sinr_samples, rate_bps_sum, is_peer.
+    Reals Links() const;
     // n x n [dBm]: power of a row device's last frame at a column device, before receive gains, by
     // the losses of the channel without fading; of the weaker hop where an access point is between, as
     // far as known;
     // not a number where the row device sent nothing so far, or the channel is of another make.
     std::vector<double> LinkPowersDbm() const;
-    // Of each device since the boot phase: seconds in each RadioState, joules of computing, of the
-    // board, harvested, overflown, left in the battery; when it last died and came back [s], below 0 if never.
-    std::vector<double> Batteries() const;
+    // Of each device since the boot phase: seconds in each state of the radio, as "tx_s"; compute_j,
+    // board_j, harvested_j, overflow_j, remaining_energy_j; died_at_s and revived_at_s, the last
+    // time, below 0 if never.
+    Reals Batteries() const;
     std::vector<int64_t> StaleDatagrams() const;
     // n x 3 [m], now.
     std::vector<double> Positions() const;

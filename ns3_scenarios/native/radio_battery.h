@@ -36,6 +36,10 @@ enum RadioState
     NUM_STATES
 };
 
+// The same by name, as whoever is not C++ knows them.
+inline constexpr std::array<const char*, NUM_STATES> RADIO_STATE_NAMES{
+    "tx", "rx", "idle", "cca_busy", "switching", "sleep", "off"};
+
 class RadioBattery : public WifiPhyListener
 {
   public:

@@ -4,10 +4,12 @@
 // one round per line of standard input and answers each with
 // "wall seconds, events, delivered bytes, nanoseconds on the simulated clock".
 // The file: one "name value value ..." a line.
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -96,11 +98,11 @@ SetDefaults(const Scenario& scenario)
     set("WifiMac::BE_MaxAmpduSize", "max_ampdu_bytes");
     if (scenario.IsMesh())
     {
-        set("dot11s::PeerLink::MaxPacketFailure", "max_packet_failure");
-        set("dot11s::PeerLink::MaxBeaconLoss", "max_beacon_loss");
+        set("dot11s::PeerLink::MaxPacketFailure", "mesh_max_packet_failure");
+        set("dot11s::PeerLink::MaxBeaconLoss", "mesh_max_beacon_loss");
         set("dot11s::PeerManagementProtocol::MaxNumberOfPeerLinks", "max_peer_links");
         Config::SetDefault("ns3::dot11s::HwmpProtocol::Dot11MeshHWMPactivePathTimeout",
-                           StringValue(scenario.Text("path_lifetime_s") + "s"));
+                           StringValue(scenario.Text("mesh_path_lifetime_s") + "s"));
         Config::SetDefault("ns3::QosTxop::AddBaResponseTimeout", StringValue("100ms"));
     }
 }
@@ -179,12 +181,13 @@ Attach(const Scenario& scenario, const Devices& devices)
                                              transport,
                                              Band{band[0], band[1], band[2], band[3]});
     const double batteryJ = scenario.Number("battery_j");
-    const auto statePowerW = scenario.Numbers("state_power_w");
+    const Reals statePowerW{"tx rx idle cca_busy switching sleep off",
+                            scenario.Numbers("state_power_w")};
     for (uint32_t i = 0; i < devices.ip.GetN(); ++i)
     {
         network->AddDevice(devices.ip.Get(i),
                            devices.radios.Get(i),
-                           Supply{batteryJ, batteryJ, 0.0, statePowerW, INFINITY},
+                           Supply{batteryJ, batteryJ, 0.0, 0.0, statePowerW, INFINITY},
                            false);
     }
     network->Finish("direct");
@@ -202,12 +205,13 @@ Attach(const Scenario& scenario, const Devices& devices)
 int64_t
 ReadReports(const Network& network)
 {
-    int64_t deliveredBytes = 0;
     const auto messages = network.Messages();
-    for (size_t i = 1; i < messages.size(); i += 6)
-    {
-        deliveredBytes += messages[i];
-    }
+    std::istringstream names(messages.names);
+    const std::vector<std::string> columns{std::istream_iterator<std::string>(names), {}};
+    const size_t delivered = std::find(columns.begin(), columns.end(), "delivered_bytes") - columns.begin();
+    const size_t rows = messages.values.size() / columns.size();
+    const auto first = messages.values.begin() + delivered * rows;
+    const int64_t deliveredBytes = std::accumulate(first, first + rows, int64_t{0});
     const auto links = network.Links();
     const auto batteries = network.Batteries();
     const auto stale = network.StaleDatagrams();
@@ -216,7 +220,7 @@ ReadReports(const Network& network)
     const auto chunks = network.Chunks();
     // No compiler may leave the reading out.
     static volatile double all;
-    all = std::accumulate(links.begin(), links.end(), 0.0) + batteries.back() + stale.back() +
+    all = std::accumulate(links.values.begin(), links.values.end(), 0.0) + batteries.values.back() + stale.back() +
           positions.back() + hops.back() + chunks.back();
     return deliveredBytes;
 }

@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +74,7 @@ def write_numbers(scenario: NetworkScenario, traffic: RoundTraffic, path: Path) 
     slowest_bps, *_, fastest_bps = radio.rates_bps
     if (radio.channel, radio.standard, radio.rate_manager) != (36, "80211ax", "ideal"):
         raise SystemExit("network_twin.cpp knows 802.11ax on channel 36 with ideal rates only")
-    numbers: dict[str, Any] = asdict(radio) | asdict(scenario.mesh)
+    numbers: dict[str, Any] = radio.model_dump() | scenario.mesh.model_dump()
     numbers |= {
         "name": scenario.name,
         "num_devices": scenario.num_devices,

@@ -16,6 +16,7 @@ from learning.data.dealing.partition import partition_recordings
 from learning.errors import LearningError
 from learning.learner import Learner
 from learning.methods.catalogue import find_method
+from learning.own_file import begin_run, load_from
 
 EXAMPLE = Path(learning.__file__).parent / "examples/own_method.py"
 N = 4
@@ -261,3 +262,19 @@ METHOD = Method(
     learner = run(made, own(tmp_path, text))
     # All hear all: everybody's mean of 0, 1, 2, 3.
     torch.testing.assert_close(learner.state()["own/count"], torch.full((4,), 1.5))
+
+
+def test_a_file_is_run_once_a_run_and_again_when_it_has_changed_or_another_run_begins(tmp_path):
+    count, path = tmp_path / "count", tmp_path / "mine.py"
+    mark = f"with open({str(count)!r}, 'a') as count:\n    count.write('x')\n"
+    path.write_text(mark + "METHOD = 1\n")
+    begin_run()
+    for _ in range(3):
+        assert load_from(str(path), "METHOD", "mend it") == 1
+    assert count.read_text() == "x"
+    path.write_text(mark + "METHOD = 2\n")
+    assert load_from(str(path), "METHOD", "mend it") == 2
+    assert count.read_text() == "xx"
+    begin_run()
+    assert load_from(str(path), "METHOD", "mend it") == 2
+    assert count.read_text() == "xxx"
