@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cosim.config.model import RunConfig
-from learning.learner import Delivery, LateArrivals, PartialMessage, Payload
+from learning.messages import Delivery, LateArrivals, PartialMessage, Payload
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 from ns3_scenarios.description.energy import RADIO_STATES
+from ns3_scenarios.description.network_kind import NETWORK_KINDS
 from ns3_scenarios.description.scenario import NetworkScenario
+from ns3_scenarios.description.transport import TRANSPORTS
 from ns3_scenarios.reports import OUTCOMES, RoundReport, num_chunks
 from ns3_scenarios.traffic import RoundTraffic
 
@@ -94,7 +96,7 @@ def initial_feedback(config: RunConfig, scenario: NetworkScenario) -> Feedback:
     """
     n = scenario.num_devices
     idle_w = scenario.currents.power_w(scenario.supply_voltage_v)[RADIO_STATES.index("idle")]
-    if config.network.kind == "ideal":
+    if not NETWORK_KINDS[config.network.kind].has_radios:
         idle_w = 0.0
     return Feedback(
         cost=TransmissionCost(
@@ -146,7 +148,7 @@ def to_traffic(
     # By the order of parts: a device's small parts go to all its neighbours before its large ones.
     offered = has_part[:, None, order] & has_part[None, :, order] & neighbours.planned[..., None]
     first_only = offered & (offered.cumsum(axis=2) == 1)
-    if config.network.transport != "broadcast":  # which costs the same for one and for all
+    if not TRANSPORTS[config.network.transport].one_for_all:
         offered = np.where(neighbours.believed[..., None], offered, first_only)
     offered &= (feedback.alive & sends)[:, None, None]
     size_bytes = np.broadcast_to(payload.part_bytes[:, None], (n, n, num_parts))
@@ -207,7 +209,7 @@ def to_delivery(
     offered = np.zeros_like(arrived)
     offered[traffic.src[~rest], traffic.dst[~rest], traffic.part[~rest]] = True
     partial: list[PartialMessage] = []
-    if not scenario.transport.is_answered:
+    if not scenario.transport.kind.is_answered:
         count = num_chunks(traffic.payload_bytes, report.chunk_bytes)
         chunks = np.split(report.chunk_arrived, np.cumsum(count)[:-1])
         partial = [

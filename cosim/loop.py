@@ -19,8 +19,11 @@ from cosim.planning.compute import compute_j, compute_s
 from cosim.planning.plan import IterationPlan
 from cosim.planning.rules import Known, Rule, find_rule
 from cosim.seeds import stream
-from learning.learner import Delivery, Evaluation, Learner, Payload, TrainResult, WorkCost
+from learning.learner import Learner
+from learning.messages import Delivery, Payload, TrainResult
+from learning.model.evaluate import Evaluation
 from learning.own_file import is_own
+from learning.training.work_cost import WorkCost
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.network import Network
 from ns3_scenarios.reports import RoundReport

@@ -27,8 +27,6 @@ from learning.exchange.catalogue import EXCHANGES
 from learning.exchange.push_sum import LINKS
 from learning.messages import (
     Delivery,
-    LateArrivals,
-    PartialMessage,
     Payload,
     TrainResult,
     check_delivery,
@@ -51,17 +49,6 @@ from learning.topology import TOPOLOGIES
 from learning.training.local_training import LocalResult, check_finite, mean_loss, train_locally
 from learning.training.pace import Pace, parameter_variation, unmeasured
 from learning.training.work_cost import WorkCost, work_cost
-
-__all__ = [
-    "Delivery",
-    "Evaluation",
-    "LateArrivals",
-    "Learner",
-    "PartialMessage",
-    "Payload",
-    "TrainResult",
-    "WorkCost",
-]
 
 
 class Learner:

@@ -63,7 +63,7 @@ def check(scenario: NetworkScenario) -> None:
             f" {scenario.settings.routing}; use scenario adhoc80211 or d2d"
         )
     routing = scenario.settings.routing
-    if scenario.transport.transport == "broadcast" and (not kind.is_ad_hoc or routing != "direct"):
+    if scenario.transport.kind.one_for_all and (not kind.is_ad_hoc or routing != "direct"):
         raise ScenarioError(
             "network.transport: expected arq, tcp or udp with scenario"
             f" {scenario.name} and routing {routing}, got broadcast (what is sent to all in range"

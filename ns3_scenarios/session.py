@@ -204,7 +204,7 @@ class Session:
         self._now_s, self._event_count = self._read_clock()
         before, self._batteries = self._batteries, self._read_batteries()
         energy = self._batteries.since(before, self._state_power_w)
-        n, is_answered = len(traffic.compute_s), self._scenario.transport.is_answered
+        n, is_answered = len(traffic.compute_s), self._scenario.transport.kind.is_answered
         dead = energy.dead_since(start_s)
         duration_s = self._now_s - start_s
         return RoundReport(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from cosim.config.model import RunConfig
@@ -34,8 +35,9 @@ def open_network(config: RunConfig, scenario: NetworkScenario, log_file: Path) -
 
     log_file: for what the ns-3 child prints.
     """
-    if config.network.kind == "ideal":
-        return IdealNetwork(scenario)
-    if config.network.kind == "analytic":
-        return AnalyticNetwork(scenario)
-    return Ns3Network(scenario, log_file, config.network.wall_limit_s)
+    makers: dict[str, Callable[[], Network]] = {
+        "ns3": lambda: Ns3Network(scenario, log_file, config.network.wall_limit_s),
+        "analytic": lambda: AnalyticNetwork(scenario),
+        "ideal": lambda: IdealNetwork(scenario),
+    }
+    return makers[config.network.kind]()

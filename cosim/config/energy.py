@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from cosim.config.section import Section, StoredPath, described
 from cosim.planning.compute import PROFILES, DeviceProfile
 from ns3_scenarios.description.energy import RADIO_PROFILES, EnergySettings
-from ns3_scenarios.description.fields import quantity
+from ns3_scenarios.description.fields import choice, quantity
+from ns3_scenarios.description.network_kind import WITH_PACKETS, WITH_RADIOS
 
 
 def _current(state: str, when: Any) -> Any:
@@ -40,11 +41,11 @@ class EnergyConfig(Section, EnergySettings):
         description=f"Computing device: {', '.join(PROFILES)}; effective figures, of one training"
         " each (cosim/planning/compute.py): other networks may cost several times more per FLOP",
     )
-    radio_profile: Literal[tuple(RADIO_PROFILES)] = Field(  # type: ignore[valid-type]
+    radio_profile: Literal[tuple(RADIO_PROFILES)] = choice(  # type: ignore[valid-type]
         "ns3",
-        description="What the radio draws: "
+        "What the radio draws: "
         + "; ".join(f"{name}: {profile.source}" for name, profile in RADIO_PROFILES.items()),
-        json_schema_extra={"when": {"network.kind": ["ns3", "analytic"]}},
+        when={"network.kind": WITH_RADIOS},
     )
     supply_voltage_v: float | None = quantity(
         None,
@@ -52,10 +53,10 @@ class EnergyConfig(Section, EnergySettings):
         "V",
         0.1,
         50.0,
-        when={"network.kind": ["ns3", "analytic"]},
+        when={"network.kind": WITH_RADIOS},
     )
     tx_current_a: float | None = _current(
-        "transmitting", when={"network.kind": ["ns3", "analytic"], "tx_efficiency": "none"}
+        "transmitting", when={"network.kind": WITH_RADIOS, "tx_efficiency": "none"}
     )
     tx_efficiency: float | None = quantity(
         None,
@@ -64,15 +65,15 @@ class EnergyConfig(Section, EnergySettings):
         "",
         0.001,
         1.0,
-        when={"network.kind": ["ns3", "analytic"]},
+        when={"network.kind": WITH_RADIOS},
     )
-    rx_current_a: float | None = _current("receiving", when={"network.kind": ["ns3", "analytic"]})
-    idle_current_a: float | None = _current("idle", when={"network.kind": ["ns3", "analytic"]})
+    rx_current_a: float | None = _current("receiving", when={"network.kind": WITH_RADIOS})
+    idle_current_a: float | None = _current("idle", when={"network.kind": WITH_RADIOS})
     cca_busy_current_a: float | None = _current(
-        "finding the medium busy", when={"network.kind": ["ns3"]}
+        "finding the medium busy", when={"network.kind": WITH_PACKETS}
     )
     switching_current_a: float | None = _current(
-        "switching channel", when={"network.kind": ["ns3"]}
+        "switching channel", when={"network.kind": WITH_PACKETS}
     )
     sleep_current_a: float | None = _current("asleep", when={"radio_sleep": [True]})
 

@@ -11,6 +11,7 @@ from ns3_scenarios.description.channel import ChannelSettings
 from ns3_scenarios.description.fields import quantity
 from ns3_scenarios.description.interference import InterferenceSettings
 from ns3_scenarios.description.mobility import MobilitySettings
+from ns3_scenarios.description.network_kind import NETWORK_KINDS, WITH_PACKETS
 from ns3_scenarios.description.radio import RadioSettings
 from ns3_scenarios.description.scenario import MeshSettings, RecordingSettings, ScenarioSettings
 from ns3_scenarios.description.transport import TransportSettings
@@ -80,10 +81,9 @@ class _OwnFields(Section):
         1e4,
         when={"interferers": "positive"},
     )
-    kind: Literal["ns3", "analytic", "ideal"] = Field(
+    kind: Literal[tuple(NETWORK_KINDS)] = Field(  # type: ignore[valid-type]
         "ns3",
-        description="ns3: every packet simulated; analytic: each link at its Shannon capacity,"
-        " without contention or loss, as papers assume; ideal: lossless, instant, free (a control)",
+        description="; ".join(f"{name}: {kind.text}" for name, kind in NETWORK_KINDS.items()),
     )
     sync: Literal["fixed_period", "oracle"] = Field(
         "fixed_period",
@@ -97,7 +97,7 @@ class _OwnFields(Section):
         "s",
         0.01,
         1e6,
-        when={"kind": ["ns3"]},
+        when={"kind": WITH_PACKETS},
     )
 
 

@@ -60,9 +60,7 @@ def planned_neighbours(config: RunConfig, position_m: FloatArray) -> BoolArray:
     links = topology_of(config.learning.method).links
     if links is not None:
         return links(net.num_devices)
-    return neighbours_within(
-        position_m, net.neighbour_distance_m if net.mobility == "static" else np.inf
-    )
+    return neighbours_within(position_m, np.inf if net.moves else net.neighbour_distance_m)
 
 
 def run_s(config: RunConfig) -> float:

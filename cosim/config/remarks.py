@@ -15,6 +15,7 @@ from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.catalogue import kind_of
 from ns3_scenarios.description.energy import RADIO_PROFILES
 from ns3_scenarios.description.mobility import distances_m
+from ns3_scenarios.description.network_kind import NETWORK_KINDS
 from ns3_scenarios.description.path_loss import PATH_LOSSES, remarks
 from ns3_scenarios.description.scenario import NetworkScenario
 
@@ -42,7 +43,7 @@ def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
             f"no neighbour within {scenario.settings.neighbour_distance_m:g} m"
             f" (network.neighbour_distance_m): device {', '.join(map(str, isolated))}"
         )
-    said += physics_remarks(scenario) if config.network.kind != "ideal" else []
+    said += physics_remarks(scenario) if NETWORK_KINDS[config.network.kind].has_radios else []
     kind = kind_of(scenario.name)
     if kind and kind.forwards and scenario.channel.path_loss == "log_distance":
         radio = scenario.radio
@@ -64,7 +65,7 @@ def _free_power(config: RunConfig) -> list[str]:
     network = preset_values(config.scenario).get("network", {})
     usual_dbm = network.get("tx_power_dbm", NetworkConfig().tx_power_dbm)
     follows = energy.tx_efficiency or RADIO_PROFILES[energy.radio_profile].tx_efficiency
-    free = config.network.kind == "ideal"  # as is all that its radios do
+    free = not NETWORK_KINDS[config.network.kind].has_radios
     if free or power_dbm == usual_dbm or follows or energy.tx_current_a is not None:
         return []
     tx_a = currents(config).tx_a

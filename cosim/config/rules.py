@@ -4,54 +4,66 @@ from __future__ import annotations
 
 from cosim.config.model import RunConfig
 from cosim.planning.rules import find_rule
-from ns3_scenarios.description.transport import UNANSWERED
+from ns3_scenarios.description.network_kind import NETWORK_KINDS, WITH_PACKETS
+from ns3_scenarios.description.transport import TRANSPORTS
 from ns3_scenarios.errors import ScenarioError
 
 
 def check(config: RunConfig) -> None:
     """Raise ScenarioError where fields contradict each other, or an own rule is none."""
     find_rule(config.iteration.rule)
-    net = config.network
-    if net.kind != "ns3" and net.mobility != "static":
+    _check_kind(config)
+    _check_transport(config)
+
+
+def _check_kind(config: RunConfig) -> None:
+    """Refuse what the kind of network has not."""
+    net, energy = config.network, config.energy
+    if NETWORK_KINDS[net.kind].has_packets:
+        return
+    # (field, what it has to be, what it is, whether that is so, what the others have)
+    needs = (
+        ("network.mobility", "static", net.mobility, not net.moves, "moves devices"),
+        ("network.interferers", "0", net.interferers, net.interferers == 0, "has contention"),
+        ("energy.radio_sleep", "false", "true", not energy.radio_sleep, "has sleeping radios"),
+        (
+            *("energy.revival_j", "none", energy.revival_j, energy.revival_j is None),
+            "brings devices back",
+        ),
+    )
+    for field, expected, got, is_so, what in needs:
+        if not is_so:
+            said = f"{got:g}" if isinstance(got, float) else got
+            raise ScenarioError(
+                f"{field}: expected {expected} with network.kind {net.kind}, got {said};"
+                f" only {' and '.join(WITH_PACKETS)} {what}"
+            )
+    plain = (net.path_loss, net.fading) == ("log_distance", "none")
+    if NETWORK_KINDS[net.kind].has_radios and not plain:
         raise ScenarioError(
-            f"network.mobility: expected static with network.kind {net.kind}, got {net.mobility};"
-            " only ns3 moves devices"
-        )
-    if net.kind == "analytic" and (net.path_loss, net.fading) != ("log_distance", "none"):
-        raise ScenarioError(
-            "network.path_loss: expected log_distance without fading with network.kind analytic,"
+            f"network.path_loss: expected log_distance without fading with network.kind {net.kind},"
             f" got {net.path_loss} with fading {net.fading}; use --network.kind ns3"
         )
-    if net.sync == "oracle" and net.transport in UNANSWERED:
+
+
+def _check_transport(config: RunConfig) -> None:
+    """Refuse what the transport does not carry."""
+    net, late_weight = config.network, config.learning.late_weight
+    transport = TRANSPORTS[net.transport]
+    if net.sync == "oracle" and not transport.is_answered:
         raise ScenarioError(
             f"network.sync: expected fixed_period with transport {net.transport}, got oracle"
             " (nobody can tell when what was lost would have arrived)"
         )
-    if net.transport == "broadcast" and config.learning.mixing == "push_sum":
+    if transport.one_for_all and config.learning.mixing == "push_sum":
+        others = ", ".join(name for name, each in TRANSPORTS.items() if not each.one_for_all)
         raise ScenarioError(
-            "network.transport: expected arq, tcp or udp with learning.mixing push_sum, got"
-            " broadcast (each neighbour is sent totals of its own)"
+            f"network.transport: expected {' or '.join(others.rsplit(', ', 1))} with"
+            f" learning.mixing push_sum, got {net.transport} (each neighbour is sent totals of its"
+            " own)"
         )
-    if net.transport != "arq" and config.learning.late_weight > 0:
-        reason = "its senders do not know what is missing"
-        if net.transport == "tcp":
-            reason = "its connections cannot take back what they hold"
+    if late_weight > 0 and transport.no_rests:
         raise ScenarioError(
             f"learning.late_weight: expected 0 with transport {net.transport}, got"
-            f" {config.learning.late_weight:g} ({reason})"
-        )
-    if net.kind != "ns3" and net.interferers:
-        raise ScenarioError(
-            f"network.interferers: expected 0 with network.kind {net.kind}, got {net.interferers};"
-            " only ns3 has contention"
-        )
-    if net.kind != "ns3" and config.energy.radio_sleep:
-        raise ScenarioError(
-            f"energy.radio_sleep: expected false with network.kind {net.kind}, got true; only ns3"
-            " has sleeping radios"
-        )
-    if net.kind != "ns3" and config.energy.revival_j is not None:
-        raise ScenarioError(
-            f"energy.revival_j: expected none with network.kind {net.kind}, got"
-            f" {config.energy.revival_j:g}; only ns3 brings devices back"
+            f" {late_weight:g} ({transport.no_rests})"
         )

@@ -83,7 +83,6 @@ def plan(
     speed or cost [J, s] of a usable modality that is negative or not finite.
 
     Leaves out: the error of the forecasts, and gains that are not linear in tau.
-
     Source: Yin, Chen, Tao, arXiv 2311.06500, for balance under an energy limit; the max-min form
     and its exact solution are ours.
     """
@@ -108,14 +107,13 @@ def plan(
     without = np.where(usable.any(axis=1), "short", "no_work")
     binding = np.where(alive, np.where(full, binding, without), "dead")
     active: BoolArray = np.any(iterations > 0, axis=1)
-    of_round = _plus(joules, budget.radio_j)
-    idle_j = np.where(alive, budget.radio_j, 0.0)
+    of_round_j = _plus(joules, budget.radio_j).of(iterations)
     return IterationPlan(
         iterations=iterations,
         active=active,
         budget_j=budget_j,
         predicted_compute_j=np.where(active, joules.of(iterations), 0.0),
-        predicted_j=np.where(active, of_round.of(iterations), idle_j),
+        predicted_j=np.where(active, of_round_j, np.where(alive, budget.radio_j, 0.0)),
         objective=objective,
         optimality_gap=gap,
         binding=tuple(str(word) for word in binding),

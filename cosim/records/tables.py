@@ -15,7 +15,8 @@ from cosim.errors import OutputError
 from cosim.loop import Exchange, RoundRecord
 from cosim.records.delays import DELAYS, delay_s
 from learning.data.samples import MultiModalData
-from learning.learner import Learner, Payload
+from learning.learner import Learner
+from learning.messages import Payload
 from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.description.energy import RADIO_STATES
 from ns3_scenarios.description.scenario import NetworkScenario

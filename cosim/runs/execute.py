@@ -30,6 +30,7 @@ from cosim.runs.log import log, logging_to
 from cosim.runs.progress import with_progress
 from learning.learner import Learner
 from learning.own_file import begin_run
+from ns3_scenarios.description.network_kind import NETWORK_KINDS
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.installation import check_installation
 from ns3_scenarios.network import Network
@@ -47,7 +48,7 @@ def execute(config: RunConfig, destination: Path, left: Unfinished | None = None
     torch.set_num_threads(1)  # the same sums in the same order on every machine
     begin_run()
     scenario = make_scenario(config)
-    if config.network.kind == "ns3":
+    if NETWORK_KINDS[config.network.kind].has_packets:
         check_installation()
     data, learner = make_learner(config)
     folder = RunFolder(destination, config, data, left)

@@ -17,9 +17,11 @@ def set_defaults(ns: Any, scenario: NetworkScenario, own: Mapping[str, Any] | No
 
     Names are those below ns3::. Raises ScenarioError for what ns-3 does not know.
     """
+    transport, radio = scenario.transport, scenario.radio
+    of_transport = _OF_TRANSPORT.get(transport.transport)
     attributes = (
-        wifi.defaults(scenario.radio)
-        | _of_transport(scenario.transport, scenario.radio)
+        wifi.defaults(radio)
+        | (of_transport(transport, radio) if of_transport else {})
         | dict(own or {})
         | {
             name.removeprefix("ns3::"): value
@@ -34,7 +36,7 @@ def set_defaults(ns: Any, scenario: NetworkScenario, own: Mapping[str, Any] | No
             )
 
 
-def _of_transport(transport: Transport, radio: Radio) -> dict[str, Any]:
+def _of_tcp(transport: Transport, radio: Radio) -> dict[str, Any]:
     """Return the ns-3 attributes that differ from its own, and why.
 
     Sack: ns-3.44 aborts with it under loss. Time-outs as in Linux: ns-3 waits 3 s for a lost SYN
@@ -42,12 +44,6 @@ def _of_transport(transport: Transport, radio: Radio) -> dict[str, Any]:
     sender has already taken it for lost and closed its window to one segment for good. The send
     buffer holds a window, so that a message which misses its round leaves no more than that behind.
     """
-    if transport.transport == "broadcast":
-        return {
-            "WifiRemoteStationManager::NonUnicastMode": radio.mode_name(transport.broadcast_mcs)
-        }
-    if transport.transport != "tcp":
-        return {}
     window_bytes = transport.max_window_segments * (transport.segment_bytes + 16)
     return {
         "TcpSocketBase::Sack": "false",
@@ -59,3 +55,10 @@ def _of_transport(transport: Transport, radio: Radio) -> dict[str, Any]:
         "TcpSocket::SndBufSize": window_bytes,
         "TcpSocket::RcvBufSize": 4 * window_bytes,
     }
+
+
+def _of_broadcast(transport: Transport, radio: Radio) -> dict[str, Any]:
+    return {"WifiRemoteStationManager::NonUnicastMode": radio.mode_name(transport.broadcast_mcs)}
+
+
+_OF_TRANSPORT = {"tcp": _of_tcp, "broadcast": _of_broadcast}

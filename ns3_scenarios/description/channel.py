@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from ns3_scenarios.arrays import BoolArray, FloatArray
-from ns3_scenarios.description.fields import Settings, quantity
+from ns3_scenarios.description.fields import Settings, choice, quantity
 from ns3_scenarios.description.loss_trace import LossTrace
 from ns3_scenarios.description.mobility import distances_m
+from ns3_scenarios.description.network_kind import WITH_PACKETS, WITH_RADIOS
 from ns3_scenarios.description.path_loss import PATH_LOSSES, check_heights
 from ns3_scenarios.errors import ScenarioError
 
@@ -29,10 +30,10 @@ def _sigmas() -> list[str]:
 class ChannelSettings(Settings):
     """Path loss, shadowing, fading."""
 
-    path_loss: Literal[tuple(PATH_LOSSES)] = Field(  # type: ignore[valid-type]
+    path_loss: Literal[tuple(PATH_LOSSES)] = choice(  # type: ignore[valid-type]
         "log_distance",
-        description="; ".join(f"{name}: {model.text}" for name, model in PATH_LOSSES.items()),
-        json_schema_extra={"when": {"kind": ["ns3"]}},
+        "; ".join(f"{name}: {model.text}" for name, model in PATH_LOSSES.items()),
+        when={"kind": WITH_PACKETS},
     )
     path_loss_exponent: float = quantity(
         3.0,
@@ -40,7 +41,7 @@ class ChannelSettings(Settings):
         "",
         1.5,
         6.0,
-        when={"kind": ["ns3", "analytic"], "path_loss": ["log_distance"]},
+        when={"kind": WITH_RADIOS, "path_loss": ["log_distance"]},
     )
     reference_loss_db: float | None = quantity(
         None,
@@ -48,7 +49,7 @@ class ChannelSettings(Settings):
         "dB",
         0.0,
         100.0,
-        when={"kind": ["ns3", "analytic"], "path_loss": ["log_distance"]},
+        when={"kind": WITH_RADIOS, "path_loss": ["log_distance"]},
     )
     shadowing_sigma_db: float | None = quantity(
         None,
@@ -57,7 +58,7 @@ class ChannelSettings(Settings):
         "dB",
         0.0,
         20.0,
-        when={"kind": ["ns3", "analytic"], "path_loss": "not trace"},
+        when={"kind": WITH_RADIOS, "path_loss": "not trace"},
     )
     decorrelation_distance_m: float = quantity(
         20.0,
@@ -72,11 +73,11 @@ class ChannelSettings(Settings):
             "path_loss": "not trace",
         },
     )
-    fading: Literal["none", "nakagami", "nakagami_per_frame"] = Field(
+    fading: Literal["none", "nakagami", "nakagami_per_frame"] = choice(
         "none",
-        description="none; nakagami: reciprocal, constant for coherence_time_s; nakagami_per_frame:"
+        "none; nakagami: reciprocal, constant for coherence_time_s; nakagami_per_frame:"
         " ns-3's own, drawn for every frame and receiver",
-        json_schema_extra={"when": {"kind": ["ns3"]}},
+        when={"kind": WITH_PACKETS},
     )
     nakagami_m: float = quantity(
         1.0,
@@ -89,16 +90,16 @@ class ChannelSettings(Settings):
     coherence_time_s: float = quantity(
         0.1, "Time between two draws of fading", "s", 1e-4, 1e6, when={"fading": ["nakagami"]}
     )
-    loss_trace_end: Literal["hold", "loop", "stop"] = Field(
+    loss_trace_end: Literal["hold", "loop", "stop"] = choice(
         "hold",
-        description="After the last time: hold the last losses; loop; stop: refuse a run that"
+        "After the last time: hold the last losses; loop; stop: refuse a run that"
         " outlasts the trace",
-        json_schema_extra={"when": {"path_loss": ["trace"]}},
+        when={"path_loss": ["trace"]},
     )
-    phy: Literal["yans", "spectrum"] = Field(
+    phy: Literal["yans", "spectrum"] = choice(
         "yans",
-        description="PHY model of ns-3; spectrum also models partly overlapping channels",
-        json_schema_extra={"when": {"kind": ["ns3"]}},
+        "PHY model of ns-3; spectrum also models partly overlapping channels",
+        when={"kind": WITH_PACKETS},
     )
 
 

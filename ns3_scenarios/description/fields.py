@@ -15,6 +15,11 @@ class Settings(BaseModel):
     )
 
 
+def choice(default: Any, text: str, when: Any = None) -> Any:
+    """Return a field without a range; when: as of `quantity`."""
+    return Field(default, description=text, json_schema_extra={"when": when} if when else None)
+
+
 def quantity(
     default: Any,
     text: str,

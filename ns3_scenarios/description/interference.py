@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
 
 from ns3_scenarios.arrays import FloatArray
-from ns3_scenarios.description.fields import Settings, quantity
+from ns3_scenarios.description.fields import Settings, choice, quantity
 
 INTERFERENCES = {
     "flows": "from one ad hoc radio to another",
@@ -40,10 +39,10 @@ def pair_positions_m(
 class InterferenceSettings(Settings):
     """What other people's traffic is."""
 
-    interference: Literal[tuple(INTERFERENCES)] = Field(  # type: ignore[valid-type]
+    interference: Literal[tuple(INTERFERENCES)] = choice(  # type: ignore[valid-type]
         "flows",
-        description="; ".join(f"{name}: {text}" for name, text in INTERFERENCES.items()),
-        json_schema_extra={"when": {"interferers": "positive"}},
+        "; ".join(f"{name}: {text}" for name, text in INTERFERENCES.items()),
+        when={"interferers": "positive"},
     )
     interference_mbps: float = quantity(
         5.0,

@@ -50,6 +50,11 @@ class MobilitySettings(Settings):
         when={"mobility": ["gauss_markov"]},
     )
 
+    @property
+    def moves(self) -> bool:
+        """Whether positions change."""
+        return self.mobility != "static"
+
 
 class Mobility(MobilitySettings):
     """How devices move.
@@ -74,11 +79,6 @@ class Mobility(MobilitySettings):
                 f" got {self.min_speed_mps:g}"
             )
         return self
-
-    @property
-    def moves(self) -> bool:
-        """Whether positions change."""
-        return self.mobility != "static"
 
     def heights_m(self, position_m: FloatArray) -> FloatArray:
         """Return the lowest and the highest place of each device, (n, 2) [m]."""

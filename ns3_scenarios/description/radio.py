@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from ns3_scenarios.description.fields import Settings, quantity
+from ns3_scenarios.description.fields import Settings, choice, quantity
+from ns3_scenarios.description.network_kind import WITH_PACKETS, WITH_RADIOS
 from ns3_scenarios.errors import ScenarioError
 
 BOLTZMANN_J_PER_K = 1.380649e-23
@@ -84,10 +85,10 @@ OFDM = {
 class RadioSettings(Settings):
     """The 802.11 radio."""
 
-    standard: Literal[tuple(WIDTHS_MHZ)] = Field(  # type: ignore[valid-type]
+    standard: Literal[tuple(WIDTHS_MHZ)] = choice(  # type: ignore[valid-type]
         "80211ax",
-        description=f"IEEE 802.11 standard: {', '.join(WIDTHS_MHZ)}",
-        json_schema_extra={"when": {"kind": ["ns3", "analytic"]}},
+        f"IEEE 802.11 standard: {', '.join(WIDTHS_MHZ)}",
+        when={"kind": WITH_RADIOS},
     )
     band_ghz: float = quantity(
         5.0,
@@ -95,7 +96,7 @@ class RadioSettings(Settings):
         "GHz",
         2.4,
         6.0,
-        when={"kind": ["ns3", "analytic"]},
+        when={"kind": WITH_RADIOS},
     )
     channel_width_mhz: int = quantity(
         20,
@@ -103,7 +104,7 @@ class RadioSettings(Settings):
         "MHz",
         20,
         80,
-        when={"kind": ["ns3", "analytic"]},
+        when={"kind": WITH_RADIOS},
     )
     channel_number: int = quantity(
         0,
@@ -111,16 +112,16 @@ class RadioSettings(Settings):
         "",
         0,
         233,
-        when={"kind": ["ns3", "analytic"]},
+        when={"kind": WITH_RADIOS},
     )
     tx_power_dbm: float = quantity(
-        16.0, "Transmit power", "dBm", -20.0, 30.0, when={"kind": ["ns3", "analytic"]}
+        16.0, "Transmit power", "dBm", -20.0, 30.0, when={"kind": WITH_RADIOS}
     )
     antenna_gain_dbi: float = quantity(
-        0.0, "Antenna gain, each way", "dBi", -20.0, 40.0, when={"kind": ["ns3", "analytic"]}
+        0.0, "Antenna gain, each way", "dBi", -20.0, 40.0, when={"kind": WITH_RADIOS}
     )
     noise_figure_db: float = quantity(
-        7.0, "Receiver noise figure", "dB", 0.0, 20.0, when={"kind": ["ns3", "analytic"]}
+        7.0, "Receiver noise figure", "dB", 0.0, 20.0, when={"kind": WITH_RADIOS}
     )
     preamble_detection_dbm: float = quantity(
         -82.0,
@@ -129,7 +130,7 @@ class RadioSettings(Settings):
         "dBm",
         -110.0,
         -50.0,
-        when={"kind": ["ns3"]},
+        when={"kind": WITH_PACKETS},
     )
     cca_threshold_dbm: float = quantity(
         -62.0,
@@ -137,7 +138,7 @@ class RadioSettings(Settings):
         "dBm",
         -110.0,
         0.0,
-        when={"kind": ["ns3"]},
+        when={"kind": WITH_PACKETS},
     )
     rx_sensitivity_dbm: float = quantity(
         -101.0,
@@ -145,14 +146,14 @@ class RadioSettings(Settings):
         "dBm",
         -150.0,
         -50.0,
-        when={"kind": ["ns3"]},
+        when={"kind": WITH_PACKETS},
     )
-    rate_manager: Literal[tuple(RATE_MANAGERS)] = Field(  # type: ignore[valid-type]
+    rate_manager: Literal[tuple(RATE_MANAGERS)] = choice(  # type: ignore[valid-type]
         "ideal",
-        description="ideal: rate from the last SNR; minstrel_ht: sampled, as deployed (802.11n and"
+        "ideal: rate from the last SNR; minstrel_ht: sampled, as deployed (802.11n and"
         " later); thompson: sampled by Thompson's rule; constant: always mcs (collapses among"
         " hidden devices if it is high)",
-        json_schema_extra={"when": {"kind": ["ns3"]}},
+        when={"kind": WITH_PACKETS},
     )
     mcs: int = quantity(
         0,
@@ -160,7 +161,7 @@ class RadioSettings(Settings):
         "",
         0,
         11,
-        when={"kind": ["ns3"], "rate_manager": ["constant"]},
+        when={"kind": WITH_PACKETS, "rate_manager": ["constant"]},
     )
     rts_threshold_bytes: int = quantity(
         500,
@@ -168,18 +169,18 @@ class RadioSettings(Settings):
         "bytes",
         0,
         4692480,
-        when={"kind": ["ns3"]},
+        when={"kind": WITH_PACKETS},
     )
     max_ampdu_bytes: int = quantity(
-        65535, "Largest A-MPDU; 0 for none", "bytes", 0, 6500631, when={"kind": ["ns3"]}
+        65535, "Largest A-MPDU; 0 for none", "bytes", 0, 6500631, when={"kind": WITH_PACKETS}
     )
     max_amsdu_bytes: int = quantity(
-        0, "Largest A-MSDU; 0 for none", "bytes", 0, 11398, when={"kind": ["ns3"]}
+        0, "Largest A-MSDU; 0 for none", "bytes", 0, 11398, when={"kind": WITH_PACKETS}
     )
-    access_category: Literal[tuple(ACCESS_CATEGORIES)] = Field(  # type: ignore[valid-type]
+    access_category: Literal[tuple(ACCESS_CATEGORIES)] = choice(  # type: ignore[valid-type]
         "BE",
-        description="802.11e access category of what devices exchange (not in a mesh)",
-        json_schema_extra={"when": {"kind": ["ns3"]}},
+        "802.11e access category of what devices exchange (not in a mesh)",
+        when={"kind": WITH_PACKETS},
     )
 
 

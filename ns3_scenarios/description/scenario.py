@@ -11,9 +11,10 @@ from pydantic import Field
 from ns3_scenarios.arrays import BoolArray, FloatArray
 from ns3_scenarios.description.channel import Channel
 from ns3_scenarios.description.energy import EnergySettings, RadioCurrents
-from ns3_scenarios.description.fields import Settings, quantity
+from ns3_scenarios.description.fields import Settings, choice, quantity
 from ns3_scenarios.description.interference import Interference
 from ns3_scenarios.description.mobility import Mobility
+from ns3_scenarios.description.network_kind import WITH_PACKETS
 from ns3_scenarios.description.radio import Radio
 from ns3_scenarios.description.transport import Transport
 from ns3_scenarios.errors import ScenarioError
@@ -28,7 +29,7 @@ class MeshSettings(Settings):
         "",
         1,
         65535,
-        when={"kind": ["ns3"], "scenario": ["mesh80211"]},
+        when={"kind": WITH_PACKETS, "scenario": ["mesh80211"]},
     )
     mesh_max_beacon_loss: int = quantity(
         4,
@@ -36,7 +37,7 @@ class MeshSettings(Settings):
         "",
         1,
         65535,
-        when={"kind": ["ns3"], "scenario": ["mesh80211"]},
+        when={"kind": WITH_PACKETS, "scenario": ["mesh80211"]},
     )
     mesh_path_lifetime_s: float = quantity(
         1000.0,
@@ -44,13 +45,13 @@ class MeshSettings(Settings):
         "s",
         0.1,
         3600.0,
-        when={"kind": ["ns3"], "scenario": ["mesh80211"]},
+        when={"kind": WITH_PACKETS, "scenario": ["mesh80211"]},
     )
-    mesh_metric: Literal["rate", "rate_and_loss"] = Field(
+    mesh_metric: Literal["rate", "rate_and_loss"] = choice(
         "rate",
-        description="Airtime metric of HWMP: by the rate that the received power allows, or also by"
+        "Airtime metric of HWMP: by the rate that the received power allows, or also by"
         " the share of frames that the sender has seen lost",
-        json_schema_extra={"when": {"kind": ["ns3"], "scenario": ["mesh80211"]}},
+        when={"kind": WITH_PACKETS, "scenario": ["mesh80211"]},
     )
     mesh_root: int = quantity(
         -1,
@@ -58,38 +59,38 @@ class MeshSettings(Settings):
         "",
         -1,
         99,
-        when={"kind": ["ns3"], "scenario": ["mesh80211"]},
+        when={"kind": WITH_PACKETS, "scenario": ["mesh80211"]},
     )
 
 
 class RecordingSettings(Settings):
     """Files of ns-3's own kinds that a run writes."""
 
-    pcap: bool = Field(
+    pcap: bool = choice(
         False,
-        description="Write what each radio sends and hears (folder pcap)",
-        json_schema_extra={"when": {"kind": ["ns3"]}},
+        "Write what each radio sends and hears (folder pcap)",
+        when={"kind": WITH_PACKETS},
     )
-    flow_monitor: bool = Field(
+    flow_monitor: bool = choice(
         False,
-        description="Write ns-3's flow statistics (XML)",
-        json_schema_extra={"when": {"kind": ["ns3"]}},
+        "Write ns-3's flow statistics (XML)",
+        when={"kind": WITH_PACKETS},
     )
-    netanim: bool = Field(
+    netanim: bool = choice(
         False,
-        description="Write an animation for NetAnim (XML)",
-        json_schema_extra={"when": {"kind": ["ns3"]}},
+        "Write an animation for NetAnim (XML)",
+        when={"kind": WITH_PACKETS},
     )
 
 
 class ScenarioSettings(Settings):
     """What belongs to the network as a whole."""
 
-    routing: Literal["direct", "olsr", "aodv"] = Field(
+    routing: Literal["direct", "olsr", "aodv"] = choice(
         "direct",
-        description="Ad hoc and d2d: direct neighbours only, or forwarding by olsr (which needs"
+        "Ad hoc and d2d: direct neighbours only, or forwarding by olsr (which needs"
         " boot_s of 15 or so to find its routes) or aodv",
-        json_schema_extra={"when": {"kind": ["ns3"]}},
+        when={"kind": WITH_PACKETS},
     )
     ap_height_m: float = quantity(
         3.0,
@@ -112,7 +113,7 @@ class ScenarioSettings(Settings):
         "s",
         1.0,
         3600.0,
-        when={"kind": ["ns3"]},
+        when={"kind": WITH_PACKETS},
     )
     neighbour_distance_m: float = quantity(
         35.0,
@@ -122,11 +123,11 @@ class ScenarioSettings(Settings):
         1.0,
         1e6,
     )
-    ns3_defaults: dict[str, str] = Field(
+    ns3_defaults: dict[str, str] = choice(
         {},
-        description="Any other attribute of ns-3, as in Config::SetDefault: a table of the TOML"
+        "Any other attribute of ns-3, as in Config::SetDefault: a table of the TOML"
         " file, or NAME=VALUE pairs",
-        json_schema_extra={"when": {"kind": ["ns3"]}},
+        when={"kind": WITH_PACKETS},
     )
 
 

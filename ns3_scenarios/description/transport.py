@@ -2,31 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
 
 from ns3_scenarios.description.fields import Settings, quantity
+from ns3_scenarios.description.network_kind import WITH_PACKETS
 from ns3_scenarios.description.radio import Radio
 from ns3_scenarios.errors import ScenarioError
 
-TRANSPORTS = {
-    "arq": "selective acknowledgements over UDP, whole messages",
-    "tcp": "ns-3's TCP, one connection from device to device, kept open, whole messages",
-    "udp": "paced datagrams, each sent once; what is missing reaches the learning",
-    "broadcast": "one transmission for all in range at broadcast_mcs, never acknowledged nor sent"
-    " again; what is missing reaches the learning",
-}
 
-# Those whose senders learn nothing of what arrived.
-UNANSWERED = ("udp", "broadcast")
+@dataclass(frozen=True)
+class TransportKind:
+    """One way to carry messages.
+
+    is_answered: a sender learns what has arrived, and sends again what has not. one_for_all: a
+    transmission is for all in range, and costs the same for one. no_rests: why the rest of a
+    message cannot follow a round later; empty: it can.
+    """
+
+    text: str
+    is_answered: bool = False
+    one_for_all: bool = False
+    no_rests: str = "its senders do not know what is missing"
+
+
+TRANSPORTS = {
+    "arq": TransportKind(
+        "selective acknowledgements over UDP, whole messages", is_answered=True, no_rests=""
+    ),
+    "tcp": TransportKind(
+        "ns-3's TCP, one connection from device to device, kept open, whole messages",
+        is_answered=True,
+        no_rests="its connections cannot take back what they hold",
+    ),
+    "udp": TransportKind("paced datagrams, each sent once; what is missing reaches the learning"),
+    "broadcast": TransportKind(
+        "one transmission for all in range at broadcast_mcs, never acknowledged nor sent again;"
+        " what is missing reaches the learning",
+        one_for_all=True,
+    ),
+}
+ANSWERED = [name for name, kind in TRANSPORTS.items() if kind.is_answered]
+UNANSWERED = [name for name, kind in TRANSPORTS.items() if not kind.is_answered]
+ONE_FOR_ALL = [name for name, kind in TRANSPORTS.items() if kind.one_for_all]
 
 
 class TransportSettings(Settings):
     """How messages are cut up and sent."""
 
     transport: Literal[tuple(TRANSPORTS)] = Field(  # type: ignore[valid-type]
-        "arq", description="; ".join(f"{name}: {text}" for name, text in TRANSPORTS.items())
+        "arq", description="; ".join(f"{name}: {kind.text}" for name, kind in TRANSPORTS.items())
     )
     segment_bytes: int = quantity(
         1400, "Payload bytes of one datagram, a chunk of a message", "bytes", 100, 1430
@@ -37,7 +64,7 @@ class TransportSettings(Settings):
         "",
         1,
         250,
-        when={"kind": ["ns3"], "transport": ["arq", "tcp"]},
+        when={"kind": WITH_PACKETS, "transport": ANSWERED},
     )
     pacing_mbps: float | None = quantity(
         None,
@@ -46,7 +73,7 @@ class TransportSettings(Settings):
         "Mbit/s",
         1e-3,
         1e4,
-        when={"kind": ["ns3"], "transport": ["udp", "broadcast"]},
+        when={"kind": WITH_PACKETS, "transport": UNANSWERED},
     )
     broadcast_mcs: int = quantity(
         0,
@@ -54,7 +81,7 @@ class TransportSettings(Settings):
         "",
         0,
         11,
-        when={"kind": ["ns3"], "transport": ["broadcast"]},
+        when={"kind": WITH_PACKETS, "transport": ONE_FOR_ALL},
     )
 
 
@@ -67,13 +94,13 @@ class Transport(TransportSettings):
         return 0.0 if self.pacing_mbps is None else 1e6 * self.pacing_mbps
 
     @property
-    def is_answered(self) -> bool:
-        """Whether a sender learns what has arrived, and sends again what has not."""
-        return self.transport not in UNANSWERED
+    def kind(self) -> TransportKind:
+        """What the transport can."""
+        return TRANSPORTS[self.transport]
 
     def check(self, radio: Radio) -> None:
         """Raise ScenarioError where the radio has no such rate."""
-        if self.transport == "broadcast" and self.broadcast_mcs >= len(radio.rates_bps):
+        if self.kind.one_for_all and self.broadcast_mcs >= len(radio.rates_bps):
             raise ScenarioError(
                 f"network.broadcast_mcs: expected 0 to {len(radio.rates_bps) - 1} with standard"
                 f" {radio.standard} and {radio.channel_width_mhz} MHz, got {self.broadcast_mcs}"

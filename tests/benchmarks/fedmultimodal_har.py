@@ -32,7 +32,8 @@ from cosim.config.assemble import learning_setup
 from cosim.config.sources import load
 from learning.data.catalogue import load as load_data
 from learning.data.samples import TRAIN, VALIDATION, MultiModalData
-from learning.learner import Delivery, Learner
+from learning.learner import Learner
+from learning.messages import Delivery
 from learning.settings import LearningSetup
 from learning.star import links
 

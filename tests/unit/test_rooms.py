@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from learning.topology import TOPOLOGIES
+from ns3_scenarios.catalogue import SCENARIOS
+from ns3_scenarios.description.network_kind import NETWORK_KINDS
+from ns3_scenarios.description.transport import TRANSPORTS
+
 ROOT = Path(__file__).resolve().parents[2]
 # Rooms and modules from the top down; a line imports from itself and from the lines below.
 LAYERS = {
@@ -110,3 +115,30 @@ def test_no_import_climbs(package: str) -> None:
         if name in rooms and other in rooms and rank[rooms[name]] > rank[rooms[other]]
     ]
     assert climbs == []
+
+
+def test_no_file_compares_the_name_of_what_can_be_asked_for_its_abilities() -> None:
+    names = {*SCENARIOS, *TOPOLOGIES, *NETWORK_KINDS, *TRANSPORTS} - {"none"}
+    compared = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {each.value}"
+        for package in LAYERS
+        for path in (ROOT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Compare | ast.MatchValue)
+        for each in ast.walk(node)
+        if isinstance(each, ast.Constant) and each.value in names
+    ]
+    assert compared == []
+
+
+def test_files_fit_a_sitting_and_functions_a_screen() -> None:
+    long = []
+    for package in LAYERS:
+        for path in (ROOT / package).rglob("*.py"):
+            text, where = path.read_text(encoding="utf-8"), path.relative_to(ROOT)
+            long += [str(where)] if len(text.splitlines()) > 350 else []
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.FunctionDef):
+                    lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                    long += [f"{where}, {node.name}"] if lines > 60 else []
+    assert long == []

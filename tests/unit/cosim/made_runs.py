@@ -13,7 +13,8 @@ from cosim.config.to_scenario import make_scenario
 from cosim.loop import RoundRecord, run_rounds
 from cosim.planning.compute import PROFILES
 from learning.data.catalogue import load as load_data
-from learning.learner import Delivery, Learner
+from learning.learner import Learner
+from learning.messages import Delivery
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.ideal import IdealNetwork
 from ns3_scenarios.reports import RoundReport

@@ -21,7 +21,7 @@ from cosim.bridge import (
 )
 from cosim.config.model import RunConfig
 from cosim.config.to_scenario import make_scenario
-from learning.learner import Payload
+from learning.messages import Payload
 from ns3_scenarios.ideal import IdealNetwork
 from ns3_scenarios.reports import OUTCOMES, RoundReport
 from ns3_scenarios.traffic import RoundTraffic

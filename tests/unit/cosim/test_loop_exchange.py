@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_runs import DEVICES, Run
 
-from learning.learner import Delivery, Learner
+from learning.learner import Learner
+from learning.messages import Delivery
 from ns3_scenarios.reports import OUTCOMES
 
 

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from learning.data.batches import draw_batch, draw_noise
-from learning.learner import Delivery
+from learning.messages import Delivery
 from learning.method import Round
 from learning.model.stack import init_parameters
 from learning.settings import LearningSetup

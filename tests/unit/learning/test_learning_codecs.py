@@ -12,7 +12,8 @@ from learning.errors import LearningError
 from learning.exchange.codecs import CODECS, largest_changes
 from learning.exchange.message import Message, arrived_elements, decode, encode
 from learning.exchange.settings import ExchangeSettings
-from learning.learner import Delivery, Learner, PartialMessage
+from learning.learner import Learner
+from learning.messages import Delivery, PartialMessage
 
 SHAPES = [(3, 5), (), (40, 6)]
 DENSE = ("float32", "float16", "int8")

@@ -7,7 +7,8 @@ from learning_reference import everything_arrives, make_setup
 from pydantic import ValidationError
 
 from learning.errors import LearningError
-from learning.learner import Delivery, LateArrivals, Learner
+from learning.learner import Learner
+from learning.messages import Delivery, LateArrivals
 
 N = 4
 EVERYBODY = np.ones(N, dtype=bool)

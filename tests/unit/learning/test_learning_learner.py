@@ -11,7 +11,8 @@ from learning.data.batches import draw_batch
 from learning.data.samples import TEST, TRAIN
 from learning.errors import LearningError
 from learning.exchange.message import decode
-from learning.learner import Delivery, Learner
+from learning.learner import Learner
+from learning.messages import Delivery
 from learning.model.evaluate import macro_f1
 from learning.model.stack import encode
 from learning.training.pace import parameter_variation, unmeasured

@@ -18,7 +18,8 @@ from learning.exchange.running_sums import (
     send,
     start,
 )
-from learning.learner import Delivery, Learner
+from learning.learner import Learner
+from learning.messages import Delivery
 
 N = 4
 EVERYBODY = np.ones(N, dtype=bool)

@@ -8,7 +8,8 @@ from learning_reference import everything_arrives, make_setup
 from learning.data.normalise import local_scale, own_sums, scale_of_sums
 from learning.data.samples import TRAIN
 from learning.errors import LearningError
-from learning.learner import Delivery, Learner
+from learning.learner import Learner
+from learning.messages import Delivery
 
 N = 4
 EVERYBODY = np.ones(N, dtype=bool)

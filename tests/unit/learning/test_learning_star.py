@@ -5,7 +5,8 @@ from learning_reference import make_setup
 
 from learning.data.dealing.modalities import modality_mask
 from learning.errors import LearningError
-from learning.learner import Delivery, Learner
+from learning.learner import Learner
+from learning.messages import Delivery
 from learning.star import clients, star_weights, trainings_left
 
 N = 4
