@@ -1,7 +1,8 @@
-"""Which figures a run has, and how they become files; figures.py draws them."""
+"""Which figures a run has, each once, and how they become files; figures.py draws them."""
 
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.style
@@ -23,56 +24,37 @@ from cosim.report.figures import (
 )
 
 WIDTH_IN = 3.5
+Tables = Mapping[str, pd.DataFrame]
+Make = Callable[[Tables], Figure]
 
 
-def makers(tables: Mapping[str, pd.DataFrame]) -> dict[str, Callable[[], Figure]]:
-    """Return what makes each figure of a run, by its name, in the order of the report.
+@dataclass(frozen=True)
+class RunFigure:
+    """One figure: its file, heading and caption in the report, and what makes it.
 
-    Args:
-        tables: "rounds", "devices", "links" and "partition" of a run with at least one round.
-
-    Raises:
-        KeyError: a table is missing.
+    make: the tables rounds, devices, links and partition of a run with at least one round; raises
+    KeyError where it misses one.
     """
-    rounds, devices, links = tables["rounds"], tables["devices"], tables["links"]
-    partition = tables["partition"]
 
-    def single(draw: Callable[[Axes], Axes], height_in: float = 2.4) -> Callable[[], Figure]:
-        def make() -> Figure:
-            figure = Figure(figsize=(WIDTH_IN, height_in))
-            draw(figure.subplots())
-            return figure
-
-        return make
-
-    return {
-        "topology": single(lambda ax: draw_topology(devices, links, ax), 3.2),
-        "accuracy_rounds": single(lambda ax: draw_accuracy(rounds, ax, "round")),
-        "accuracy_time": single(lambda ax: draw_accuracy(rounds, ax, "time_s")),
-        "accuracy_energy": single(lambda ax: draw_accuracy(rounds, ax, "energy_j")),
-        "delay": single(lambda ax: draw_delay(rounds, ax)),
-        "remaining_energy": single(lambda ax: draw_remaining_energy(rounds, devices, ax)),
-        "energy_by_state": single(lambda ax: draw_energy_by_state(devices, ax)),
-        "iterations": lambda: _iterations_figure(devices),
-        "partition": lambda: _partition_figure(partition),
-    }
+    name: str
+    heading: str
+    caption: str
+    make: Make
 
 
-def write_figure(make: Callable[[], Figure], path: Path) -> list[Path]:
-    """Write a figure as PNG (200 dpi) and PDF, both or none; the same tables give the same bytes.
+def _one(draw: Callable[[Tables, Axes], Axes], height_in: float = 2.4) -> Make:
+    """Make a figure of one panel."""
 
-    path: without its suffix, in a folder that exists.
-    """
-    with matplotlib.style.context(STYLE):
-        try:
-            return _save(make(), path)
-        except BaseException:
-            for suffix in (".png", ".pdf"):
-                path.with_suffix(suffix).unlink(missing_ok=True)
-            raise
+    def make(tables: Tables) -> Figure:
+        figure = Figure(figsize=(WIDTH_IN, height_in))
+        draw(tables, figure.subplots())
+        return figure
+
+    return make
 
 
-def _iterations_figure(devices: pd.DataFrame) -> Figure:
+def _iterations_figure(tables: Tables) -> Figure:
+    devices = tables["devices"]
     names = modalities_of(devices)
     most = int(devices[[f"iterations_{name}" for name in names]].max().max())
     figure = Figure(figsize=(WIDTH_IN, 0.6 + 1.5 * len(names)))
@@ -85,11 +67,98 @@ def _iterations_figure(devices: pd.DataFrame) -> Figure:
     return figure
 
 
-def _partition_figure(partition: pd.DataFrame) -> Figure:
+def _partition_figure(tables: Tables) -> Figure:
+    partition = tables["partition"]
     height_in = 1.5 + min(0.22 * partition["device"].nunique(), 6.0)
     figure = Figure(figsize=(WIDTH_IN, height_in))
     draw_partition(partition, figure.subplots())
     return figure
+
+
+# In the order of the report.
+FIGURES = (
+    RunFigure(
+        "topology",
+        "Topology",
+        "Devices at their last positions in metres. Colour is the mean PHY rate of a "
+        "link in Mbit/s over all rounds, line style its mean frame loss; thin grey "
+        "links peered but were never measured. A cross marks a dead device.",
+        _one(lambda of, ax: draw_topology(of["devices"], of["links"], ax), 3.2),
+    ),
+    RunFigure(
+        "accuracy_rounds",
+        "Accuracy by round",
+        "Test accuracy in per cent: mean over all devices, the dead with their last "
+        "model, and the band from the worst to the best. A wide band means that some "
+        "devices do not profit from the others.",
+        _one(lambda of, ax: draw_accuracy(of["rounds"], ax, "round")),
+    ),
+    RunFigure(
+        "accuracy_time",
+        "Accuracy by simulated time",
+        "The same against the simulated clock in seconds. Compare runs here when their "
+        "rounds last differently long.",
+        _one(lambda of, ax: draw_accuracy(of["rounds"], ax, "time_s")),
+    ),
+    RunFigure(
+        "accuracy_energy",
+        "Accuracy by energy",
+        "The same against the joules that all devices have spent on radio and compute: "
+        "what a point of accuracy costs.",
+        _one(lambda of, ax: draw_accuracy(of["rounds"], ax, "energy_j")),
+    ),
+    RunFigure(
+        "delay",
+        "Delay",
+        "Seconds within which half and 90 % of all messages of a round arrived, and the "
+        "share that did. What did not arrive counts as infinitely late, so a line has a "
+        "gap where too few came.",
+        _one(lambda of, ax: draw_delay(of["rounds"], ax)),
+    ),
+    RunFigure(
+        "remaining_energy",
+        "Energy left",
+        "Battery of each device in joules, and the median. Lines that part show who "
+        "carries the traffic or trains more; a cross marks a death.",
+        _one(lambda of, ax: draw_remaining_energy(of["rounds"], of["devices"], ax)),
+    ),
+    RunFigure(
+        "energy_by_state",
+        "Energy by state",
+        "Joules of all devices in each round. Only compute, at the bottom, follows from "
+        "the iteration plan; idle is the price of listening.",
+        _one(lambda of, ax: draw_energy_by_state(of["devices"], ax)),
+    ),
+    RunFigure(
+        "partition",
+        "Training data",
+        "Samples of each device by class: the larger the dot, the more. Where devices "
+        "lack a modality, those that they have stand behind their number.",
+        _partition_figure,
+    ),
+    RunFigure(
+        "iterations",
+        "Local iterations",
+        "Iterations of each device and round, a panel for each modality. Grey: the "
+        "device lacks the modality, did not train, or is dead.",
+        _iterations_figure,
+    ),
+)
+
+
+def write_figure(which: RunFigure, tables: Tables, folder: Path) -> list[Path]:
+    """Write a figure as PNG (200 dpi) and PDF, both or none; the same tables give the same bytes.
+
+    folder: is there already.
+    """
+    path = folder / which.name
+    with matplotlib.style.context(STYLE):
+        try:
+            return _save(which.make(tables), path)
+        except BaseException:
+            for suffix in (".png", ".pdf"):
+                path.with_suffix(suffix).unlink(missing_ok=True)
+            raise
 
 
 def _save(figure: Figure, stem: Path) -> list[Path]:

@@ -13,60 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from cosim.files import replace_whole
 from cosim.records.layout import REPORT
 from cosim.records.tables import read_table
+from cosim.report.figure_files import FIGURES
 from cosim.report.figures import modalities_of
 from cosim.report.summary import percent, summarise, summary_lines
-
-# In the order of the page: figures/<name>.png -> heading, and what to see in it.
-CAPTIONS = {
-    "topology": (
-        "Topology",
-        "Devices at their last positions in metres. Colour is the mean PHY rate of a link in "
-        "Mbit/s over all rounds, line style its mean frame loss; thin grey links peered but were "
-        "never measured. A cross marks a dead device.",
-    ),
-    "accuracy_rounds": (
-        "Accuracy by round",
-        "Test accuracy in per cent: mean over all devices, the dead with their last model, and the "
-        "band from the worst to the best. A wide band means that some devices do not profit from "
-        "the others.",
-    ),
-    "accuracy_time": (
-        "Accuracy by simulated time",
-        "The same against the simulated clock in seconds. Compare runs here when their rounds last "
-        "differently long.",
-    ),
-    "accuracy_energy": (
-        "Accuracy by energy",
-        "The same against the joules that all devices have spent on radio and compute: what a "
-        "point of accuracy costs.",
-    ),
-    "delay": (
-        "Delay",
-        "Seconds within which half and 90 % of all messages of a round arrived, and the share that "
-        "did. What did not arrive counts as infinitely late, so a line has a gap where too few "
-        "came.",
-    ),
-    "remaining_energy": (
-        "Energy left",
-        "Battery of each device in joules, and the median. Lines that part show who carries the "
-        "traffic or trains more; a cross marks a death.",
-    ),
-    "energy_by_state": (
-        "Energy by state",
-        "Joules of all devices in each round. Only compute, at the bottom, follows from the "
-        "iteration plan; idle is the price of listening.",
-    ),
-    "partition": (
-        "Training data",
-        "Samples of each device by class: the larger the dot, the more. Where devices lack a "
-        "modality, those that they have stand behind their number.",
-    ),
-    "iterations": (
-        "Local iterations",
-        "Iterations of each device and round, a panel for each modality. Grey: the device lacks "
-        "the modality, did not train, or is dead.",
-    ),
-}
 
 
 def write_report(folder: Path, not_drawn: Mapping[str, str] = MappingProxyType({})) -> Path:
@@ -74,7 +23,7 @@ def write_report(folder: Path, not_drawn: Mapping[str, str] = MappingProxyType({
 
     Args:
         folder: a run folder with config.toml, manifest.json, rounds.parquet, devices.parquet and
-            flows.parquet; each of CAPTIONS that has a figures/<name>.png is shown.
+            flows.parquet; each of FIGURES that has a figures/<name>.png is shown.
         not_drawn: name of a figure -> why there is none.
 
     Returns:
@@ -142,11 +91,11 @@ def _headline(summary: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _figures(folder: Path) -> list[dict[str, str]]:
     shown = []
-    for name, (heading, caption) in CAPTIONS.items():
-        path = folder / f"{name}.png"
+    for each in FIGURES:
+        path = folder / f"{each.name}.png"
         if path.is_file():
             data = base64.b64encode(path.read_bytes()).decode("ascii")
-            shown.append({"heading": heading, "caption": caption, "data": data})
+            shown.append({"heading": each.heading, "caption": each.caption, "data": data})
     return shown
 
 

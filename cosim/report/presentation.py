@@ -37,11 +37,11 @@ def draw(folder: Path) -> dict[str, str]:
             for name, file in (*((t, f"{t}.parquet") for t in TABLES), ("partition", PARTITION))
         }
         (folder / FIGURES).mkdir(exist_ok=True)
-        for name, make in figure_files.makers(tables).items():
+        for figure in figure_files.FIGURES:
             try:
-                figure_files.write_figure(make, folder / FIGURES / name)
+                figure_files.write_figure(figure, tables, folder / FIGURES)
             except Exception as error:  # whatever it is, the results stand
-                not_drawn[name] = _warned(f"figure {name}", error)
+                not_drawn[figure.name] = _warned(f"figure {figure.name}", error)
     except Exception as error:
         not_drawn[FIGURES] = _warned(FIGURES, error)
     try:

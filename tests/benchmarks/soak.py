@@ -103,9 +103,8 @@ def forked(folder: Path, words: tuple[str, ...], prepare: Callable[[], None] = l
             os.dup2(said, 1)
             os.dup2(said, 2)
             sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-            makers = presentation.figure_files.makers
             # Two of the figures stand for all.
-            presentation.figure_files.makers = lambda tables: dict(list(makers(tables).items())[:2])
+            presentation.figure_files.FIGURES = presentation.figure_files.FIGURES[:2]
             prepare()
             code = cli.main(words)
             sys.stdout.flush()

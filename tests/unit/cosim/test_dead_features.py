@@ -25,6 +25,7 @@ METHOD = Method(begin)
 """
 
 
+@pytest.mark.usefixtures("only_the_run")
 @pytest.mark.parametrize("dies", [True, False])
 def test_devices_whose_features_died_are_named_once(tmp_path: Path, dies: bool) -> None:
     method, folder = tmp_path / "deadly.py", tmp_path / "run"

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from cosim.report.figure_files import makers, write_figure
+from cosim.report.figure_files import FIGURES, write_figure
 from cosim.report.figures import (
     draw_accuracy,
     draw_delay,
@@ -26,8 +26,7 @@ from cosim.report.figures import (
 
 def draw_all(tables: dict[str, pd.DataFrame], folder: Path) -> list[Path]:
     folder.mkdir(exist_ok=True)
-    each = makers(tables).items()
-    return [path for name, make in each for path in write_figure(make, folder / name)]
+    return [path for figure in FIGURES for path in write_figure(figure, tables, folder)]
 
 
 def empty_axes() -> Axes:

@@ -35,6 +35,7 @@ class Void(IdealNetwork):
         return replace(report, flows=flows)
 
 
+@pytest.mark.usefixtures("only_the_run")
 @pytest.mark.parametrize(
     ("void", "named"), [({0}, None), ({1, 3}, None), ({0, 1}, 2), ({1, 2, 3}, 3), ({0, 1, 2, 3}, 2)]
 )

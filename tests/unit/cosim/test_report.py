@@ -11,7 +11,8 @@ import pytest
 from made_tables import Run, made_run, write_run_folder
 from matplotlib.figure import Figure
 
-from cosim.report.page import CAPTIONS, write_report
+from cosim.report.figure_files import FIGURES
+from cosim.report.page import write_report
 
 VOID = {"meta", "img"}
 
@@ -77,11 +78,11 @@ def test_images_are_the_files_of_the_folder_with_a_caption_each(tmp_path: Path) 
     page = read(write_report(folder))
     sources = [value for name, value in page.attributes if name == "src"]
     images = [base64.b64decode(source.split(",", 1)[1]) for source in sources]
-    names = ("topology", "energy_by_state")  # in the order of CAPTIONS
+    names = ("topology", "energy_by_state")  # in the order of FIGURES
     assert images == [(folder / "figures" / f"{name}.png").read_bytes() for name in names]
     text = " ".join(page.text.split())
-    for name, (heading, caption) in CAPTIONS.items():
-        assert (f"{heading}. {caption}" in text) == (name in names)
+    for each in FIGURES:
+        assert (f"{each.heading}. {each.caption}" in text) == (each.name in names)
 
 
 def test_a_folder_without_figures_says_so(tmp_path: Path) -> None:
