@@ -8,8 +8,8 @@ run: install
 	$(PY) cosim/run.py --scenario mesh80211
 
 test: install
-	$(PY) -m pytest -q -n auto --maxprocesses 4 -m "not ns3 and not e2e and not emulated"
-	$(PY) -m pytest -q -n auto --maxprocesses 4 -m "ns3 or e2e"
+	$(PY) -m pytest -q -n auto --maxprocesses 4 --dist worksteal -m "not ns3 and not e2e and not emulated"
+	$(PY) -m pytest -q -n auto --maxprocesses 4 --dist worksteal -m "ns3 or e2e"
 
 # The same bytes on emulated processors; needs Debian's qemu-user, or another qemu-x86_64.
 test-emulated: install
@@ -17,7 +17,7 @@ test-emulated: install
 
 # Learning's unit tests with other vectors: what hangs on rounding shows itself.
 test-rounding: install
-	ATEN_CPU_CAPABILITY=default $(PY) -m pytest -q -n auto --maxprocesses 4 tests/unit/learning
+	ATEN_CPU_CAPABILITY=default $(PY) -m pytest -q -n auto --maxprocesses 4 --dist worksteal tests/unit/learning
 
 # The environment is complete when its stamp is newer than what it was made from.
 install: ns3_scenarios/native/built/.stamp

@@ -136,7 +136,8 @@ def _sources(root: Path) -> list[Path]:
 
 
 def _shows(path: Path) -> bool:
-    return any(Path(each) in (path, *path.parents) for each in SHOWS)
+    name = path.as_posix()
+    return any(name == each or name.startswith(f"{each}/") for each in SHOWS)
 
 
 def _hash_of(root: Path, paths: Iterable[Path]) -> str:

@@ -21,10 +21,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 from learning_evidence import FOLDS, Job, best, run, show
+from numpy.typing import NDArray
 from study import compare, work_off
 
 from cosim.config.assemble import learning_setup

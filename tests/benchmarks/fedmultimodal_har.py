@@ -24,8 +24,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 from study import work_off
 
 from cosim.config.assemble import learning_setup

@@ -33,8 +33,6 @@ may_start_again()
 import numpy as np
 import pandas as pd
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 from study import compare, work_off
 
 from cosim import arithmetic
@@ -47,6 +45,7 @@ from cosim.planning.compute import PROFILES, compute_j
 from learning.data.catalogue import load as load_data
 from learning.data.dealing.modalities import modality_mask
 from learning.learner import Learner
+from learning.methods.catalogue import topology_of
 from learning.model.evaluate import Evaluation
 from ns3_scenarios.ideal import IdealNetwork
 
@@ -143,6 +142,7 @@ class SparseLearner(Learner):
     """Evaluates in the rounds that count, since 60 evaluations cost as much as training."""
 
     round_index = -1
+    measured = MEASURED_ROUNDS
     seen: list[Evaluation]
 
     def evaluate(self) -> Evaluation:
@@ -150,7 +150,7 @@ class SparseLearner(Learner):
         self.round_index += 1
         if self.round_index == 0:
             self.seen = [super().evaluate()]
-        elif self.round_index in (STAR_ROUNDS if self._is_star else MEASURED_ROUNDS):
+        elif self.round_index in self.measured:
             self.seen.append(super().evaluate())
         return self.seen[-1]
 
@@ -206,6 +206,8 @@ def run(job: Job) -> dict[str, object]:
     config = make_config(job, arm.method, (*arm.fixed, *extra), fair_battery_j(job, scale))
     scenario, setup = to_scenario.make_scenario(config), learning_setup(config)
     learner = SparseLearner(setup, load_data(setup))
+    if topology_of(arm.method).has_server:
+        learner.measured = STAR_ROUNDS
     records = list(run_rounds(config, scenario, learner, IdealNetwork(scenario)))
     last = learner.seen[-len(MEASURED_ROUNDS) :]
     accuracy = np.mean([e.accuracy for e in last], axis=0)

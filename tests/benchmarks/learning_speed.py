@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "learning"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "unit" / "learning"))
 
 from learning_reference import Device, make_setup, plain_loss, train_device
 

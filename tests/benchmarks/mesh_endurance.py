@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[i]) for i in (1, 2)]
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ns3"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "ns3"))
 
 from mesh import make_mesh, make_traffic
 

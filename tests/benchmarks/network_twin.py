@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent / "ns3")]
+sys.path.append(str(HERE.parent / "ns3"))
 
 from mesh import make_mesh, make_traffic
 

@@ -23,8 +23,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 import soak_values
 
 from cosim import cli, files

@@ -106,6 +106,7 @@ def test_a_library_call_runs_in_what_is_loaded_and_says_so() -> None:
     assert arithmetic.remarks("fast") == []
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     ("odd", "in_use"),
     [

@@ -142,6 +142,7 @@ sys.exit(cli.main(["validate"]))
 """
 
 
+@pytest.mark.e2e
 def test_validation_waits_for_nothing_when_it_is_terminated() -> None:
     root = Path(cli.__file__).parents[1]
     process = subprocess.Popen(

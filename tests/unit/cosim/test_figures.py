@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from cosim.report.figure_files import FIGURES, write_figure
 from cosim.report.figures import (
+    STYLE,
     draw_accuracy,
     draw_delay,
     draw_energy_by_state,
@@ -27,6 +28,14 @@ from cosim.report.figures import (
 def draw_all(tables: dict[str, pd.DataFrame], folder: Path) -> list[Path]:
     folder.mkdir(exist_ok=True)
     return [path for figure in FIGURES for path in write_figure(figure, tables, folder)]
+
+
+def lay_out(tables: dict[str, pd.DataFrame]) -> None:
+    with matplotlib.style.context(STYLE):
+        for figure in FIGURES:
+            made = figure.make(tables)
+            made.draw_without_rendering()
+            assert made.axes[0].has_data() or made.axes[0].texts
 
 
 def empty_axes() -> Axes:
@@ -225,16 +234,16 @@ def test_all_figures_are_written_twice_with_the_same_bytes_at_700_pixels(tmp_pat
     assert dict(matplotlib.rcParams) == before
 
 
-def test_a_run_of_one_round_with_nothing_measured_draws(tmp_path: Path) -> None:
+def test_a_run_of_one_round_with_nothing_measured_draws() -> None:
     run = made_run(devices=1, rounds=1, modalities=("acc",))
     run.rounds[["accuracy_mean", "accuracy_min", "accuracy_max"]] = np.nan
     assert run.links.empty
-    assert all(path.stat().st_size > 2000 for path in draw_all(tables_of(run), tmp_path))
+    lay_out(tables_of(run))
 
 
-def test_a_run_in_which_everyone_dies_at_once_draws(tmp_path: Path) -> None:
+def test_a_run_in_which_everyone_dies_at_once_draws() -> None:
     run = made_run(devices=3, rounds=3, deaths={0: 0, 1: 0, 2: 0})
     run.links["rate_bps"] = np.inf  # an ideal network is not a measurement
     iterations = [name for name in run.devices if name.startswith("iterations_")]
     run.devices[iterations] = 0
-    assert all(path.stat().st_size > 2000 for path in draw_all(tables_of(run), tmp_path))
+    lay_out(tables_of(run))

@@ -211,6 +211,7 @@ def test_a_run_that_was_killed_after_its_last_round_is_only_published(
     assert not (copy / "again" / "rounds.parts").exists()
 
 
+@pytest.mark.e2e
 def test_the_verb_stands_in_the_script(tmp_path: Path, runs: Path) -> None:
     script = Path(cli.__file__).with_name("run.py")
     done = subprocess.run(
