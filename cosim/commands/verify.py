@@ -21,7 +21,8 @@ def main(arguments: Sequence[str]) -> int:
         description="Hold every file of a run folder, finished or not, against the SHA-256 in its"
         " manifest or checkpoint. ok: as it was written; no hash yet: a file that a run cut short"
         " was still writing, and that none goes on from; DIFFERS, MISSING, EXTRA: not as the run"
-        " left it; UNKNOWN: the file with its hash is damaged. Exit code 1 if any of the latter.",
+        " left it; UNKNOWN: the file with its hash is damaged; OTHER FORM: written by another"
+        " version of the code, which alone can tell. Exit code 1 if any of the latter.",
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the run")
     folder = _folder(parser.parse_args(arguments).folder)

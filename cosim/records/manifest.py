@@ -78,6 +78,10 @@ class Manifest(_Part):
     files_sha256: dict[str, Sha256]
 
 
+class OtherFormError(OutputError):
+    """A manifest that is as it was written, by another version of the code."""
+
+
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest in the place of an earlier one."""
     text = json.dumps(manifest.model_dump(mode="json"), indent=2, allow_nan=False)
@@ -97,10 +101,16 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest.model_validate(fields)
     except OSError as error:
         raise OutputError(f"{path}: expected a manifest, got none ({error.strerror})") from None
-    except (ValidationError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise OutputError(
-            f"{path}: expected the manifest of this version, got: {one_line(error)}"
+    except ValidationError as error:
+        version, odd = fields.get("code_version", "none named"), error.errors()[0]
+        field = ".".join(map(str, odd["loc"]))
+        raise OtherFormError(
+            f"{path}: expected the manifest of this version of the code, got that of another"
+            f" ({one_line(version)}; {one_line(field)}: {one_line(odd['msg'])}); use the code that"
+            " made it, or run anew"
         ) from None
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise OutputError(f"{path}: expected a manifest, got: {one_line(error)}") from None
 
 
 def _with_hash(body: bytes) -> bytes:

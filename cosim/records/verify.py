@@ -10,13 +10,14 @@ from cosim.files import file_hash, is_regular
 from cosim.program import PROGRAM
 from cosim.records.checkpoint import read_checkpoint
 from cosim.records.layout import CHECKPOINT, MANIFEST, may_change, names_in
-from cosim.records.manifest import Manifest, read_manifest
+from cosim.records.manifest import Manifest, OtherFormError, read_manifest
 
 # What a file can be, and whether that is well.
 OK, UNHASHED = "ok", "no hash yet"
 DIFFERS, MISSING, EXTRA, UNKNOWN = "DIFFERS", "MISSING", "EXTRA", "UNKNOWN"
+OTHER_FORM = "OTHER FORM"
 WELL = (OK, UNHASHED)
-HARMS = (DIFFERS, MISSING, UNKNOWN)
+HARMS = (DIFFERS, MISSING, UNKNOWN, OTHER_FORM)
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,9 @@ def examine(folder: Path) -> list[Finding]:
     """Hold every file of a run folder against its hash; the manifest comes first."""
     try:
         said = read_manifest(folder)
-    except OutputError:
+    except OutputError as error:
         state = DIFFERS if (folder / MANIFEST).exists() else MISSING
+        state = OTHER_FORM if isinstance(error, OtherFormError) else state
         others = [name for name in names_in(folder) if name != MANIFEST]
         return [Finding(MANIFEST, state), *(Finding(name, UNKNOWN) for name in others)]
     findings = [Finding(MANIFEST, OK)]
@@ -83,6 +85,8 @@ def _compare(path: Path, expected: str) -> str:
 def refuse_changed(folder: Path, what: str) -> None:
     """Raise OutputError where a file that results depend on is not as it was written."""
     wrong = [finding for finding in examine(folder) if finding.state in HARMS]
+    if wrong and wrong[0].state == OTHER_FORM:
+        read_manifest(folder)  # which says so
     if wrong:
         first, more = wrong[0], f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise OutputError(

@@ -136,8 +136,8 @@ def test_a_damaged_manifest_leaves_nothing_known_and_is_one_line(
         {"another": 1},
     ],
 )
-def test_a_manifest_of_another_form_is_refused_although_its_hash_agrees(
-    copy: Path, changes: dict[str, object]
+def test_a_manifest_of_another_form_is_said_to_be_one_and_not_damaged(
+    copy: Path, changes: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = copy / "done" / "manifest.json"
     fields = json.loads(path.read_text(encoding="utf-8")) | changes
@@ -145,6 +145,13 @@ def test_a_manifest_of_another_form_is_refused_although_its_hash_agrees(
     path.write_bytes(manifest._with_hash(json.dumps(fields).encode().removesuffix(b"}")))
     with pytest.raises(OutputError, match=r"^[^\n]*expected the manifest of this version[^\n]*$"):
         read_manifest(copy / "done")
+    found = states(copy / "done")
+    assert found.pop("manifest.json") == "OTHER FORM"
+    assert set(found.values()) == {"UNKNOWN"}
+    (copy / "done").rename(copy / "old.partial")
+    said = refused(["resume", str(copy / "old")], capsys)
+    assert "got that of another" in said
+    assert "damaged" not in said
 
 
 def test_a_manifest_reads_back_as_it_was_written(copy: Path) -> None:
