@@ -20,7 +20,7 @@ from typing import Any, Literal, get_args, get_origin
 import pandas as pd
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent / "ns3"))
+sys.path.append(str(HERE.parent / "support"))
 from mesh import make_traffic
 from study import Run, work_off
 

@@ -2,7 +2,7 @@
 
 python tests/benchmarks/learning_speed.py [--data-path uci_har.npz] [--repeats 5]
 
-The loop is the twin of the tests (tests/unit/learning/learning_reference.py): ordinary modules, one
+The loop is the twin of the tests (tests/support/learning_reference.py): ordinary modules, one
 optimizer a device. Both train `dmml` (fused loss) in turns, batch 16, 5 iterations a round. Prints
 seconds a round, their ratio, the share of the peak of a matrix product that was measured in the
 same run, how far the parameters are apart after 20 steps at a learning rate of 0.01, and what an
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "unit" / "learning"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 
 from learning_reference import Device, make_setup, plain_loss, train_device
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "ns3"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 
 from mesh import make_mesh, make_traffic
 

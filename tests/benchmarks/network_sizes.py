@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent / "ns3"))
+sys.path.append(str(HERE.parent / "support"))
 
 from mesh import change, make_mesh, make_traffic
 

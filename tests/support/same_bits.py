@@ -1,6 +1,6 @@
 """Run every method and every way of exchange for two tiny rounds, and print what came out.
 
-python tests/e2e/same_bits.py     a line each: name, hash of the tables, hash of the parameters
+python tests/support/same_bits.py     a line each: name, hash of the tables, hash of the parameters
 
 It runs in portable arithmetic, and needs no ns-3: an emulated processor takes some minutes.
 """
