@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from cosim import failures, terminal
+from cosim.program import VERBS
 from cosim.runs import endings
 
-# First words that ask for something else than a new run: modules of cosim/commands, whose main
-# gets the words behind. Imported on demand, since each loads what it needs.
-VERBS = ("check", "resume", "validate", "verify")
 NEW_RUN = "start"
 
 
@@ -21,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     verb = words.pop(0) if words and words[0] in VERBS else NEW_RUN
     with terminal.forgiving():
-        try:
+        try:  # imported on demand, since each loads what it needs
             return int(import_module(f"cosim.commands.{verb}").main(words))
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)

@@ -52,7 +52,7 @@ class RoundRecord:
 
 
 @dataclass(frozen=True)
-class Exchange:
+class Exchanged:
     """What became of a round's messages, and what is known after it; wall_s: of the network."""
 
     payload: Payload
@@ -130,13 +130,13 @@ def exchange(
     payload: Payload,
     round_index: int,
     sends: NDArray[np.bool_],
-    busy_s: NDArray[np.float64],
-) -> Exchange:
-    """Send what is on offer once devices have computed for busy_s (n,)."""
+    compute_s: NDArray[np.float64],
+) -> Exchanged:
+    """Send what is on offer once devices have computed for compute_s (n,)."""
     degree = bridge.advertised_degree(payload, feedback.neighbourhood)
     profile = config.energy.work_profile
-    busy_j = profile.power_w * busy_s
-    traffic = bridge.to_traffic(round_index, payload, feedback, sends, busy_s, busy_j, config)
+    compute_j = profile.power_w * compute_s
+    traffic = bridge.to_traffic(round_index, payload, feedback, sends, compute_s, compute_j, config)
     clock = time.perf_counter()
     report = network.run_round(traffic)
     wall_s = time.perf_counter() - clock
@@ -145,7 +145,7 @@ def exchange(
         unfinished = bridge.left_unfinished(traffic, report, payload, degree)
     after = bridge.to_feedback(feedback, traffic, report, scenario, unfinished)
     delivery = bridge.to_delivery(traffic, report, payload, degree, scenario, feedback.unfinished)
-    return Exchange(payload, traffic, report, delivery, after, wall_s)
+    return Exchanged(payload, traffic, report, delivery, after, wall_s)
 
 
 def repeat_rounds(
@@ -153,15 +153,15 @@ def repeat_rounds(
     scenario: NetworkScenario,
     learner: Learner,
     network: Network,
-    busy_s: Sequence[NDArray[np.float64]],
-) -> Iterator[Exchange]:
+    compute_s: Sequence[NDArray[np.float64]],
+) -> Iterator[Exchanged]:
     """Take a fresh network through rounds that are done, as it cannot be stored.
 
-    busy_s: how long devices computed, (n,) a round. Messages have the sizes of any round, and all
+    compute_s: how long devices computed, (n,) a round. Messages have the sizes of any round, and all
     else follows from the network's own answers. The learner neither trains nor mixes.
     """
     feedback, payload = bridge.initial_feedback(config, scenario), learner.payload()
-    for index, each_s in enumerate(busy_s):
+    for index, each_s in enumerate(compute_s):
         _, sends = learner.roles(index)
         done = exchange(config, scenario, network, feedback, payload, index, sends, each_s)
         yield done

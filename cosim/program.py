@@ -5,3 +5,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CHECKOUT = (ROOT / "pyproject.toml").is_file()
 PROGRAM = "run.py" if CHECKOUT else "cosim"
+
+# First words that ask for something else than a new run, each a module of cosim/commands.
+VERBS = {
+    "resume": "go on with a run that was cut short",
+    "verify": "hold the files of a run against their hashes",
+    "check": "hold an own scenario, FILE.py, against what a network promises",
+    "validate": "hold the network against theory",
+}
+USAGE = (
+    f"{PROGRAM} [--scenario NAME] [--config FILE.toml] [--output DIR] [--SECTION.FIELD VALUE ...]"
+    f"\n       {PROGRAM} {{{','.join(VERBS)}}} ..."
+)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ns3_scenarios import contract
-from ns3_scenarios.contract import Round
+from ns3_scenarios.contract import Played
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.network import Network
 from ns3_scenarios.reports import RoundReport
@@ -125,22 +125,22 @@ def _overdraw(scenario: NetworkScenario) -> dict[str, Any]:
     return {"compute_j": compute_j}
 
 
-def _run(network: Network, plan: Sequence[RoundTraffic]) -> list[Round]:
+def _run(network: Network, plan: Sequence[RoundTraffic]) -> list[Played]:
     try:
         network.wait_ready()
-        return [Round(traffic, network.run_round(traffic)) for traffic in plan]
+        return [Played(traffic, network.run_round(traffic)) for traffic in plan]
     finally:
         network.close()
 
 
-def _arrivals(rounds: Sequence[Round]) -> list[str]:
+def _arrivals(rounds: Sequence[Played]) -> list[str]:
     """Check that the first round brings bytes to somebody."""
     if rounds[0].report.flows.delivered_bytes.any():
         return []
     return ["expected bytes from some planned neighbour in the first round, got none"]
 
 
-def _survivals(scenario: NetworkScenario, rounds: Sequence[Round]) -> list[str]:
+def _survivals(scenario: NetworkScenario, rounds: Sequence[Played]) -> list[str]:
     """Check that the device with the small battery dies in the middle of its computing."""
     device, report = _poor_device(scenario), rounds[0].report
     lived_s = float(report.energy.died_at_s[device] - report.start_s)

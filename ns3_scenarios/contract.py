@@ -28,7 +28,7 @@ TYPES: dict[Any, type] = {FloatArray: np.float64, IntArray: np.int64, BoolArray:
 
 
 @dataclass(frozen=True)
-class Round:
+class Played:
     """What was asked of a network in a round, and what it reported."""
 
     traffic: RoundTraffic
@@ -36,13 +36,13 @@ class Round:
 
 
 RoundCheck = Callable[[NetworkScenario, RoundTraffic, RoundReport], Iterator[str]]
-SeriesCheck = Callable[[NetworkScenario, list[Round]], Iterator[str]]
+SeriesCheck = Callable[[NetworkScenario, list[Played]], Iterator[str]]
 
 
 def each_round(check: RoundCheck) -> SeriesCheck:
     """Turn a check of one round into one of many."""
 
-    def check_all(scenario: NetworkScenario, rounds: list[Round]) -> Iterator[str]:
+    def check_all(scenario: NetworkScenario, rounds: list[Played]) -> Iterator[str]:
         for each in rounds:
             for fault in check(scenario, each.traffic, each.report):
                 yield f"round {each.traffic.round_index + 1}: {fault}"
@@ -228,7 +228,7 @@ def state_seconds(
     yield from _where("expected state seconds of duration_s", wrong, total_s)
 
 
-def clock(scenario: NetworkScenario, rounds: list[Round]) -> Iterator[str]:
+def clock(scenario: NetworkScenario, rounds: list[Played]) -> Iterator[str]:
     """Check that a round starts where the last one ended, with the batteries that it left."""
     what, left_j = "initial_energy_j", scenario.initial_energy_j
     for each in rounds:
@@ -248,7 +248,7 @@ def clock(scenario: NetworkScenario, rounds: list[Round]) -> Iterator[str]:
             )
 
 
-def deaths(scenario: NetworkScenario, rounds: list[Round]) -> Iterator[str]:
+def deaths(scenario: NetworkScenario, rounds: list[Played]) -> Iterator[str]:
     """Check that a change of life falls into its round, and that the dead are silent and free.
 
     A device stays dead, or comes back where it can.
@@ -278,7 +278,7 @@ def _changes(
     yield from _where(f"expected a new {name} within the round", changed & ~inside, now_s)
 
 
-def _deaths(each: Round, dead_before: BoolArray, risen: BoolArray) -> Iterator[str]:
+def _deaths(each: Played, dead_before: BoolArray, risen: BoolArray) -> Iterator[str]:
     traffic, report, energy = each.traffic, each.report, each.report.energy
     yield from _where("expected the dead to stay dead", risen, energy.died_at_s)
     # A device that comes back hears and forwards at once; it sends from the next round on.

@@ -29,7 +29,7 @@ from cosim.config.model import RunConfig
 from cosim.config.section import Section
 from cosim.errors import ConfigError
 from cosim.files import read_regular
-from cosim.program import PROGRAM
+from cosim.program import PROGRAM, USAGE, VERBS
 from ns3_scenarios.own_scenario import is_own
 
 if sys.version_info >= (3, 11):
@@ -83,11 +83,14 @@ def load(
     origin = str(config_file) if config_file else "flags"
     parser = _Parser(
         prog=PROGRAM,
-        description=RunConfig.__doc__,
-        epilog="Instead of a new run: `resume DIR` goes on with one that was cut short; `verify"
-        " DIR` holds the files of a run against their hashes, `check FILE.py` an own scenario"
-        " against what a network promises, `validate` the network against theory; each has its own"
-        " --help.",
+        usage=USAGE,
+        description="\n".join(
+            [
+                f"{RunConfig.__doc__}\n\nverbs, instead of a new run; each has its own --help:",
+                *(f"  {verb:<10} {text}" for verb, text in VERBS.items()),
+            ]
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
         parents=[also_in_help] if also_in_help else [],
         conflict_handler="resolve",

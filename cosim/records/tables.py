@@ -12,7 +12,7 @@ import pandas as pd
 
 from cosim.bridge import TransmissionCost, is_rest
 from cosim.errors import OutputError
-from cosim.loop import Exchange, RoundRecord
+from cosim.loop import Exchanged, RoundRecord
 from cosim.records.delays import DELAYS, delay_s
 from learning.data.samples import MultiModalData
 from learning.learner import Learner
@@ -63,7 +63,7 @@ def to_tables(
     }
 
 
-def network_tables(done: Exchange) -> dict[str, pd.DataFrame]:
+def network_tables(done: Exchanged) -> dict[str, pd.DataFrame]:
     """Return those columns of a round's tables that are the network's doing."""
     report = done.report
     devices = _whereabouts(report) | _measured(done.traffic, report)

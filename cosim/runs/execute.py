@@ -142,8 +142,8 @@ def _repeat(
     """Take network and learner to where an unfinished run stands, at least one round on."""
     log.info("resumed: %d finished rounds are repeated first, by the network", folder.num_rounds)
     recorded = [folder.round(index) for index in range(folder.num_rounds)]
-    busy_s = [tables["devices"]["compute_s"].to_numpy() for tables in recorded]
-    repeated = repeat_rounds(config, scenario, learner, network, busy_s)
+    compute_s = [tables["devices"]["compute_s"].to_numpy() for tables in recorded]
+    repeated = repeat_rounds(config, scenario, learner, network, compute_s)
     with tqdm(total=folder.num_rounds, unit="round", desc="repeated", disable=None) as bar:
         for index, (tables, done) in enumerate(zip(recorded, repeated, strict=True)):
             check_repeated(index, tables, network_tables(done))

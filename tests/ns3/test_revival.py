@@ -8,7 +8,7 @@ import pytest
 from mesh import make_mesh, make_traffic, run_mesh
 
 from ns3_scenarios import contract
-from ns3_scenarios.contract import Round
+from ns3_scenarios.contract import Played
 from ns3_scenarios.description.energy import RADIO_STATES
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import OUTCOMES, RoundReport
@@ -22,7 +22,7 @@ NOBODY = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 def faults(scenario: NetworkScenario, reports: list[RoundReport], **traffic: Any) -> list[str]:
     """What the reports break of the promises of every network."""
-    rounds = [Round(make_traffic(scenario, r.round_index, **traffic), r) for r in reports]
+    rounds = [Played(make_traffic(scenario, r.round_index, **traffic), r) for r in reports]
     return [fault for check in contract.CHECKS.values() for fault in check(scenario, rounds)]
 
 

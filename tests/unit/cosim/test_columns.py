@@ -10,7 +10,7 @@ from made_runs import go
 
 from cosim.config.assemble import make_learner
 from cosim.config.to_scenario import make_scenario
-from cosim.loop import Exchange
+from cosim.loop import Exchanged
 from cosim.records.columns import COLUMNS, column_of
 from cosim.records.tables import network_tables, partition_table, to_tables
 
@@ -39,7 +39,7 @@ def test_the_columns_that_a_resumed_network_repeats_are_said_to_be_its_own() -> 
         last.evaluation,
         SimpleNamespace(cost=last.cost),
     )
-    done = Exchange(*parts, wall_s=0.0)  # of which only these are looked at
+    done = Exchanged(*parts, wall_s=0.0)  # of which only these are looked at
     for name, table in network_tables(done).items():
         for column in table.columns:
             found = column_of(name, column)
