@@ -5,18 +5,28 @@ from __future__ import annotations
 import errno
 import os
 
-from cosim.errors import ConfigError, OutputError
+from cosim.errors import ConfigError, OutputError, UnderWayError
 from cosim.files import one_line
 from learning.errors import LearningError
 from ns3_scenarios.errors import NetworkFailedError, NetworkUnavailableError, ScenarioError
 
+FINISHED = 0
 BAD_INPUT = 2
 FAILED = 3
+UNDER_WAY = 4
 INTERRUPTED = 130
+EXIT_CODES = {
+    FINISHED: "finished",
+    BAD_INPUT: "bad input, nothing written",
+    FAILED: "the network failed, or memory ran out; finished rounds are kept",
+    UNDER_WAY: "another process runs in that folder",
+    INTERRUPTED: "interrupted; finished rounds are kept",
+}
 
 # What is told in one line, and the exit code that it brings.
 KINDS: dict[type[Exception], int] = {
     ConfigError: BAD_INPUT,
+    UnderWayError: UNDER_WAY,  # the first that fits counts
     OutputError: BAD_INPUT,
     LearningError: BAD_INPUT,
     ScenarioError: BAD_INPUT,

@@ -14,7 +14,6 @@ import torch
 from cosim.config.model import RunConfig
 from cosim.errors import OutputError
 from cosim.records import paths
-from cosim.records.folder import default_folder
 from cosim.records.layout import PARTITION, REPORT
 from cosim.records.manifest import Manifest, is_complete, read_manifest
 from cosim.records.tables import read_table
@@ -76,11 +75,9 @@ def run(config: RunConfig, folder: str | os.PathLike[str] | None = None) -> Run:
     in the arithmetic that is loaded: portable where this package was imported before NumPy and
     PyTorch, and the configuration does not ask for another.
     """
-    into = Path(folder) if folder is not None else default_folder(config)
-    if folder is None and is_complete(into):
-        return open_run(into)
+    into = Path(folder) if folder is not None else None
     with _own_torch(), endings.put_back():
-        return Run(execute.execute(config, into))
+        return Run(execute.begin(config, into).folder)
 
 
 def resume(folder: str | os.PathLike[str]) -> Run:

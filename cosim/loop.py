@@ -157,8 +157,8 @@ def repeat_rounds(
 ) -> Iterator[Exchanged]:
     """Take a fresh network through rounds that are done, as it cannot be stored.
 
-    compute_s: how long devices computed, (n,) a round. Messages have the sizes of any round, and all
-    else follows from the network's own answers. The learner neither trains nor mixes.
+    compute_s: how long devices computed, (n,) a round. Messages have the sizes of any round, and
+    all else follows from the network's own answers. The learner neither trains nor mixes.
     """
     feedback, payload = bridge.initial_feedback(config, scenario), learner.payload()
     for index, each_s in enumerate(compute_s):

@@ -25,18 +25,19 @@ def main(arguments: Sequence[str]) -> int:
             raise OSError(lost.errno, lost.strerror, "the standard output")
         return 0
     # Not before the words are understood: they bring PyTorch and the figures.
-    from cosim.records.folder import default_folder
-    from cosim.records.manifest import is_complete
     from cosim.report import presentation
-    from cosim.runs.execute import execute
+    from cosim.runs.execute import begin
 
-    folder = options.output or default_folder(config)
-    if options.output is None and is_complete(folder):
-        presentation.finish(folder)
-        print(f"This run is finished already; delete {folder} to run it again.\n")
-    else:
-        folder = execute(config, folder)
-    print(presentation.closing_words(folder))
+    done = begin(
+        config,
+        options.output,
+        root=options.results,
+        go_on=options.or_resume,
+        figures=not options.no_figures,
+    )
+    if done.was_finished:
+        print(f"This run is finished already; delete {done.folder} to run it again.\n")
+    print(presentation.closing_words(done.folder))
     return 0
 
 
@@ -49,11 +50,31 @@ def own_options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="folder of the results, new or empty"
     )
+    parser.add_argument(
+        "--results", type=Path, metavar="ROOT", help="where runs without --output go"
+    )
+    parser.add_argument(
+        "--or-resume",
+        action="store_true",
+        help="where the folder has this run already: go on with it if it was cut short, leave it if"
+        " it is finished",
+    )
+    parser.add_argument(
+        "--no-figures", action="store_true", help="draw no figures; the tables have all of it"
+    )
     parser.add_argument("--print-config", action="store_true", help="print the resolved TOML")
     parser.add_argument(
         "--scenario",
         metavar="NAME",
         help=f"one of: {', '.join(preset_names())}; or the Python file of an own scenario",
     )
-    parser.set_defaults(config=None, output=None, print_config=False, scenario=None)
+    parser.set_defaults(
+        config=None,
+        output=None,
+        results=None,
+        or_resume=False,
+        no_figures=False,
+        print_config=False,
+        scenario=None,
+    )
     return parser

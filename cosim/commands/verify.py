@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from cosim.errors import OutputError
+from cosim.errors import OutputError, UnderWayError
 from cosim.files import one_line
 from cosim.program import PROGRAM
 from cosim.records import paths
@@ -40,7 +40,7 @@ def _folder(given: Path) -> Path:
     for folder in (final, paths.partial_of(final)):
         if (folder / MANIFEST).exists():
             if paths.is_held(folder):
-                raise OutputError(f"verify: {paths.under_way(folder)}")
+                raise UnderWayError(f"verify: {paths.under_way(folder)}")
             return folder
     whole = paths.whole_path(given)
     for folder in (whole, paths.partial_of(final)):

@@ -28,6 +28,7 @@ from pydantic_settings import (
 from cosim.config.model import RunConfig
 from cosim.config.section import Section
 from cosim.errors import ConfigError
+from cosim.failures import EXIT_CODES
 from cosim.files import read_regular
 from cosim.program import PROGRAM, USAGE, VERBS
 from ns3_scenarios.own_scenario import is_own
@@ -89,6 +90,9 @@ def load(
                 f"{RunConfig.__doc__}\n\nverbs, instead of a new run; each has its own --help:",
                 *(f"  {verb:<10} {text}" for verb, text in VERBS.items()),
             ]
+        ),
+        epilog="\n".join(
+            ["exit codes:", *(f"  {code:<10} {text}" for code, text in EXIT_CODES.items())]
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

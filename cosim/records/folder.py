@@ -46,9 +46,9 @@ from learning.learner import Learner
 LARGEST_COPY_BYTES = 5_000_000
 
 
-def default_folder(config: RunConfig) -> Path:
-    """Return where a run goes that names no output."""
-    return paths.results() / f"{Path(config.scenario).stem}-{run_id(config)}"
+def default_folder(config: RunConfig, root: Path | None = None) -> Path:
+    """Return where a run goes that names no output; root: in place of results/runs."""
+    return (root or paths.results()) / f"{Path(config.scenario).stem}-{run_id(config)}"
 
 
 class RunFolder:

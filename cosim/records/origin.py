@@ -27,7 +27,7 @@ PACKAGES = ("ns3", "cppyy", "torch", "numpy", "scipy", "pandas", "pyarrow", "pyd
 # Rooms and files without which every number would be the same.
 SHOWS = (
     *("cosim/report", "cosim/commands", "cosim/examples", "learning/examples"),
-    *("cosim/cli.py", "cosim/library.py", "cosim/run.py", "cosim/terminal.py"),
+    *("cosim/cli.py", "cosim/library.py", "cosim/program.py", "cosim/run.py", "cosim/terminal.py"),
     *("cosim/runs/log.py", "cosim/runs/progress.py", "cosim/records/columns.py"),
 )
 PACKAGES_OF_OURS = ("cosim", "learning", "ns3_scenarios")

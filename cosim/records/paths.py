@@ -13,7 +13,7 @@ import shutil
 import socket
 from pathlib import Path
 
-from cosim.errors import OutputError
+from cosim.errors import OutputError, UnderWayError
 from cosim.program import CHECKOUT, PROGRAM, ROOT
 from cosim.records.layout import LOG, MANIFEST
 from cosim.records.manifest import is_complete
@@ -90,7 +90,7 @@ def _check_partial(final: Path) -> None:
             " a run; move it away, or choose another with --output DIR"
         )
     if is_held(partial):
-        raise OutputError(f"--output: {under_way(partial)}")
+        raise UnderWayError(f"--output: {under_way(partial)}")
     raise OutputError(
         f"--output: expected a new folder, got an unfinished run in {partial}; go on with"
         f" `{PROGRAM} resume {final}`, delete it, or choose another with --output DIR"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cosim.config.model import RunConfig
 from cosim.config.sources import load
-from cosim.errors import OutputError
+from cosim.errors import OutputError, UnderWayError
 from cosim.records import paths
 from cosim.records.checkpoint import Checkpoint, read_checkpoint
 from cosim.records.layout import CONFIG, LOG, names_in, round_of
@@ -61,13 +61,13 @@ def taken_up(final: Path) -> Iterator[Unfinished]:
 
 
 def locked(path: Path) -> int:
-    """Hold the folder of a run; OutputError where another does."""
+    """Hold the folder of a run; UnderWayError where another does."""
     try:
         held = paths.lock(path / LOG)
     except OSError as error:
         raise paths.cannot_write(path, error) from None
     if held is None:
-        raise OutputError(f"resume: {paths.under_way(path)}")
+        raise UnderWayError(f"resume: {paths.under_way(path)}")
     return held
 
 

@@ -28,8 +28,8 @@ from cosim.report import figure_files, page, summary
 log = logging.getLogger("cosim")
 
 
-def draw(folder: Path) -> dict[str, str]:
-    """Draw figures and report of a complete run; return what could not be drawn, and why."""
+def draw(folder: Path, figures: bool = True) -> dict[str, str]:
+    """Draw figures, if wanted, and report of a complete run; return what is not drawn, and why."""
     not_drawn: dict[str, str] = {}
     try:
         tables = {
@@ -37,7 +37,7 @@ def draw(folder: Path) -> dict[str, str]:
             for name, file in (*((t, f"{t}.parquet") for t in TABLES), ("partition", PARTITION))
         }
         (folder / FIGURES).mkdir(exist_ok=True)
-        for figure in figure_files.FIGURES:
+        for figure in figure_files.FIGURES if figures else ():
             try:
                 figure_files.write_figure(figure, tables, folder / FIGURES)
             except Exception as error:  # whatever it is, the results stand

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,14 +15,15 @@ from cosim.bridge import Feedback
 from cosim.config import remarks
 from cosim.config.assemble import make_learner, open_network
 from cosim.config.model import RunConfig
+from cosim.config.sources import to_toml
 from cosim.config.to_scenario import make_scenario
 from cosim.errors import OutputError
 from cosim.loop import repeat_rounds, run_rounds
 from cosim.program import PROGRAM
 from cosim.records import paths
-from cosim.records.folder import RunFolder, publish
-from cosim.records.layout import MANIFEST
-from cosim.records.manifest import read_manifest
+from cosim.records.folder import RunFolder, default_folder, publish
+from cosim.records.layout import CONFIG, MANIFEST
+from cosim.records.manifest import is_complete, read_manifest
 from cosim.records.tables import check_repeated, network_tables, partition_table, to_tables
 from cosim.records.unfinished import Unfinished, taken_up
 from cosim.report import presentation
@@ -37,11 +39,59 @@ from ns3_scenarios.network import Network
 from ns3_scenarios.worker import Ns3Network
 
 
-def execute(config: RunConfig, destination: Path, left: Unfinished | None = None) -> Path:
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run: its folder, and whether it was there before."""
+
+    folder: Path
+    was_finished: bool = False
+
+
+def begin(
+    config: RunConfig,
+    output: Path | None = None,
+    *,
+    root: Path | None = None,
+    go_on: bool = False,
+    figures: bool = True,
+) -> Outcome:
+    """Run a configuration, unless it is finished already.
+
+    output: the folder, new or empty; none: one named by the configuration in root, where a finished
+    run is not done twice. go_on: where the folder has a run of this configuration, cut short or
+    finished, take it up or leave it. Raises OutputError where it has one of another.
+    """
+    folder = output or default_folder(config, root)
+    partial = paths.partial_of(paths.whole_path(folder))
+    if is_complete(folder) and (go_on or output is None):
+        _check_same_configuration(config, folder)
+        presentation.finish(folder)
+        return Outcome(folder, was_finished=True)
+    if go_on and (partial / MANIFEST).exists():
+        _check_same_configuration(config, partial)
+        return Outcome(resume(folder, figures=figures))
+    return Outcome(execute(config, folder, figures=figures))
+
+
+def _check_same_configuration(config: RunConfig, folder: Path) -> None:
+    expected, got = to_toml(config), (folder / CONFIG).read_text(encoding="utf-8")
+    if expected != got:
+        lines = set(got.splitlines())
+        odd = next((each for each in expected.splitlines() if each not in lines), "fewer fields")
+        raise OutputError(
+            f"--output: expected a run of this configuration in {folder}, got one without"
+            f" `{odd}`; choose another with --output DIR"
+        )
+
+
+def execute(
+    config: RunConfig, destination: Path, left: Unfinished | None = None, *, figures: bool = True
+) -> Path:
     """Run a configuration into a folder, with progress, figures and report; return the folder.
 
-    left: go on with what stands in the folder. Any error leaves the finished rounds, and the
-    signals of `endings` ignored, since a process is to end then (`endings.put_back`).
+    left: go on with what stands in the folder. figures: whether to draw them. Any error leaves the
+    finished rounds, and the signals of `endings` ignored, since a process is to end then
+    (`endings.put_back`).
     """
     started = time.perf_counter()
     arithmetic.ensure(config.learning.arithmetic)
@@ -64,7 +114,7 @@ def execute(config: RunConfig, destination: Path, left: Unfinished | None = None
                     log.warning(warning)
                 folder.add_partition(partition_table(data, learner))
                 _all_rounds(config, scenario, learner, folder, started)
-                not_drawn = presentation.draw(folder.path)
+                not_drawn = presentation.draw(folder.path, figures)
             except BaseException as error:
                 endings.ignore()
                 log.info("%s: %s", *_how_it_ended(error))
@@ -79,14 +129,14 @@ def execute(config: RunConfig, destination: Path, left: Unfinished | None = None
     return folder.path
 
 
-def resume(folder: Path) -> Path:
+def resume(folder: Path, *, figures: bool = True) -> Path:
     """Go on with a run that was cut short, and finish what one left to do; return the folder."""
     folder = paths.without_partial(folder)
     # A damaged manifest under the final name says so itself.
     if not (folder / MANIFEST).exists() or read_manifest(folder).status != "complete":
         with taken_up(folder) as left:
             if left.manifest.status != "complete":
-                return execute(left.config, folder, left)
+                return execute(left.config, folder, left, figures=figures)
             publish(left.path, folder)  # it was killed just before it got its name
     presentation.finish(folder)
     return folder

@@ -28,7 +28,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run in `done`, and one cut short in its third round in `cut`."""
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(presentation, "draw", lambda folder: {})
+        patch.setattr(presentation, "draw", lambda folder, figures=True: {})
         few = (*IDEAL, "--learning.rounds=3")
         assert cli.main([*few, "--output", str(folder / "done")]) == 0
         cut_short(folder / "cut", few, 2, patch)
