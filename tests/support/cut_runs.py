@@ -75,9 +75,9 @@ def assert_same_run(one: Path, two: Path) -> None:
         assert torch.equal(value, states[1]["learner"][name]), name
 
 
-def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+def refused(arguments: list[str], capsys: pytest.CaptureFixture[str], code: int = 2) -> str:
     capsys.readouterr()
-    assert cli.main(arguments) == 2
+    assert cli.main(arguments) == code
     (line,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("error: "))
     return line
 

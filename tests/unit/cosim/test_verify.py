@@ -194,7 +194,8 @@ def test_a_run_under_way_is_not_verified(copy: Path, capsys: pytest.CaptureFixtu
     held = paths.lock(copy / "cut.partial" / "log.txt")
     assert held is not None
     try:
-        assert "expected no run under way" in refused(["verify", str(copy / "cut")], capsys)
+        said = refused(["verify", str(copy / "cut")], capsys, code=4)
+        assert "expected no run under way" in said
     finally:
         os.close(held)
 
