@@ -1,9 +1,15 @@
-"""The whole method on one screen: plan, train, traffic, ns-3, mix, record; feedback goes back."""
+"""The whole method on one screen: plan, train, traffic, ns-3, mix, record; feedback goes back.
+
+Training and ns-3 work at the same time: how long the messages of a round are, and how long its
+devices compute, follows from the plan, so the traffic goes out before the training is done. What is
+evaluated and recorded of a round, is so while ns-3 is at the next one.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +40,8 @@ from ns3_scenarios.traffic import RoundTraffic
 class RoundRecord:
     """All that a round came to; the recorder makes rows of it.
 
-    alive_at_start (n): devices that could act in it; ns3_s, learning_s: wall seconds.
+    alive_at_start (n): devices that could act in it. ns3_s, learning_s: wall seconds of each side,
+    which work at the same time; waited_s: learning had nothing left to do but wait for ns-3.
     """
 
     round_index: int
@@ -48,6 +55,7 @@ class RoundRecord:
     cost: TransmissionCost
     evaluation: Evaluation
     ns3_s: float
+    waited_s: float
     learning_s: float
 
 
@@ -76,50 +84,59 @@ def run_rounds(
     To go on with a run, its first_round to come, the feedback of the round before (of
     `repeat_rounds`), and a learner and a network that stand there.
     """
-    profile = config.energy.work_profile
     work, rule = learner.work_cost(), find_rule(config.iteration.rule)
     plan_rng = stream(config.seed, "iteration")
     plan_rng.random((first_round, *learner.available.shape))  # what earlier plans have drawn
-    feedback = feedback or bridge.initial_feedback(config, scenario)
-    for round_index in range(first_round, config.learning.rounds):
-        clock = time.perf_counter()
-        before = learner.state()
-        trains, sends = learner.roles(round_index)
-        own = is_own(config.iteration.rule)  # which may draw as it likes
-        rng = stream(config.seed, f"own rule, round {round_index}") if own else plan_rng
-        plan = make_plan(config, learner, work, rule, feedback, round_index, rng, trains)
-        trained = learner.train(round_index, plan.iterations, plan.active)
-        done = exchange(
-            config,
-            scenario,
-            network,
-            feedback,
-            learner.payload(),
-            round_index,
-            sends,
-            compute_s(trained.flop, profile),
-        )
-        trained = undo_cut_off_training(learner, before, trained, done.traffic, done.report)
-        # Who was dead for a while has lost what it had received; what it sent before is good.
-        learner.mix(done.delivery, ~done.report.energy.dead_since(done.report.start_s))
-        due = (round_index + 1) % config.learning.evaluate_every == 0
-        is_last = round_index + 1 == config.learning.rounds
-        evaluation = learner.evaluate() if due or is_last else learner.not_evaluated()
-        yield RoundRecord(
-            round_index=round_index,
-            alive_at_start=feedback.alive,
-            communication_forecast_j=feedback.communication_j,
-            payload=done.payload,
-            plan=plan,
-            trained=trained,
-            traffic=done.traffic,
-            report=done.report,
-            cost=done.after.cost,
-            evaluation=evaluation,
-            ns3_s=done.wall_s,
-            learning_s=time.perf_counter() - clock - done.wall_s,
-        )
-        feedback = done.after
+    air = ThreadPoolExecutor(1, "network")  # waits for it, while this thread trains
+
+    def begin(index: int, known: Feedback) -> tuple[IterationPlan, Future[Exchanged]]:
+        """Plan a round, and hand its traffic to the network."""
+        trains, sends = learner.roles(index)
+        plan = make_plan(config, learner, work, rule, known, index, plan_rng, trains)
+        busy_s = compute_s(work.of(plan.iterations), config.energy.work_profile)
+        told = config, scenario, network, known, learner.payload(), index, sends, busy_s
+        return plan, air.submit(exchange, *told)
+
+    clock, feedback = time.perf_counter(), feedback or bridge.initial_feedback(config, scenario)
+    rounds = range(first_round, config.learning.rounds)
+    try:
+        coming = [begin(index, feedback) for index in rounds[:1]]
+        for index in rounds:
+            plan, under_way = coming.pop()
+            before = learner.state()
+            trained = learner.train(index, plan.iterations, plan.active)
+            waiting = time.perf_counter()
+            done = under_way.result()
+            waited_s = time.perf_counter() - waiting
+            trained = undo_cut_off_training(learner, before, trained, done.traffic, done.report)
+            # Who was dead for a while has lost what it had received; what it sent before is good.
+            learner.mix(done.delivery, ~done.report.energy.dead_since(done.report.start_s))
+            coming = [begin(index + 1, done.after)] if index + 1 in rounds else []
+            yield RoundRecord(
+                round_index=index,
+                alive_at_start=feedback.alive,
+                communication_forecast_j=feedback.communication_j,
+                payload=done.payload,
+                plan=plan,
+                trained=trained,
+                traffic=done.traffic,
+                report=done.report,
+                cost=done.after.cost,
+                evaluation=_evaluate(config, learner, index),
+                ns3_s=done.wall_s,
+                waited_s=waited_s,
+                learning_s=time.perf_counter() - clock - waited_s,
+            )
+            clock, feedback = time.perf_counter(), done.after
+    finally:
+        air.shutdown(wait=False, cancel_futures=True)
+
+
+def _evaluate(config: RunConfig, learner: Learner, round_index: int) -> Evaluation:
+    """Evaluate where it is due, and after the last round."""
+    due = (round_index + 1) % config.learning.evaluate_every == 0
+    is_last = round_index + 1 == config.learning.rounds
+    return learner.evaluate() if due or is_last else learner.not_evaluated()
 
 
 def exchange(
@@ -210,6 +227,8 @@ def make_plan(
 
     A training pays for the radio of all rounds until the next one: with a star, of two or more.
     """
+    if is_own(config.iteration.rule):  # which may draw as it likes
+        rng = stream(config.seed, f"own rule, round {round_index}")
     rounds_left = config.learning.rounds - round_index
     trainings_left = learner.trainings_left(round_index, config.learning.rounds)
     profile = config.energy.work_profile

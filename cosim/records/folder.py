@@ -37,7 +37,7 @@ from cosim.records.layout import (
     names_in,
     part_names,
 )
-from cosim.records.manifest import Manifest
+from cosim.records.manifest import TIMINGS, Manifest
 from cosim.records.origin import check_same, origin_of, own_files, run_id
 from cosim.records.unfinished import Unfinished
 from learning.data.samples import MultiModalData
@@ -69,7 +69,7 @@ class RunFolder:
         self.path = paths.partial_of(self.final)
         self.num_rounds = 0
         self.completed = False
-        self.timings = {"ns3_s": 0.0, "learning_s": 0.0, "total_s": 0.0}
+        self.timings = dict.fromkeys(TIMINGS, 0.0)
         self.resumed: list[dict[str, Any]] = []
         self.learner_state: dict[str, torch.Tensor] = {}  # after the last round of a run cut short
         self._files: dict[str, str] = {}

@@ -28,7 +28,8 @@ def summarise(
         rounds: one row a round, at least one.
         devices: one row per round and device.
         flows: one row a message; may be empty.
-        manifest: with ``timings``: ns3_s, learning_s, rest_s, total_s (wall seconds).
+        manifest: with ``timings``: ns3_s, learning_s, rest_s, total_s (wall seconds); the first two
+            pass at the same time.
 
     Returns:
         Plain numbers that JSON can hold; None where a number does not exist (a share of nothing).
@@ -116,7 +117,7 @@ def summary_lines(summary: dict[str, Any]) -> dict[str, str]:
         "Not whole": ", ".join(undelivered) + " messages",
         "Deaths": _shortened(summary["deaths"], "died_at_s") or "none",
         **({"Revivals": revivals} if revivals else {}),
-        "Wall time": f"{wall['total_s']:,.1f} s: " + ", ".join(parts),
+        "Wall time": f"{wall['total_s']:,.1f} s: " + ", ".join(parts) + "; the first two at once",
     }
 
 

@@ -157,7 +157,9 @@ def _all_rounds(
         network = open_network(config, scenario, folder.ns3_log)
         waiting = time.perf_counter()
         network.wait_ready()
-        timings["ns3_s"] += time.perf_counter() - waiting
+        started_s = time.perf_counter() - waiting
+        timings["ns3_s"] += started_s
+        timings["waited_s"] += started_s
         if isinstance(network, Ns3Network):
             for warning in remarks.out_of_range(scenario, network.start_snr_db):
                 log.warning(warning)
@@ -168,6 +170,7 @@ def _all_rounds(
         for each in with_progress(rounds, config.learning.rounds, folder.num_rounds):
             timings["ns3_s"] += each.ns3_s
             timings["learning_s"] += each.learning_s
+            timings["waited_s"] += each.waited_s
             timings["total_s"] = time.perf_counter() - started
             folder.add(to_tables(each, scenario, learner), learner)
         network.close()
@@ -177,7 +180,7 @@ def _all_rounds(
         raise
     finally:
         timings["total_s"] = time.perf_counter() - started
-    timings["rest_s"] = timings["total_s"] - timings["ns3_s"] - timings["learning_s"]
+    timings["rest_s"] = timings["total_s"] - timings["waited_s"] - timings["learning_s"]
     folder.complete()
     folder.publish()
 
@@ -199,6 +202,7 @@ def _repeat(
             check_repeated(index, tables, network_tables(done))
             bar.update()
             folder.timings["ns3_s"] += done.wall_s
+            folder.timings["waited_s"] += done.wall_s
             log.info("round %d repeated, ns-3 %.2f s", index + 1, done.wall_s)
     learner.load(folder.learner_state)
     return done.after

@@ -32,7 +32,7 @@ from ns3_scenarios.ideal import IdealNetwork
 
 SMALL = ("--network.num_devices=4", "--network.kind=ideal", "--learning.dataset=made")
 FEW = ("--learning.rounds=2", "--learning.batch_size=8", "--learning.feature_dim=8")
-TIMINGS = {"ns3_s": 1.0, "learning_s": 2.0, "total_s": 3.5}
+TIMINGS = {"ns3_s": 1.0, "learning_s": 2.0, "total_s": 3.5, "waited_s": 0.5}
 
 
 def make_config(*flags: str) -> RunConfig:

@@ -217,7 +217,7 @@ def test_wall_times_are_those_of_all_attempts(
     after = timings("run")
     assert all(after[name] >= before[name] for name in before)
     assert after["total_s"] == pytest.approx(
-        after["ns3_s"] + after["learning_s"] + after["rest_s"], abs=0.01
+        after["waited_s"] + after["learning_s"] + after["rest_s"], abs=0.01
     )
 
 
