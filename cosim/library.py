@@ -16,7 +16,7 @@ from cosim.errors import OutputError
 from cosim.records import paths
 from cosim.records.layout import PARTITION, REPORT
 from cosim.records.manifest import Manifest, is_complete, read_manifest
-from cosim.records.tables import read_table
+from cosim.records.parquet import read_table
 from cosim.report import presentation
 from cosim.runs import endings, execute
 

@@ -10,6 +10,8 @@ PROGRAM = "run.py" if CHECKOUT else "cosim"
 VERBS = {
     "resume": "go on with a run that was cut short",
     "verify": "hold the files of a run against their hashes",
+    "sweep": "run a study, many runs with one question, or what is missing of it",
+    "collect": "write tables, figures and page of a study's folder",
     "check": "hold an own scenario, FILE.py, against what a network promises",
     "validate": "hold the network against theory",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,8 +20,29 @@ def inert(config: RunConfig) -> list[str]:
     A field says itself beside what it matters (`when` of `quantity`). Of files of the user's own,
     whose workings are not known, every field is taken to matter.
     """
+    return [
+        f"{section}.{name} {value} has no effect with {path} {found}"
+        for section, name, value, path, found in _inert(config)
+    ]
+
+
+def without_effect(config: RunConfig) -> RunConfig:
+    """Return an equal run: fields without an effect have the preset's value, or the default."""
     usual = preset_values(config.scenario)
-    said = []
+    changes: dict[str, dict[str, Any]] = defaultdict(dict)
+    for section, name, *_ in _inert(config):
+        default = type(getattr(config, section)).model_fields[name].default
+        changes[section][name] = usual.get(section, {}).get(name, default)
+    update = {
+        section: getattr(config, section).model_copy(update=values)
+        for section, values in changes.items()
+    }
+    return config.model_copy(update=update)
+
+
+def _inert(config: RunConfig) -> Iterator[tuple[str, str, Any, str, Any]]:
+    """Yield section, name, value of each such field; the field that takes its effect, its value."""
+    usual = preset_values(config.scenario)
     for section_name, name, field in fields():
         if section_name == "network" and is_own(config.scenario):
             continue
@@ -31,9 +53,8 @@ def inert(config: RunConfig) -> list[str]:
             path = other if "." in other or other == "scenario" else f"{section_name}.{other}"
             found = _value(config, path)
             if not _holds(found, wanted):
-                said.append(f"{section_name}.{name} {value} has no effect with {path} {found}")
+                yield section_name, name, value, path, found
                 break
-    return said
 
 
 def fields() -> Iterator[tuple[str, str, FieldInfo]]:

@@ -57,7 +57,7 @@ def preset_path(scenario: str) -> Path | None:
     if scenario not in names:
         raise ConfigError(
             f"scenario: expected one of {', '.join(names)} or a Python file, got {scenario!r}"
-            f"{_did_you_mean(scenario, names)}"
+            f"{did_you_mean(scenario, names)}"
         )
     return PRESETS / f"{scenario}.toml"
 
@@ -167,7 +167,7 @@ def _merge(
     try:
         loaded = Loaded()
     except ValidationError as error:
-        raise ConfigError(_explain(error.errors(), origin)) from None
+        raise ConfigError(explain(error.errors(), origin)) from None
     except SettingsError as error:
         raise ConfigError(f"flags: {error}".replace("\n", " ")) from None
     fields = {name: getattr(loaded, name) for name in RunConfig.model_fields}
@@ -217,7 +217,7 @@ def _check_types(table: Mapping[str, Any], origin: str) -> None:
                 if each["type"] != "value_error"
             ]
     if errors:
-        raise ConfigError(_explain(errors, origin))
+        raise ConfigError(explain(errors, origin))
 
 
 def to_toml(config: RunConfig) -> str:
@@ -238,7 +238,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> Any:
         known = list(dotted_fields())
         name = message.rsplit("--", 1)[-1].split("=", maxsplit=1)[0].split(" ", maxsplit=1)[0]
-        raise ConfigError(f"flags: {message}{_did_you_mean(name, known)}; see --help")
+        raise ConfigError(f"flags: {message}{did_you_mean(name, known)}; see --help")
 
 
 def sections() -> dict[str, type[Section]]:
@@ -258,13 +258,13 @@ def dotted_fields() -> Iterator[str]:
         yield from (f"{name}.{inner}" for inner in section.model_fields) if section else [name]
 
 
-def _explain(errors: list[ErrorDetails], origin: str) -> str:
+def explain(errors: list[ErrorDetails], origin: str) -> str:
     """Say all that pydantic found in one line."""
     said = []
     for each in errors:
         key = ".".join(str(part) for part in each["loc"])
         if each["type"] == "extra_forbidden":
-            hint = _did_you_mean(key, list(dotted_fields())) or "; see --help for the known ones"
+            hint = did_you_mean(key, list(dotted_fields())) or "; see --help for the known ones"
             said.append(f"{key}: unknown key in {origin}{hint}")
         elif each["type"] == "value_error":
             said.append(str(each["ctx"]["error"]))
@@ -274,6 +274,7 @@ def _explain(errors: list[ErrorDetails], origin: str) -> str:
     return "; ".join(said)
 
 
-def _did_you_mean(name: str, known: list[str]) -> str:
+def did_you_mean(name: str, known: list[str]) -> str:
+    """Return a hint at the nearest known name, empty where none is near."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]}?" if near else ""

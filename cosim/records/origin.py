@@ -26,7 +26,14 @@ from ns3_scenarios.own_scenario import is_own
 PACKAGES = ("ns3", "cppyy", "torch", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "seglearn")
 # Rooms and files without which every number would be the same.
 SHOWS = (
-    *("cosim/report", "cosim/commands", "cosim/examples", "learning/examples"),
+    *(
+        "cosim/report",
+        "cosim/commands",
+        "cosim/studies",
+        "cosim/studies",
+        "cosim/examples",
+        "learning/examples",
+    ),
     *("cosim/cli.py", "cosim/library.py", "cosim/program.py", "cosim/run.py", "cosim/terminal.py"),
     *("cosim/runs/log.py", "cosim/runs/progress.py", "cosim/records/columns.py"),
 )

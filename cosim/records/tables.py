@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,11 +23,6 @@ from ns3_scenarios.traffic import RoundTraffic
 
 # Rounds count from one wherever a person reads of them.
 FIRST_ROUND = 1
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """Read a Parquet file, whatever bytes its name has."""
-    return pd.read_parquet(io.BytesIO(path.read_bytes()))
 
 
 def partition_table(data: MultiModalData, learner: Learner) -> pd.DataFrame:

@@ -151,10 +151,14 @@ def write_figure(which: RunFigure, tables: Tables, folder: Path) -> list[Path]:
 
     folder: is there already.
     """
-    path = folder / which.name
+    return save_figure(lambda: which.make(tables), folder / which.name)
+
+
+def save_figure(make: Callable[[], Figure], path: Path) -> list[Path]:
+    """Write a figure in our style, as `write_figure` does; path: without its suffix."""
     with matplotlib.style.context(STYLE):
         try:
-            return _save(which.make(tables), path)
+            return _save(make(), path)
         except BaseException:
             for suffix in (".png", ".pdf"):
                 path.with_suffix(suffix).unlink(missing_ok=True)

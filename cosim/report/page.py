@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cosim.files import replace_whole
 from cosim.records.layout import REPORT
-from cosim.records.tables import read_table
+from cosim.records.parquet import read_table
 from cosim.report.figure_files import FIGURES
 from cosim.report.figures import modalities_of
 from cosim.report.summary import percent, summarise, summary_lines

@@ -21,7 +21,7 @@ from cosim.records.layout import (
     names_in,
 )
 from cosim.records.manifest import read_manifest, write_manifest
-from cosim.records.tables import read_table
+from cosim.records.parquet import read_table
 from cosim.records.verify import refuse_changed
 from cosim.report import figure_files, page, summary
 

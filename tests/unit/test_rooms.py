@@ -19,6 +19,7 @@ LAYERS = {
         {"run", "__main__", "examples"},
         {"cli"},
         {"commands", "library"},
+        {"studies"},
         {"runs"},
         {"report"},
         {"records"},

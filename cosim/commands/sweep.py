@@ -1,0 +1,142 @@
+"""The command `sweep STUDY`: all runs of a study, or those that are missing."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from cosim.errors import ConfigError
+from cosim.failures import FAILED, FINISHED
+from cosim.program import PROGRAM
+from cosim.records import paths
+from cosim.records.layout import REPORT
+from cosim.studies import engine, slurm
+from cosim.studies.equal import equal_cases
+from cosim.studies.folder import STATES, Status, StudyFolder
+from cosim.studies.study import Case, cases_of, find_study, num_cases, read_study, ready_names
+
+MANY = 1000
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Carry out a study, or say how it stands; return the exit code."""
+    given = _parser().parse_args(arguments)
+    if given.task is not None:
+        return slurm.run_task(Path(given.study), given.task, given.flags.split())
+    path = find_study(given.study)
+    study = read_study(path, given.quick)
+    name = path.stem + ("-quick" if given.quick else "")
+    root = (given.results or paths.results().with_name("studies")) / name
+    folder = StudyFolder(root)
+    if given.status:
+        return _status(folder)
+    if num_cases(study) > MANY and not given.yes:
+        raise ConfigError(
+            f"{path}: expected at most {MANY} runs, got {num_cases(study)}; give --yes if you mean"
+            " them"
+        )
+    cases = cases_of(study)
+    _announce(cases, study.question)
+    if given.dry_run:
+        for case in cases:
+            print(f"{'refused' if case.refused else 'planned':<8} {case.name}")
+        return FINISHED
+    stale = folder.write(path.read_text("utf-8"), cases)
+    for run in stale[:10]:
+        print(f"stale: {run} is not in the study any more; nothing is deleted")
+    names = engine.left_to_do(folder, given.retry_failed)
+    takes = _estimate(folder, names, given.jobs)
+    print(f"{len(names)} of {len(cases)} runs to do in {root}{takes}")
+    flags = [] if given.figures else ["--no-figures"]
+    if given.export:
+        print(slurm.script(folder, names, study.slurm, flags), end="")
+        return FINISHED
+    if given.on == "slurm":
+        return slurm.submit(folder, names, study.slurm, flags)
+    make = engine.find_executor(given.executor, given.jobs)
+    engine.carry_out(folder, names, make, flags)
+    if names or not (root / REPORT).exists():
+        from cosim.studies.collect import collect
+
+        collect(folder, study)
+    print(f"Report     {root / REPORT}")
+    return _status(folder)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} sweep",
+        description="Run a study: every combination of its fields, each with every seed, in"
+        " processes of their own. The same command again does only what is missing or was cut"
+        f" short. Ready studies: {', '.join(ready_names())}. What a study file says is told in"
+        " docs/batch.md.",
+    )
+    parser.add_argument("study", metavar="STUDY", help="a TOML file, or the name of a ready study")
+    parser.add_argument("--quick", action="store_true", help="the small size that the study names")
+    parser.add_argument("--results", type=Path, metavar="ROOT", help="where its folder goes")
+    parser.add_argument(
+        "--jobs", type=int, default=engine.cores(), help="runs at once (default: cores allowed)"
+    )
+    parser.add_argument("--on", choices=("here", "slurm"), default="here", help="where it runs")
+    parser.add_argument(
+        "--executor",
+        metavar="MODULE:FACTORY",
+        help="any executor of concurrent.futures, as of Dask, Parsl or mpi4py",
+    )
+    parser.add_argument("--retry-failed", action="store_true", help="also those that failed")
+    parser.add_argument("--figures", action="store_true", help="draw the figures of every run")
+    parser.add_argument("--yes", action="store_true", help=f"more than {MANY} runs are meant")
+    parser.add_argument("--dry-run", action="store_true", help="say what would run")
+    parser.add_argument("--status", action="store_true", help="say how the study stands")
+    parser.add_argument(
+        "--export", choices=("sbatch",), help="print a script to read, change and submit"
+    )
+    parser.add_argument("--task", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--flags", default="", help=argparse.SUPPRESS)
+    return parser
+
+
+def _announce(cases: list[Case], question: str) -> None:
+    """Say what is about to run: the question, numbers, what is refused, what is equal."""
+    refused = [case for case in cases if case.refused]
+    if question:
+        print(question)
+    print(f"{len(cases)} runs, {len(refused)} of them refused")
+    for case in refused[:10]:
+        print(f"refused: {case.name}: {case.refused}")
+    for group in equal_cases(cases)[:10]:
+        print(f"equal: {', '.join(group)} differ in fields without effect; each is run")
+
+
+def _estimate(folder: StudyFolder, names: list[str], jobs: int) -> str:
+    seconds = [
+        each["seconds"]
+        for name in folder.expected()["case"]
+        for each in folder.attempts(str(name))
+        if each["rc"] == FINISHED
+    ]
+    if not seconds or not names:
+        return ""
+    mean_s = sum(seconds) / len(seconds)
+    return f", some {mean_s * len(names) / jobs / 60:.1f} min at {mean_s:.0f} s each"
+
+
+def _status(folder: StudyFolder) -> int:
+    """Say how a study stands, and why of each run that is not done."""
+    table = folder.expected()
+    found = folder.statuses(table)
+    _say_why(table, found)
+    counts: Counter[str] = Counter(status.state for status in found)
+    print(", ".join(f"{counts[state]} {state}" for state in STATES if counts[state]))
+    return FAILED if counts["failed"] else FINISHED
+
+
+def _say_why(table: pd.DataFrame, found: list[Status]) -> None:
+    for name, status in zip(table["case"], found, strict=True):
+        if status.state not in ("done", "missing"):
+            why = f": {status.why}" if status.why else ""
+            print(f"{status.state:<10} {name}{why}")

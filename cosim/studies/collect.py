@@ -1,0 +1,55 @@
+"""From the folder of a study to its tables, figures and page."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from cosim.errors import OutputError
+from cosim.studies.folder import StudyFolder
+from cosim.studies.runs_table import done, runs_table
+from cosim.studies.statistics import cells, differences
+from cosim.studies.study import Study
+
+TABLE, CELLS, DIFFERENCES = "runs", "cells", "differences"
+
+
+def collect(folder: StudyFolder, study: Study, mixed_code: bool = False) -> pd.DataFrame:
+    """Write the tables of a study, half-finished or not, its figures and page; return the runs.
+
+    Raises OutputError for runs of several versions of the code, unless mixed_code.
+    """
+    table = runs_table(folder, study.target_accuracy)
+    finished = done(table)
+    versions = sorted(finished["code_version"].unique()) if len(finished) else []
+    if len(versions) > 1 and not mixed_code:
+        raise OutputError(
+            f"collect: expected runs of one version of the code in {folder.root}, got"
+            f" {', '.join(versions)}; delete those of the older one, or give --mixed-code"
+        )
+    _write(table, folder.root / TABLE)
+    if len(finished):
+        swept = [name for name in study.swept if name in table]
+        seeds = len(study.seeds.all)
+        every = [cells(finished, swept, each, seeds) for each in study.columns]
+        _write(pd.concat(every, ignore_index=True), folder.root / CELLS)
+        if study.compare:
+            compare = study.compare
+            found = differences(finished, swept, compare.field, compare.against, compare.y)
+            _write(found, folder.root / DIFFERENCES)
+        from cosim.studies import page
+
+        page.write(folder, study, table)
+    return table
+
+
+def _write(table: pd.DataFrame, stem: Path) -> None:
+    """Write Parquet and CSV, each put in the place of an earlier one whole."""
+    mixed = [name for name in table if table[name].dropna().map(type).nunique() > 1]
+    plain = table.astype(dict.fromkeys(mixed, str))
+    for suffix, write in ((".parquet", plain.to_parquet), (".csv", plain.to_csv)):
+        new = stem.with_suffix(suffix + ".new")
+        write(new, index=False)
+        os.replace(new, stem.with_suffix(suffix))

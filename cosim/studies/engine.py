@@ -1,0 +1,86 @@
+"""Carries a study out: what is missing of it, by any executor of concurrent.futures."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from importlib import import_module
+
+from tqdm import tqdm
+
+from cosim.errors import ConfigError
+from cosim.failures import FINISHED, UNDER_WAY
+from cosim.studies import attempt as attempts
+from cosim.studies.folder import StudyFolder
+
+WANTED = ("missing", "cut")
+
+
+def cores() -> int:
+    """Count the cores that this process may use: those of its allocation, on a cluster."""
+    return len(os.sched_getaffinity(0))
+
+
+def left_to_do(folder: StudyFolder, retry_failed: bool) -> list[str]:
+    """Return the runs that are missing or cut short, and with retry_failed those that failed."""
+    table = folder.expected()
+    wanted = (*WANTED, "failed") if retry_failed else WANTED
+    names = zip(table["case"], table["refused"], folder.statuses(table), strict=True)
+    found = []
+    for name, refused_before, status in names:
+        again = retry_failed and status.state == "refused" and not refused_before
+        if status.state in wanted or again:
+            found.append(str(name))
+    return found
+
+
+def find_executor(where: str | None, jobs: int) -> Callable[[], Executor]:
+    """Return what makes the executor: local processes, or the user's factory `module:name`.
+
+    A factory may take the number of jobs. Raises ConfigError where there is none.
+    """
+    if where is None:
+        return lambda: ThreadPoolExecutor(jobs)  # each thread waits for the process of a run
+    module, _, name = where.partition(":")
+    try:
+        factory = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"--executor: expected MODULE:FACTORY that can be imported, got {where} ({error})"
+        ) from None
+    takes = len(inspect.signature(factory).parameters) > 0
+    return lambda: factory(jobs) if takes else factory()
+
+
+def carry_out(
+    folder: StudyFolder,
+    names: Sequence[str],
+    make_executor: Callable[[], Executor],
+    flags: Sequence[str] = (),
+) -> dict[str, int]:
+    """Attempt these runs; return the exit code of each. An interrupt ends those under way."""
+    codes: dict[str, int] = {}
+    with ExitStack() as stack:
+        executor = make_executor()
+        stack.callback(executor.shutdown, wait=True)
+        futures: dict[Future[int], str] = {
+            executor.submit(attempts.attempt, str(folder.root.resolve()), name, tuple(flags)): name
+            for name in names
+        }
+        bar = stack.enter_context(tqdm(total=len(names), unit="run", disable=None))
+        try:
+            for future in as_completed(futures):
+                name = futures[future]
+                codes[name] = future.result()
+                bar.update()
+                if codes[name] not in (FINISHED, UNDER_WAY):
+                    bar.write(f"{name}: exit code {codes[name]}, see {folder.log(name)}")
+        except BaseException:
+            for each in futures:
+                each.cancel()
+            attempts.stop()
+            raise
+    return codes

@@ -1,0 +1,316 @@
+"""Figures of a study: tables in, matplotlib figures out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cosim.records.parquet import read_table
+from cosim.report.figure_files import WIDTH_IN
+from cosim.report.figures import STATE_COLOURS
+from cosim.studies.folder import StudyFolder
+from cosim.studies.runs_table import COLUMNS, done
+from cosim.studies.statistics import FEW_SEEDS, cells
+from cosim.studies.study import Study
+
+KNOWN = {each.name: each for each in COLUMNS}
+MARKERS = "osD^vPX*"
+MOST_LINES = 8
+# The batteries' limit is a line where it fits so much of the bars' height, else a number.
+MOST_OF_HEIGHT = 2.0
+
+
+@dataclass(frozen=True)
+class StudyFigure:
+    """One figure of a study: its file, heading and caption, and what makes it."""
+
+    name: str
+    heading: str
+    caption: str
+    make: Callable[[], Figure]
+
+
+def label(column: str) -> str:
+    """Name an axis: quantity (unit)."""
+    if column in KNOWN:
+        unit = "%" if KNOWN[column].is_share else KNOWN[column].unit
+        return f"{KNOWN[column].label} ({unit})" if unit else KNOWN[column].label
+    name = column.rpartition(".")[2]
+    words, unit = name.removesuffix(f"_{_suffix(name)}"), _SUFFIXES.get(_suffix(name), "")
+    text = words.replace("_", " ")
+    text = text[:1].upper() + text[1:]
+    return f"{text} ({unit})" if unit else text
+
+
+def scale_of(column: str) -> float:
+    """Return by what a column is multiplied to be shown: shares in per cent."""
+    return 100.0 if column in KNOWN and KNOWN[column].is_share else 1.0
+
+
+_SUFFIXES = {
+    "dbm": "dBm", "db": "dB", "dbi": "dBi", "m": "m", "s": "s", "j": "J", "w": "W", "mps": "m/s",
+    "hz": "Hz", "mhz": "MHz", "ghz": "GHz", "mbps": "Mbit/s", "bytes": "bytes",
+}  # fmt: skip
+
+
+def _suffix(name: str) -> str:
+    last = name.rpartition("_")[2]
+    return last if last in _SUFFIXES and last != name else ""
+
+
+def figures_of(folder: StudyFolder, study: Study, table: pd.DataFrame) -> list[StudyFigure]:
+    """Return the figures that a study can have now."""
+    finished, found = done(table), []
+    for column in study.figure.y:
+        known = column in finished and finished[column].notna().any()
+        if known:
+            found.append(_over_x(study, finished, column))
+    for against in ("round", "time_s", "energy_j", "sent_bytes"):
+        found.append(_curves(folder, study, finished, against))
+    found += [_by_state(folder, study, finished), _delays(folder, study, finished)]
+    found.append(_pareto(study, finished))
+    return found
+
+
+def _over_x(study: Study, finished: pd.DataFrame, column: str) -> StudyFigure:
+    """Draw a column along the swept field x, a line for each value of another."""
+    x, lines = study.figure.x, study.figure.lines
+    swept = [name for name in study.swept if name in finished]
+
+    def make() -> Figure:
+        figure = Figure(figsize=(WIDTH_IN, 2.6))
+        ax = figure.subplots()
+        if x is None or x not in finished:
+            _draw_arms(
+                ax, _scaled(cells(finished, swept, column, len(study.seeds.all)), column), swept
+            )
+        else:
+            for index, (name, group) in enumerate(_lines(finished, lines)):
+                shown = cells(group, [x], column, len(study.seeds.all))
+                _draw_line(ax, _scaled(shown, column), x, name, index)
+            ax.set_xlabel(label(x))
+            if lines:
+                ax.legend(title=label(lines))
+        ax.set_ylabel(label(column))
+        return figure
+
+    meaning = KNOWN[column].meaning if column in KNOWN else column
+    return StudyFigure(
+        column,
+        label(column),
+        f"{meaning[:1].upper()}{meaning[1:]}: mean over seeds, the number of runs at each point,"
+        f" and the 95 % interval where there are {FEW_SEEDS} or more.",
+        make,
+    )
+
+
+def _scaled(shown: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Put a column as it is shown; no interval where a cell has few seeds."""
+    numbers = ["mean", "low", "high"]
+    found = shown.assign(**{name: scale_of(column) * shown[name] for name in numbers})
+    found.loc[found["n"] < FEW_SEEDS, ["low", "high"]] = np.nan
+    return found
+
+
+def _lines(finished: pd.DataFrame, lines: str | None) -> list[tuple[str, pd.DataFrame]]:
+    if lines is None or lines not in finished:
+        return [("", finished)]
+    groups = finished.groupby(finished[lines].map(str), sort=False)
+    return [(str(name), group) for name, group in groups][:MOST_LINES]
+
+
+def _draw_line(ax: Axes, shown: pd.DataFrame, x: str, name: str, index: int) -> None:
+    numbers = pd.to_numeric(shown[x], errors="coerce")
+    at = numbers.to_numpy(float) if numbers.notna().all() else np.arange(len(shown), dtype=float)
+    order = np.argsort(at)
+    at, shown = at[order], shown.iloc[order]
+    half = (shown["high"] - shown["mean"]).fillna(0.0)
+    ax.errorbar(
+        at, shown["mean"], half, marker=MARKERS[index % len(MARKERS)], capsize=2, label=name or None
+    )
+    for place, mean, n in zip(at, shown["mean"], shown["n"], strict=True):
+        ax.annotate(f"{n}", (place, mean), (3, 3 + 7 * (index % 2)), textcoords="offset points",
+                    fontsize=5, color="0.4")  # fmt: skip
+    if not numbers.notna().all():
+        ax.set_xticks(at, [str(value) for value in shown[x]], rotation=30, ha="right")
+
+
+def _draw_arms(ax: Axes, shown: pd.DataFrame, swept: list[str]) -> None:
+    """Draw one point a combination, where nothing is named for x."""
+    names = [", ".join(str(row[name]) for name in swept) for _, row in shown.iterrows()]
+    half = (shown["high"] - shown["mean"]).fillna(0.0)
+    ax.errorbar(np.arange(len(shown)), shown["mean"], half, fmt="o", capsize=2)
+    for place, (mean, n) in enumerate(zip(shown["mean"], shown["n"], strict=True)):
+        ax.annotate(f"{n}", (place, mean), (4, 3), textcoords="offset points", fontsize=5)
+    ax.set_xticks(np.arange(len(shown)), names, rotation=30, ha="right")
+
+
+def arms_of(study: Study, finished: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Return the combinations of swept fields, by a short name, with their runs."""
+    swept = [name for name in study.swept if name in finished]
+    if not swept:
+        return [("all runs", finished)]
+    groups = finished.groupby([finished[name].map(str) for name in swept], sort=False)
+    return [(", ".join(map(str, _tuple(key))), group) for key, group in groups]
+
+
+def _tuple(key: object) -> tuple[object, ...]:
+    return key if isinstance(key, tuple) else (key,)
+
+
+def progress(folder: StudyFolder, case: str) -> pd.DataFrame:
+    """Return a run's evaluated rounds: accuracy, and round, simulated s, J and bytes until then."""
+    rounds = read_table(folder.run(case) / "rounds.parquet").sort_values("round")
+    devices = read_table(folder.run(case) / "devices.parquet")
+    sent = devices.groupby("round")["sent_bytes"].sum().cumsum()
+    found = pd.DataFrame(
+        {
+            "round": rounds["round"].to_numpy(),
+            "time_s": (rounds["start_s"] + rounds["duration_s"]).to_numpy(),
+            "energy_j": rounds[["radio_j", "compute_j", "board_j"]].sum(axis=1).cumsum().to_numpy(),
+            "sent_bytes": sent.reindex(rounds["round"]).to_numpy(),
+            "accuracy": rounds["accuracy_mean"].to_numpy(dtype=float),
+        }
+    )
+    return found.dropna(subset="accuracy")
+
+
+AGAINST = {
+    "round": "Round",
+    "time_s": "Simulated time (s)",
+    "energy_j": "Energy of all devices (J)",
+    "sent_bytes": "Payload of all devices (bytes)",
+}
+
+
+def _curves(folder: StudyFolder, study: Study, finished: pd.DataFrame, against: str) -> StudyFigure:
+    """Draw the accuracy of each arm: mean over seeds at the mean of x, and the 95 % interval."""
+    arms = arms_of(study, finished)
+
+    def make() -> Figure:
+        figure = Figure(figsize=(WIDTH_IN, 2.8))
+        ax = figure.subplots()
+        for name, group in arms[:MOST_LINES]:
+            all_runs = pd.concat([progress(folder, case) for case in group["case"]])
+            x = all_runs.groupby("round")[against].mean()
+            shown = cells(all_runs.assign(arm=all_runs["round"]), ["arm"], "accuracy", 1)
+            shown = _scaled(shown, "accuracy_last")
+            line = ax.plot(x.to_numpy(), shown["mean"], label=f"{name} (n = {len(group)})")[0]
+            low, high = (shown[side].fillna(shown["mean"]) for side in ("low", "high"))
+            ax.fill_between(x.to_numpy(), low, high, color=line.get_color(), alpha=0.15, lw=0)
+        ax.set_xlabel(AGAINST[against])
+        ax.set_ylabel("Accuracy (%)")
+        ax.legend(fontsize=5)
+        return figure
+
+    left_out = f" The first {MOST_LINES} of {len(arms)}." if len(arms) > MOST_LINES else ""
+    return StudyFigure(
+        f"accuracy_by_{against}",
+        f"Accuracy, along: {AGAINST[against]}",
+        f"Test accuracy, mean over devices and seeds, and the 95 % interval over seeds where there"
+        f" are {FEW_SEEDS} or more.{left_out}",
+        make,
+    )
+
+
+def _by_state(folder: StudyFolder, study: Study, finished: pd.DataFrame) -> StudyFigure:
+    """Stack the joules of each arm by what drew them; a dash: what all batteries held at first."""
+    arms = arms_of(study, finished)
+
+    def make() -> Figure:
+        figure = Figure(figsize=(WIDTH_IN, 3.0))
+        ax = figure.subplots()
+        bottom = np.zeros(len(arms))
+        tables = [
+            [read_table(folder.run(case) / "devices.parquet") for case in group["case"]]
+            for _, group in arms
+        ]
+        for state, colour in STATE_COLOURS.items():
+            joules = np.array(
+                [np.mean([each[f"{state}_j"].sum() for each in runs]) for runs in tables]
+            )
+            if joules.any():
+                ax.bar(range(len(arms)), joules, 0.7, bottom, color=colour, label=state)
+                bottom += joules
+        for place, runs in enumerate(tables):
+            held = np.mean([each.loc[each["round"] == 1, "start_energy_j"].sum() for each in runs])
+            if held < MOST_OF_HEIGHT * bottom.max():
+                ax.plot([place - 0.4, place + 0.4], [held, held], "--", color="0.2", lw=1)
+            else:
+                ax.annotate(f"of {held:,.0f} J", (place, bottom[place]), (0, 2), ha="center",
+                            textcoords="offset points", fontsize=5)  # fmt: skip
+        ax.set_xticks(range(len(arms)), [name for name, _ in arms], rotation=30, ha="right")
+        ax.tick_params(axis="x", labelsize=5)
+        ax.set_ylabel("Energy of all devices (J)")
+        ax.legend(fontsize=5, ncols=2)
+        return figure
+
+    return StudyFigure(
+        "energy_by_state",
+        "Energy by state",
+        "Joules of all devices in a run, mean over seeds, and what their batteries held at first: a"
+        " dashed line, or a number where it is far above.",
+        make,
+    )
+
+
+def _delays(folder: StudyFolder, study: Study, finished: pd.DataFrame) -> StudyFigure:
+    """Draw the distribution of delay of all messages; what did not arrive is infinitely late."""
+    arms = arms_of(study, finished)
+
+    def make() -> Figure:
+        figure = Figure(figsize=(WIDTH_IN, 2.6))
+        ax = figure.subplots()
+        for name, group in arms[:MOST_LINES]:
+            flows = pd.concat([read_table(folder.run(c) / "flows.parquet") for c in group["case"]])
+            came = flows.loc[flows["outcome"] == "delivered", "delay_s"].to_numpy(float)
+            if len(flows):
+                share = 100 * np.arange(1, len(came) + 1) / len(flows)
+                ax.plot(np.sort(came), share, label=name, lw=1)
+        ax.set_ylim(0, 100)
+        ax.set_xlabel("Delay (s)")
+        ax.set_ylabel("Messages that arrived within (%)")
+        ax.legend(fontsize=5)
+        return figure
+
+    return StudyFigure(
+        "delay",
+        "Delay of messages",
+        "Share of all messages that arrived whole within a delay. What did not arrive counts as"
+        " infinitely late, so a line ends below 100 % by what was lost.",
+        make,
+    )
+
+
+def _pareto(study: Study, finished: pd.DataFrame) -> StudyFigure:
+    """Draw every run, and the means of the arms, by joules and accuracy."""
+    arms = arms_of(study, finished)
+
+    def make() -> Figure:
+        figure = Figure(figsize=(WIDTH_IN, 2.8))
+        ax = figure.subplots()
+        for index, (name, group) in enumerate(arms):
+            accuracy = 100 * group["accuracy_last5"].astype(float)
+            dots = ax.scatter(group["energy_j"], accuracy, s=6, alpha=0.4)
+            colour = tuple(np.asarray(dots.get_facecolor())[0][:3])
+            shown = name if index < MOST_LINES else None
+            ax.scatter(
+                group["energy_j"].mean(), accuracy.mean(), s=30, color=[colour], label=shown,
+                marker=MARKERS[index % len(MARKERS)],
+            )  # fmt: skip
+        ax.set_xlabel("Energy of all devices (J)")
+        ax.set_ylabel("Accuracy (%)")
+        ax.legend(fontsize=5)
+        return figure
+
+    return StudyFigure(
+        "pareto",
+        "Accuracy and energy",
+        "A dot a run, a large mark the mean of an arm: upper left is better.",
+        make,
+    )

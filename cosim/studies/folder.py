@@ -1,0 +1,187 @@
+"""The folder of a study, which alone says what has been done: no database, no head process.
+
+study.toml          the study as it was read last
+cases.csv           every run that is expected, those refused with the reason
+configs/NAME.toml   the resolved configuration of a run
+cases/NAME          its folder; NAME.partial while it is under way or cut short
+logs/NAME.log       what it said; NAME.jsonl: a line an attempt; NAME.beat: it is under way
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from cosim.config.sources import to_toml
+from cosim.errors import OutputError
+from cosim.failures import BAD_INPUT, FINISHED, INTERRUPTED, UNDER_WAY
+from cosim.files import one_line, replace_whole
+from cosim.records import paths
+from cosim.records.layout import MANIFEST
+from cosim.records.manifest import read_manifest
+from cosim.studies.study import Case
+
+CASES, CONFIGS, RUNS, LOGS, STUDY = "cases.csv", "configs", "cases", "logs", "study.toml"
+STATES = ("done", "under way", "cut", "failed", "refused", "missing")
+State = Literal["done", "under way", "cut", "failed", "refused", "missing"]
+# A run that shows no sign of life for so long is dead, where locks do not tell.
+LONGEST_SILENCE_S = 600.0
+# What a run that was killed or interrupted ends with: a signal is a negative number.
+CUT_SHORT = (INTERRUPTED, -2, -9, -15)
+
+
+@dataclass(frozen=True)
+class Status:
+    """What became of a run, and why if it is not done."""
+
+    state: State
+    why: str = ""
+
+
+class StudyFolder:
+    """Owns the paths of a study; the runs in it own theirs."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(self, text: str, cases: list[Case]) -> list[str]:
+        """Write what is expected; return the runs that are there and no longer are."""
+        try:
+            for name in (CONFIGS, RUNS, LOGS):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+            for case in cases:
+                if case.config is not None:
+                    content = to_toml(case.config).encode()
+                    self._put(self.config(case.name), content)
+            rows = [
+                {"case": case.name, "refused": case.refused, "seed": case.seed} | case.values
+                for case in cases
+            ]
+            self._put(self.root / CASES, pd.DataFrame(rows).to_csv(index=False).encode())
+            self._put(self.root / STUDY, text.encode())
+        except OSError as error:
+            raise paths.cannot_write(self.root, error) from None
+        expected = {case.name for case in cases}
+        there = (paths.without_partial(path).name for path in (self.root / RUNS).iterdir())
+        return sorted({name for name in there if not name.startswith(".")} - expected)
+
+    def _put(self, path: Path, content: bytes) -> None:
+        # Of two that submit the same, none takes away the file of the other.
+        if not path.exists() or path.read_bytes() != content:
+            replace_whole(path, content)
+
+    def expected(self) -> pd.DataFrame:
+        """Read cases.csv."""
+        try:
+            table = pd.read_csv(self.root / CASES, dtype={"case": str, "refused": str})
+        except (OSError, ValueError) as error:
+            raise OutputError(
+                f"study: expected the folder of a study, got {self.root} without {CASES}"
+                f" ({one_line(error)}); run `sweep` first"
+            ) from None
+        return table.fillna({"refused": ""})
+
+    def config(self, name: str) -> Path:
+        """Return the configuration of a run."""
+        return self.root / CONFIGS / f"{name}.toml"
+
+    def run(self, name: str) -> Path:
+        """Return the final folder of a run."""
+        return self.root / RUNS / name
+
+    def log(self, name: str) -> Path:
+        """Return what a run said."""
+        return self.root / LOGS / f"{name}.log"
+
+    def beat(self, name: str) -> Path:
+        """Return the file that is touched while a run is under way."""
+        return self.root / LOGS / f"{name}.beat"
+
+    def attempts(self, name: str) -> list[dict[str, Any]]:
+        """Return the attempts at a run, the last one last; a torn line counts as none."""
+        try:
+            lines = (self.root / LOGS / f"{name}.jsonl").read_text("utf-8").splitlines()
+        except OSError:
+            return []
+        found = []
+        for line in lines:
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+        return found
+
+    def add_attempt(self, name: str, **fields: Any) -> None:
+        """Append a line."""
+        line = json.dumps(fields) + "\n"
+        with (self.root / LOGS / f"{name}.jsonl").open("a", encoding="utf-8") as file:
+            file.write(line)
+
+    def statuses(self, table: pd.DataFrame) -> list[Status]:
+        """Say what became of every run of cases.csv."""
+        have_locks = self._have_locks()
+        reasons = zip(table["case"], table["refused"], strict=True)
+        return [
+            Status("refused", why) if why else self._status(name, have_locks)
+            for name, why in reasons
+        ]
+
+    def _status(self, name: str, have_locks: bool) -> Status:
+        final = self.run(name)
+        partial = paths.partial_of(final)
+        if (final / MANIFEST).exists():
+            return _finished(final)
+        if self._is_under_way(name, partial, have_locks):
+            return Status("under way")
+        attempts = [each for each in self.attempts(name) if each["rc"] != UNDER_WAY]
+        code = attempts[-1]["rc"] if attempts else FINISHED
+        if code == BAD_INPUT:
+            return Status("refused", self._last_words(name))
+        if code != FINISHED and code not in CUT_SHORT:
+            return Status("failed", f"exit code {code}: {self._last_words(name)}")
+        if (partial / MANIFEST).exists():
+            return Status("cut")
+        return Status("missing")
+
+    def _is_under_way(self, name: str, partial: Path, have_locks: bool) -> bool:
+        if have_locks:
+            return partial.is_dir() and paths.is_held(partial)
+        try:
+            return time.time() - self.beat(name).stat().st_mtime < LONGEST_SILENCE_S
+        except OSError:
+            return False
+
+    def _have_locks(self) -> bool:
+        try:
+            with (self.root / CASES).open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return True
+
+    def _last_words(self, name: str) -> str:
+        try:
+            lines = self.log(name).read_text("utf-8", errors="replace").splitlines()
+        except OSError:
+            return "it left no log"
+        said = [line.strip() for line in lines if line.strip()]
+        errors = [line for line in said if line.startswith("error: ")]
+        return one_line((errors or said or ["nothing was said"])[-1].removeprefix("error: "))
+
+
+def _finished(folder: Path) -> Status:
+    try:
+        manifest = read_manifest(folder)
+    except OutputError as error:
+        return Status("failed", str(error))
+    if manifest.status != "complete":
+        return Status("failed", f"the final folder holds a run that is {manifest.status}")
+    return Status("done")

@@ -1,0 +1,153 @@
+"""A run of a study as one row: what was swept, what it came to, what it cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from cosim.records.layout import MANIFEST
+from cosim.records.manifest import read_manifest
+from cosim.records.parquet import read_table
+from cosim.report.summary import summarise
+from cosim.studies.folder import StudyFolder
+
+LAST_ROUNDS = 5
+
+
+class Column(NamedTuple):
+    """A column that a run adds to what was swept; a share is shown in per cent."""
+
+    name: str
+    unit: str
+    label: str
+    meaning: str
+    is_share: bool = False
+
+
+COLUMNS = (
+    Column("accuracy_last", "", "Accuracy, last round",
+           "test accuracy in the last evaluated round, mean over all devices, the dead with their"
+           " last model", True),
+    Column("accuracy_last5", "", "Accuracy, last 5 rounds",
+           "test accuracy, mean over all devices and the last five evaluated rounds", True),
+    Column("accuracy_living", "", "Accuracy of the living",
+           "test accuracy in the last evaluated round, of the devices that are alive at the end",
+           True),
+    Column("accuracy_worst", "", "Accuracy of the worst device",
+           "test accuracy in the last evaluated round, of the device with the least", True),
+    Column("energy_j", "J", "Energy of all devices",
+           "radio, compute and board of all devices, whole run"),
+    Column("radio_j", "J", "Energy of all radios", "what the radios drew, whole run"),
+    Column("compute_j", "J", "Energy of training", "what local training drew, whole run"),
+    Column("board_j", "J", "Energy of idle boards", "what the boards drew, whole run"),
+    Column("sent_bytes", "bytes", "Payload sent", "handed to the network by all devices"),
+    Column("delivered_share", "", "Delivered bytes",
+           "delivered over offered payload, without the first round", True),
+    Column("delay_median_s", "s", "Median delay",
+           "within which half of all messages arrived, without the first round"),
+    Column("alive_devices", "", "Devices alive", "at the end"),
+    Column("devices", "", "Devices", "in all"),
+    Column("rounds", "", "Rounds", "that were run"),
+    Column("simulated_s", "s", "Simulated time", "on the simulated clock"),
+    Column("time_to_target_s", "s", "Time to the target accuracy",
+           "simulated; runs that do not reach it are left out, and n says how many do"),
+    Column("energy_to_target_j", "J", "Energy to the target accuracy",
+           "of all devices; runs that do not reach it are left out, and n says how many do"),
+    Column("bytes_to_target", "bytes", "Payload to the target accuracy",
+           "of all devices; runs that do not reach it are left out, and n says how many do"),
+    Column("wall_s", "s", "Wall time", "of the run"),
+    Column("code_version", "", "Code", "version of the code that can change numbers"),
+    Column("processor", "", "Processor", "that it ran on"),
+)  # fmt: skip
+
+
+def runs_table(folder: StudyFolder, target_accuracy: float | None) -> pd.DataFrame:
+    """One row a run that is expected, with its state; the columns of COLUMNS where it is done.
+
+    Rows of runs that have not changed since the last time are taken from the table of that time.
+    """
+    expected = folder.expected()
+    known = _known(folder, target_accuracy)
+    rows = []
+    fields = expected.drop(columns="refused").to_dict("records")
+    for row, status in zip(fields, folder.statuses(expected), strict=True):
+        found: dict[str, Any] = {"state": status.state, "why": status.why}
+        if status.state == "done":
+            path = folder.run(row["case"])
+            stamp = (path / MANIFEST).stat().st_mtime_ns
+            before = known.get((row["case"], stamp))
+            found |= before if before is not None else _row(path, target_accuracy)
+            found |= {"stamp_ns": stamp, "target_accuracy": target_accuracy}
+        rows.append(row | found)
+    return pd.DataFrame(rows)
+
+
+def _known(folder: StudyFolder, target_accuracy: float | None) -> dict[tuple[str, int], Any]:
+    path = folder.root / "runs.parquet"
+    if not path.exists():
+        return {}
+    table = read_table(path)
+    if "stamp_ns" not in table:
+        return {}
+    table = table[table["stamp_ns"].notna()]
+    same = (
+        table["target_accuracy"].isna()
+        if target_accuracy is None
+        else (table["target_accuracy"] == target_accuracy)
+    )
+    names = [each.name for each in COLUMNS if each.name in table]
+    return {
+        (row["case"], int(row["stamp_ns"])): {name: row[name] for name in names}
+        for row in table[same].to_dict("records")
+    }
+
+
+def _row(folder: Path, target_accuracy: float | None) -> dict[str, Any]:
+    rounds, devices, flows = (
+        read_table(folder / f"{name}.parquet").sort_values("round")
+        for name in ("rounds", "devices", "flows")
+    )
+    manifest = read_manifest(folder)
+    total = summarise(rounds, devices, flows, manifest.model_dump())
+    measured = rounds["accuracy_mean"].dropna()
+    return {
+        "accuracy_last": total["accuracy_mean"],
+        "accuracy_last5": float(measured.tail(LAST_ROUNDS).mean()) if len(measured) else None,
+        "accuracy_living": total["accuracy_alive_mean"],
+        "accuracy_worst": total["accuracy_min"],
+        "energy_j": total["radio_j"] + total["compute_j"] + total["board_j"],
+        **{name: total[name] for name in ("radio_j", "compute_j", "board_j")},
+        "sent_bytes": int(devices["sent_bytes"].sum()),
+        "delivered_share": total["delivered_bytes_share"],
+        **{
+            name: total[name]
+            for name in ("delay_median_s", "alive_devices", "devices", "rounds", "simulated_s")
+        },
+        **_to_target(rounds, devices, target_accuracy),
+        "wall_s": manifest.timings["total_s"],
+        "code_version": manifest.code_version,
+        "processor": manifest.host.processor,
+    }
+
+
+def _to_target(
+    rounds: pd.DataFrame, devices: pd.DataFrame, target_accuracy: float | None
+) -> dict[str, Any]:
+    """Say what it took until the mean accuracy first reached the target; none: it did not."""
+    names = ("time_to_target_s", "energy_to_target_j", "bytes_to_target")
+    reached = np.flatnonzero(rounds["accuracy_mean"] >= (target_accuracy or np.inf))
+    if len(reached) == 0:
+        return dict.fromkeys(names)
+    first, until = reached[0], rounds.iloc[: reached[0] + 1]
+    end_s = rounds["start_s"].iloc[first] + rounds["duration_s"].iloc[first]
+    joules = until[["radio_j", "compute_j", "board_j"]].to_numpy().sum()
+    sent = devices.loc[devices["round"].isin(until["round"]), "sent_bytes"].sum()
+    return dict(zip(names, (float(end_s), float(joules), int(sent)), strict=True))
+
+
+def done(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of finished runs."""
+    return table[table["state"] == "done"]

@@ -1,0 +1,282 @@
+"""A study file: which fields are varied together, and the runs that this makes.
+
+    question = "..."        one sentence, for the page
+    [fixed]                 fields of all runs
+    [grid]                  field -> values: every combination
+    [zip]                   field -> values: the first of each, the second of each, ...
+    [[case]]                fields of one more combination, for each of those above
+    [[exclude]]             combinations that agree with all of these are left out
+    [seeds]                 count (from first, by default 1), or list
+    [figure]                x and lines: swept fields; y: columns of the table of runs
+    [compare]               field, against: whose other values are held against this one, by seed
+    [quick]                 fixed, grid, zip, seeds in place of those above, for `--quick`
+    [slurm]                 options of sbatch as they stand, and at_once, pack
+
+Fields are named as in a configuration, network.tx_power_dbm, quoted or not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cosim.config.model import RunConfig
+from cosim.config.sources import (
+    configure,
+    did_you_mean,
+    dotted_fields,
+    explain,
+    read_toml,
+    to_toml,
+)
+from cosim.errors import ConfigError
+from cosim.failures import ONE_LINE, said
+from cosim.files import content_hash, file_hash
+from cosim.records.origin import own_files
+
+READY = Path(__file__).with_name("ready")
+LONGEST_LABEL = 80
+Values = dict[str, Any]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Seeds(_Table):
+    """Seeds of the repetitions, by which runs are paired."""
+
+    count: int = Field(1, ge=1, le=10_000)
+    first: int = Field(1, ge=0)
+    list: tuple[int, ...] | None = Field(None, min_length=1)
+
+    @property
+    def all(self) -> tuple[int, ...]:
+        """Every seed."""
+        return self.list or tuple(range(self.first, self.first + self.count))
+
+
+class FigureChoice(_Table):
+    """What the figures show: a swept field along x, another as lines, columns as y."""
+
+    x: str | None = None
+    lines: str | None = None
+    y: tuple[str, ...] = ("accuracy_last5", "energy_j")
+
+
+class Comparison(_Table):
+    """A swept field, one of whose values the others are held against, paired by seed."""
+
+    field: str
+    against: Any
+    y: tuple[str, ...] = ("accuracy_last5", "energy_j")
+
+
+class _Varied(_Table):
+    fixed: Values = {}
+    grid: dict[str, list[Any]] = {}
+    zip: dict[str, list[Any]] = {}
+    seeds: Seeds = Seeds()
+
+
+class _Quick(_Table):
+    fixed: Values = {}
+    grid: dict[str, list[Any]] | None = None
+    zip: dict[str, list[Any]] | None = None
+    seeds: Seeds | None = None
+
+
+class Slurm(BaseModel):
+    """at_once: tasks that run together; pack: runs a task; whatever else is passed to sbatch."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    at_once: int | None = Field(None, ge=1)
+    pack: int = Field(1, ge=1)
+
+
+class Study(_Varied):
+    """What a study file says."""
+
+    question: str = ""
+    target_accuracy: float | None = Field(None, gt=0.0, lt=1.0)
+    case: list[Values] = []
+    exclude: list[Values] = []
+    figure: FigureChoice = FigureChoice()
+    compare: Comparison | None = None
+    quick: _Quick = _Quick()
+    slurm: Slurm = Slurm()
+
+    @property
+    def swept(self) -> tuple[str, ...]:
+        """Fields that differ between runs, in the order of the file; the seed is not among them."""
+        names = (*self.grid, *self.zip, *(name for case in self.case for name in case))
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the table of runs that figures or comparisons show."""
+        compared = self.compare.y if self.compare else ()
+        return tuple(dict.fromkeys((*self.figure.y, *compared)))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run of a study: its name in the folder, what is swept, its seed.
+
+    config: none where it is refused, with the reason.
+    """
+
+    name: str
+    values: Values
+    seed: int
+    config: RunConfig | None
+    refused: str = ""
+
+
+def ready_names() -> list[str]:
+    """Return the studies that can be run by name."""
+    return sorted(path.stem for path in READY.glob("*.toml"))
+
+
+def find_study(name: str) -> Path:
+    """Return the file of a study, which may be given by the name of a ready one."""
+    if name in ready_names():
+        return READY / f"{name}.toml"
+    if Path(name).suffix != ".toml":
+        known = ", ".join(ready_names())
+        raise ConfigError(f"study: expected a TOML file or one of {known}, got {name}")
+    return Path(name)
+
+
+def read_study(path: Path, quick: bool = False) -> Study:
+    """Read and check a study file; raise ConfigError for whatever cannot be meant."""
+    table = read_toml(path)
+    _name_fields(table)
+    _name_fields(table.get("quick", {}))
+    try:
+        study = Study.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {explain(error.errors(), str(path))}") from None
+    if quick:
+        study = _quick(study)
+    _check(study, path)
+    return study
+
+
+def cases_of(study: Study) -> list[Case]:
+    """Make every run of a study: validated, those refused with the reason."""
+    found = []
+    for values in _combinations(study):
+        for seed in study.seeds.all:
+            found.append(_case(study, values, seed))
+    if not found:
+        raise ConfigError("study: expected at least one run, got none; look at [[exclude]]")
+    return found
+
+
+def num_cases(study: Study) -> int:
+    """Count the runs of a study, without what is excluded being left out."""
+    count = len(study.case or [{}]) * len(study.seeds.all)
+    for values in study.grid.values():
+        count *= len(values)
+    return count * len(next(iter(study.zip.values()), [None]))
+
+
+def _quick(study: Study) -> Study:
+    """Put the quick size in place of the full one."""
+    changes: dict[str, Any] = {"fixed": study.fixed | study.quick.fixed}
+    for name in ("grid", "zip", "seeds"):
+        if getattr(study.quick, name) is not None:
+            changes[name] = getattr(study.quick, name)
+    return study.model_copy(update=changes)
+
+
+def _name_fields(table: dict[str, Any]) -> None:
+    """Let [fixed] and the like name fields by dots, whichever way TOML nested them."""
+    for name in ("fixed", "grid", "zip"):
+        if isinstance(table.get(name), dict):
+            table[name] = _flat(table[name])
+    for name in ("case", "exclude"):
+        if isinstance(table.get(name), list):
+            table[name] = [_flat(each) if isinstance(each, dict) else each for each in table[name]]
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Values:
+    known, flat = set(dotted_fields()), dict[str, Any]()
+    for key, value in table.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and name not in known:
+            flat |= _flat(value, f"{name}.")
+        else:
+            flat[name] = value
+    return flat
+
+
+def _check(study: Study, path: Path) -> None:
+    known = list(dotted_fields())
+    everywhere = (study.fixed, study.grid, study.zip, *study.case, *study.exclude)
+    for name in (name for table in everywhere for name in table):
+        if name not in known:
+            hint = did_you_mean(name, known) or "; see --help for the known ones"
+            raise ConfigError(f"{path}: unknown field {name}{hint}")
+        if name == "seed":
+            raise ConfigError(f"{path}: seed: expected in [seeds], got it among the fields")
+    for name, values in (*study.grid.items(), *study.zip.items()):
+        if not values:
+            raise ConfigError(f"{path}: {name}: expected at least one value, got an empty list")
+    lengths = {name: len(values) for name, values in study.zip.items()}
+    if len(set(lengths.values())) > 1:
+        got = ", ".join(f"{name} with {length}" for name, length in lengths.items())
+        raise ConfigError(f"{path}: [zip]: expected lists of one length, got {got}")
+    for twice in study.grid.keys() & study.zip.keys():
+        raise ConfigError(f"{path}: {twice}: expected in one of [grid] and [zip], got it in both")
+    named: dict[str, str | None] = {
+        "figure.x": study.figure.x,
+        "figure.lines": study.figure.lines,
+    }
+    named |= {"compare.field": study.compare.field} if study.compare else {}
+    for what, given in named.items():
+        if given is not None and given not in study.swept:
+            swept = ", ".join(study.swept) or "none is swept"
+            raise ConfigError(f"{path}: {what}: expected a swept field ({swept}), got {given}")
+
+
+def _combinations(study: Study) -> Iterator[Values]:
+    """Yield the swept fields of each combination."""
+    rows = [dict(zip(study.zip, row, strict=True)) for row in zip(*study.zip.values(), strict=True)]
+    for choice in product(*study.grid.values()):
+        grid = dict(zip(study.grid, choice, strict=True))
+        for row, case in product(rows or [{}], study.case or [{}]):
+            values = {name: (grid | row | case).get(name) for name in study.swept}
+            values = {name: value for name, value in values.items() if value is not None}
+            every = study.fixed | values
+            if not any(all(every.get(n) == v for n, v in out.items()) for out in study.exclude):
+                yield values
+
+
+def _case(study: Study, values: Values, seed: int) -> Case:
+    words = (f"{name.rpartition('.')[2]}={_short(value)}" for name, value in values.items())
+    label = re.sub(r"[^\w.=+,-]", "_", ",".join([*words, f"seed={seed}"]))[:LONGEST_LABEL]
+    from cosim.config.to_scenario import make_scenario
+
+    try:
+        fields = study.fixed | values
+        base = fields.pop("scenario", "mesh80211")
+        config = configure(base, fields | {"seed": seed})
+        make_scenario(config)
+    except ONE_LINE as error:
+        text = f"{study.fixed} {values} {seed}"
+        return Case(f"{label}-{content_hash(text.encode())[:8]}", values, seed, None, said(error))
+    whole = to_toml(config) + "".join(file_hash(each) for each in own_files(config))
+    return Case(f"{label}-{content_hash(whole.encode())[:8]}", values, seed, config)
+
+
+def _short(value: Any) -> str:
+    return Path(value).stem if isinstance(value, str) else str(value)

@@ -1,0 +1,134 @@
+"""A study file makes the runs that a plain loop over its fields makes; what cannot be meant is
+refused in one line."""
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+from made_studies import STUDY, write_study
+
+from cosim import cli
+from cosim.errors import ConfigError
+from cosim.studies.equal import equal_cases
+from cosim.studies.study import cases_of, find_study, read_study, ready_names
+
+
+def test_a_grid_with_seeds_is_every_combination_and_each_has_its_fields(tmp_path: Path) -> None:
+    cases = cases_of(read_study(write_study(tmp_path)))
+    found = {
+        (case.config.learning.learning_rate, case.config.learning.method, case.config.seed)
+        for case in cases
+        if case.config
+    }
+    assert found == set(product((0.05, 0.2), ("dmml", "local"), (1, 2)))
+    assert len({case.name for case in cases}) == len(cases) == 8
+    assert all(case.config and case.config.network.kind == "ideal" for case in cases)
+    assert all(name == Path(name).name and len(name) < 120 for name in (c.name for c in cases))
+
+
+def test_zip_goes_in_step_cases_are_added_to_each_and_excluded_ones_left_out(
+    tmp_path: Path,
+) -> None:
+    text = """
+        [fixed]
+        network.kind = "ideal"
+        learning.dataset = "made"
+        [grid]
+        learning.rounds = [1, 2]
+        [zip]
+        learning.batch_size = [8, 16]
+        learning.learning_rate = [0.1, 0.2]
+        [[case]]
+        learning.method = "dmml"
+        [[case]]
+        learning.method = "fedprox"
+        learning.method_options = { proximal_weight = 0.5 }
+        [[exclude]]
+        learning.rounds = 2
+        learning.method = "dmml"
+        [seeds]
+        list = [3, 5]
+    """
+    expected = {
+        (rounds, batch, method, seed)
+        for rounds, (batch, _), method, seed in product(
+            (1, 2), ((8, 0.1), (16, 0.2)), ("dmml", "fedprox"), (3, 5)
+        )
+        if (rounds, method) != (2, "dmml")
+    }
+    configs = [case.config for case in cases_of(read_study(write_study(tmp_path, text)))]
+    found = {
+        (c.learning.rounds, c.learning.batch_size, c.learning.method, c.seed) for c in configs if c
+    }
+    assert found == expected
+    for config in configs:
+        assert config is not None
+        options = config.learning.method_options
+        assert options == ({"proximal_weight": 0.5} if config.learning.method == "fedprox" else {})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("learning.learning_rate = [0.05", "learning.lerning_rate = [0.05", "did you mean"),
+        ("[0.05, 0.2]", "[]", "at least one value"),
+        ("[grid]", "[zip]\nlearning.batch_size = [1]\n[grid]", None),
+        ("[grid]", "[zip]\na = 1\n[grid]", "list"),
+        ("[grid]", "[zip]\nlearning.rounds = [1, 2]\nlearning.batch_size = [4]\n[grid]", "length"),
+        ("[grid]", "[zip]\nlearning.method = ['local']\n[grid]", "in both"),
+        ("[figure]", "[figur]", "unknown key"),
+        ('x = "learning.learning_rate"', 'x = "learning.rounds"', "expected a swept field"),
+        ("count = 2", "count = 0", "greater than or equal"),
+        ("[grid]", "[grid]\nseed = [1, 2]", "expected in [seeds]"),
+        ("[fixed]", "[fixed", "expected TOML"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    old: str,
+    new: str,
+    said: str | None,
+) -> None:
+    assert old in STUDY
+    path = write_study(tmp_path, **{old: new})
+    if said is None:
+        assert cases_of(read_study(path))
+        return
+    assert cli.main(["sweep", str(path), "--results", str(tmp_path / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_more_runs_than_anybody_means_need_a_yes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_study(tmp_path, **{"count = 2": "count = 10000"})
+    assert cli.main(["sweep", str(path), "--results", str(tmp_path / "out")]) == 2
+    assert "got 40000; give --yes" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_runs_that_differ_in_nothing_that_matters_are_named_as_equal(tmp_path: Path) -> None:
+    text = STUDY.replace("learning.learning_rate = [0.05, 0.2]", "network.mesh_root = [0, 1]")
+    text = text.replace('x = "learning.learning_rate"', 'x = "network.mesh_root"')
+    cases = cases_of(read_study(write_study(tmp_path, text)))
+    groups = equal_cases(cases)
+    assert len(groups) == 4
+    for first, second in groups:
+        assert first.split("mesh_root=")[1][1:-8] == second.split("mesh_root=")[1][1:-8]
+    assert equal_cases(cases_of(read_study(write_study(tmp_path)))) == []
+
+
+def test_every_ready_study_is_understood_in_both_sizes_and_refuses_no_run() -> None:
+    for name in ready_names():
+        for quick in (False, True):
+            study = read_study(find_study(name), quick)
+            cases = cases_of(study)
+            assert [case.refused for case in cases if case.refused] == [], name
+            assert study.question, name
+            assert equal_cases(cases) == [], name
+        assert len(cases) <= 16, (name, "the quick size takes minutes")
+    with pytest.raises(ConfigError, match="expected a TOML file or one of"):
+        find_study("no_such_study")
