@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -40,17 +42,18 @@ def main(arguments: Sequence[str]) -> int:
             " them"
         )
     cases = cases_of(study)
-    _announce(cases, study.question)
+    tell = partial(print, file=sys.stderr) if given.export else print  # a script alone goes out
+    _announce(cases, study.question, tell)
     if given.dry_run:
         for case in cases:
             print(f"{'refused' if case.refused else 'planned':<8} {case.name}")
         return FINISHED
     stale = folder.write(path.read_text("utf-8"), cases)
     for run in stale[:10]:
-        print(f"stale: {run} is not in the study any more; nothing is deleted")
+        tell(f"stale: {run} is not in the study any more; nothing is deleted")
     names = engine.left_to_do(folder, given.retry_failed)
     takes = _estimate(folder, names, given.jobs)
-    print(f"{len(names)} of {len(cases)} runs to do in {root}{takes}")
+    tell(f"{len(names)} of {len(cases)} runs to do in {root}{takes}")
     flags = [] if given.figures else ["--no-figures"]
     if given.export:
         print(slurm.script(folder, names, study.slurm, flags), end="")
@@ -100,16 +103,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _announce(cases: list[Case], question: str) -> None:
+def _announce(cases: list[Case], question: str, tell: Callable[[str], None]) -> None:
     """Say what is about to run: the question, numbers, what is refused, what is equal."""
     refused = [case for case in cases if case.refused]
     if question:
-        print(question)
-    print(f"{len(cases)} runs, {len(refused)} of them refused")
+        tell(question)
+    tell(f"{len(cases)} runs, {len(refused)} of them refused")
     for case in refused[:10]:
-        print(f"refused: {case.name}: {case.refused}")
+        tell(f"refused: {case.name}: {case.refused}")
     for group in equal_cases(cases)[:10]:
-        print(f"equal: {', '.join(group)} differ in fields without effect; each is run")
+        tell(f"equal: {', '.join(group)} differ in fields without effect; each is run")
 
 
 def _estimate(folder: StudyFolder, names: list[str], jobs: int) -> str:

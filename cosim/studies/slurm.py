@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from cosim.errors import ConfigError, OutputError
-from cosim.failures import FAILED, FINISHED, INTERRUPTED, UNDER_WAY
+from cosim.failures import FINISHED, INTERRUPTED
 from cosim.files import one_line
 from cosim.program import CHECKOUT, PROGRAM, ROOT
 from cosim.studies import attempt as attempts
@@ -80,7 +80,7 @@ def script(
         "requeue": True,
         "cpus-per-task": 2,
         "mem-per-cpu": "1G",
-    } | (slurm.model_extra or {})
+    } | {name.replace("_", "-"): value for name, value in (slurm.model_extra or {}).items()}
     start = [str(ROOT / "cosim" / "run.py")] if CHECKOUT else ["-m", "cosim"]
     words = [sys.executable, *start, "sweep", str(listed), "--task"]
     passed = f" --flags={shlex.quote(' '.join(flags))}" if flags else ""
@@ -98,8 +98,7 @@ def script(
 def _option(name: str, value: object) -> str:
     if not re.fullmatch(r"[A-Za-z][\w-]*", name) or "\n" in str(value):
         raise ConfigError(f"[slurm]: expected options of sbatch by their long names, got {name!r}")
-    long = name.replace("_", "-")
-    return f"--{long}" if value is True else f"--{long}={value}"
+    return f"--{name}" if value is True else f"--{name}={value}"
 
 
 def run_task(listed: Path, task: int, flags: Sequence[str] = ()) -> int:
@@ -121,6 +120,3 @@ def run_task(listed: Path, task: int, flags: Sequence[str] = ()) -> int:
     for name in names[task * pack : (task + 1) * pack]:
         codes.append(attempts.attempt(str(folder.root), name, flags))
     return max((code if code >= 0 else INTERRUPTED for code in codes), default=FINISHED)
-
-
-__all__ = ["FAILED", "UNDER_WAY", "run_task", "script", "submit"]
