@@ -12,6 +12,7 @@ VERBS = {
     "verify": "hold the files of a run against their hashes",
     "sweep": "run a study, many runs with one question, or what is missing of it",
     "collect": "write tables, figures and page of a study's folder",
+    "doctor": "say what this machine has of what runs and studies need",
     "check": "hold an own scenario, FILE.py, against what a network promises",
     "validate": "hold the network against theory",
 }
