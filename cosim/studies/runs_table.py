@@ -111,7 +111,21 @@ def _row(folder: Path, target_accuracy: float | None) -> dict[str, Any]:
         for name in ("rounds", "devices", "flows")
     )
     manifest = read_manifest(folder)
-    total = summarise(rounds, devices, flows, manifest.model_dump())
+    return numbers(rounds, devices, flows, manifest.timings, target_accuracy) | {
+        "code_version": manifest.code_version,
+        "processor": manifest.host.processor,
+    }
+
+
+def numbers(
+    rounds: pd.DataFrame,
+    devices: pd.DataFrame,
+    flows: pd.DataFrame,
+    timings: dict[str, float],
+    target_accuracy: float | None,
+) -> dict[str, Any]:
+    """Return the numbers of COLUMNS of a run, from its tables in the order of rounds."""
+    total = summarise(rounds, devices, flows, {"timings": timings})
     measured = rounds["accuracy_mean"].dropna()
     return {
         "accuracy_last": total["accuracy_mean"],
@@ -127,9 +141,7 @@ def _row(folder: Path, target_accuracy: float | None) -> dict[str, Any]:
             for name in ("delay_median_s", "alive_devices", "devices", "rounds", "simulated_s")
         },
         **_to_target(rounds, devices, target_accuracy),
-        "wall_s": manifest.timings["total_s"],
-        "code_version": manifest.code_version,
-        "processor": manifest.host.processor,
+        "wall_s": timings["total_s"],
     }
 
 
