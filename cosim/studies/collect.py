@@ -37,7 +37,8 @@ def collect(folder: StudyFolder, study: Study, mixed_code: bool = False) -> pd.D
         _write(pd.concat(every, ignore_index=True), folder.root / CELLS)
         if study.compare:
             compare = study.compare
-            found = differences(finished, swept, compare.field, compare.against, compare.y)
+            others = [name for name in study.beside(compare.field) if name in table]
+            found = differences(finished, others, compare.field, compare.against, compare.y)
             _write(found, folder.root / DIFFERENCES)
         from cosim.studies import page
 

@@ -30,15 +30,14 @@ def cells(table: pd.DataFrame, swept: Sequence[str], column: str, seeds: int) ->
 
 
 def differences(
-    table: pd.DataFrame, swept: Sequence[str], field: str, against: Any, columns: Sequence[str]
+    table: pd.DataFrame, others: Sequence[str], field: str, against: Any, columns: Sequence[str]
 ) -> pd.DataFrame:
-    """Hold each other value of a field against one, in each combination of the other fields.
+    """Hold each other value of a field against one, in each combination of some other fields.
 
     Differences are paired by seed: mean, 95 % t-interval, p of the t-test, p_holm over all rows
     (Holm 1979), and detectable, the difference that such a test finds four times in five (of its
     standard deviation, by the noncentral t). Rows with fewer than two pairs have a mean at most.
     """
-    others = [name for name in swept if name != field]
     rows = []
     for column in columns:
         for key, group in _groups(table, others):

@@ -119,6 +119,12 @@ class Study(_Varied):
         names = (*self.grid, *self.zip, *(name for case in self.case for name in case))
         return tuple(dict.fromkeys(names))
 
+    def beside(self, field: str) -> tuple[str, ...]:
+        """Return the swept fields that vary freely beside one: none of those that go with it."""
+        of_cases = {name for case in self.case for name in case}
+        tied = next((set(group) for group in (self.zip, of_cases) if field in group), {field})
+        return tuple(name for name in self.swept if name not in tied)
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the table of runs that figures or comparisons show."""

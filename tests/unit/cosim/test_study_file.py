@@ -10,7 +10,7 @@ from made_studies import STUDY, write_study
 from cosim import cli
 from cosim.errors import ConfigError
 from cosim.studies.equal import equal_cases
-from cosim.studies.study import cases_of, find_study, read_study, ready_names
+from cosim.studies.study import Study, cases_of, find_study, read_study, ready_names
 
 
 def test_a_grid_with_seeds_is_every_combination_and_each_has_its_fields(tmp_path: Path) -> None:
@@ -108,6 +108,16 @@ def test_more_runs_than_anybody_means_need_a_yes(
     assert cli.main(["sweep", str(path), "--results", str(tmp_path / "out")]) == 2
     assert "got 40000; give --yes" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_zipped_or_a_case_goes_with_its_partners_and_the_rest_varies_beside_it() -> None:
+    study = Study(
+        grid={"a": [1]}, zip={"b": [1], "c": [2]}, case=[{"d": 1, "e": 1}, {"d": 2, "e": 1}]
+    )
+    assert study.swept == ("a", "b", "c", "d", "e")
+    assert study.beside("a") == ("b", "c", "d", "e")
+    assert study.beside("b") == study.beside("c") == ("a", "d", "e")
+    assert study.beside("e") == ("a", "b", "c")
 
 
 def test_runs_that_differ_in_nothing_that_matters_are_named_as_equal(tmp_path: Path) -> None:

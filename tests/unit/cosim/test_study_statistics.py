@@ -57,7 +57,7 @@ def test_a_cell_of_one_run_has_a_mean_and_no_interval() -> None:
 
 def test_differences_are_paired_by_seed_and_corrected_by_holm() -> None:
     table = made_runs()
-    found = differences(table, ["power", "method"], "method", "a", ["accuracy"])
+    found = differences(table, ["power"], "method", "a", ["accuracy"])
     assert len(found) == 4
     p = {}
     for row in found.to_dict("records"):
@@ -91,7 +91,7 @@ def test_the_detectable_difference_is_found_four_times_in_five() -> None:
         for method, value in (("a", 0.0), ("b", float(rng.normal())))
     ]
     table = pd.DataFrame(rows, columns=["method", "seed", "y"])
-    (row,) = differences(table, ["method"], "method", "a", ["y"]).to_dict("records")
+    (row,) = differences(table, [], "method", "a", ["y"]).to_dict("records")
     drawn = rng.normal(row["detectable"], row["sd"], (40_000, 5))
     t = drawn.mean(1) / (drawn.std(1, ddof=1) / math.sqrt(5))
     found = np.mean(np.abs(t) > stats.t.ppf(0.975, 4))
@@ -102,7 +102,7 @@ def test_an_arm_without_a_partner_is_left_out_and_a_pair_alone_has_no_test() -> 
     table = pd.DataFrame(
         {"method": ["a", "b", "c"], "power": [1, 1, 2], "seed": [1, 1, 1], "y": [1.0, 3.0, 5.0]}
     )
-    (row,) = differences(table, ["power", "method"], "method", "a", ["y"]).to_dict("records")
+    (row,) = differences(table, ["power"], "method", "a", ["y"]).to_dict("records")
     assert (row["method"], row["n"], row["mean"]) == ("b", 1, 2.0)
     assert math.isnan(row["p"])
     assert math.isnan(row["p_holm"])
