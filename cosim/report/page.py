@@ -1,4 +1,4 @@
-"""A run folder as one HTML page: no script, no network, everything inside."""
+"""A run folder as one HTML page: no network, no other file, everything inside."""
 
 import base64
 import json
@@ -15,6 +15,7 @@ from cosim.records.layout import REPORT
 from cosim.records.parquet import read_table
 from cosim.report.figure_files import FIGURES
 from cosim.report.figures import modalities_of
+from cosim.report.playback import playback
 from cosim.report.summary import percent, summarise, summary_lines
 
 
@@ -22,8 +23,8 @@ def write_report(folder: Path, not_drawn: Mapping[str, str] = MappingProxyType({
     """Write report.html of a finished run into its folder.
 
     Args:
-        folder: a run folder with config.toml, manifest.json, rounds.parquet, devices.parquet and
-            flows.parquet; each of FIGURES that has a figures/<name>.png is shown.
+        folder: a run folder with config.toml, manifest.json and its tables; each of FIGURES that
+            has a figures/<name>.png is shown.
         not_drawn: name of a figure -> why there is none.
 
     Returns:
@@ -33,7 +34,7 @@ def write_report(folder: Path, not_drawn: Mapping[str, str] = MappingProxyType({
         FileNotFoundError: one of these files is missing; the message says which.
         ValueError: the run has no finished round.
 
-    Leaves out: links.parquet beyond its figure, other images, and comparison with other runs.
+    Leaves out: other images, and comparison with other runs.
     """
     _check_complete(folder)
     tables = {name: read_table(folder / f"{name}.parquet") for name in _TABLES}
@@ -53,6 +54,7 @@ def write_report(folder: Path, not_drawn: Mapping[str, str] = MappingProxyType({
         summary=summary_lines(summary),
         figures=_figures(folder / "figures"),
         not_drawn=not_drawn,
+        playback=playback(tables["devices"], read_table(folder / "links.parquet")),
         devices=_device_rows(tables["devices"]),
         config=(folder / "config.toml").read_text(encoding="utf-8"),
         provenance=_flat(manifest),
@@ -66,7 +68,8 @@ _TABLES = ("rounds", "devices", "flows")
 
 
 def _check_complete(folder: Path) -> None:
-    needed = ["config.toml", "manifest.json", *(f"{name}.parquet" for name in _TABLES)]
+    tables = (f"{name}.parquet" for name in (*_TABLES, "links"))
+    needed = ["config.toml", "manifest.json", *tables]
     missing = [name for name in needed if not (folder / name).is_file()]
     if missing:
         raise FileNotFoundError(

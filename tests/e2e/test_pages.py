@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from made_studies import STUDY, write_study
 from script import SCRIPT
@@ -69,6 +70,18 @@ def test_the_page_of_a_run_shows_all_figures_and_asks_for_nothing(
     page, said, asked = look(browser, tmp_path / "run" / "report.html")
     assert (said, asked) == ([], [])
     assert images_are_whole(page) == 9
+    # The slider draws what the tables say of the other round.
+    devices = pd.read_parquet(tmp_path / "run" / "devices.parquet")
+    for number in (1, 2):
+        slider = page.locator("#round")  # type: ignore[attr-defined]
+        slider.evaluate(
+            "(e, i) => { e.value = i; e.dispatchEvent(new Event('input')); }", number - 1
+        )
+        alive = devices.loc[devices["round"] == number, "alive"]
+        told = page.locator("#said").inner_text()  # type: ignore[attr-defined]
+        assert told == f"{number}: {alive.sum()} of {len(alive)} devices alive"
+        circles = page.locator("#playback circle").count()  # type: ignore[attr-defined]
+        assert circles == len(alive)
 
 
 def test_the_page_of_a_study_shows_its_figures_and_sorts_its_tables_as_numbers(

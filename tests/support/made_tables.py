@@ -157,6 +157,8 @@ def _links(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
             peer = (src, dst) in peers
             measured = (peer and r > 0) or ((src + dst) % 5 == 0 and peer)
             row: dict[str, Any] = {"round": r, "src": src, "dst": dst, "is_peer": peer}
+            # Who is no peer is reached over the last device.
+            row |= {"next_hop": dst if peer else devices - 1 if src < devices - 1 else -1}
             row |= {"rate_bps": rng.uniform(6e6, 54e6) if measured else None}
             row |= {"sinr_db": 19.0 if measured else None, "snr_db": 20.0}
             row |= {"loss_ratio": rng.uniform(0.0, 0.6) if measured else None}
@@ -164,7 +166,7 @@ def _links(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
             row |= {"energy_j_per_byte": 1e-6 if measured else None, "samples": int(measured)}
             rows.append(row | {"age_rounds": 0 if measured else None, "reachable": peer})
     columns = ["round", "src", "dst", "is_peer", "rate_bps", "sinr_db", "snr_db"]
-    columns += ["loss_ratio", "frames"]
+    columns += ["loss_ratio", "frames", "next_hop"]
     columns += ["time_s_per_byte", "energy_j_per_byte", "samples", "age_rounds", "reachable"]
     links = pd.DataFrame(rows, columns=columns)
     return links.astype({"rate_bps": "Float64", "loss_ratio": "Float64"})
