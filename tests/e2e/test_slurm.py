@@ -131,7 +131,7 @@ def test_runs_that_were_killed_requeued_or_cut_by_their_time_are_told_apart_and_
     assert len(long) == 2
     killed, timed_out = long
     # One is killed in the middle, as by a node that runs out of memory; the other has no time.
-    wait_for(root / "cases" / f"{killed}.partial" / "log.txt", "round 3 of")
+    wait_for(root / "cases" / f"{killed}.partial" / "log.txt", "round 70 of")
     os.kill(pid_of(killed), signal.SIGKILL)
     # A third is requeued while it runs.
     wait_for(root / "cases" / f"{timed_out}.partial" / "log.txt", "round 3 of")
