@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cosim.failures import FINISHED
 from cosim.program import PROGRAM
-from cosim.studies.collect import collect
+from cosim.studies.collect import collect, export_matlab
 from cosim.studies.folder import STUDY, StudyFolder
 from cosim.studies.study import read_study
 
@@ -23,11 +23,14 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the study")
     parser.add_argument("--mixed-code", action="store_true", help="runs of several code versions")
+    parser.add_argument("--matlab", action="store_true", help="write runs.mat too")
     given = parser.parse_args(arguments)
     folder = StudyFolder(given.folder)
     folder.expected()
     study = read_study(given.folder / STUDY, given.folder.name.endswith("-quick"))
     table = collect(folder, study, given.mixed_code)
+    if given.matlab:
+        export_matlab(table, given.folder / "runs.mat")
     counts = table["state"].value_counts()
     print(", ".join(f"{count} {state}" for state, count in counts.items()))
     for name, state, why in table[["case", "state", "why"]].itertuples(index=False):

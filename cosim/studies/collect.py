@@ -46,6 +46,24 @@ def collect(folder: StudyFolder, study: Study, mixed_code: bool = False) -> pd.D
     return table
 
 
+def export_matlab(table: pd.DataFrame, path: Path) -> None:
+    """Write the table of runs as a struct of columns; text and missing numbers as MATLAB has them.
+
+    Dots of field names become underscores, which MATLAB allows in names.
+    """
+    from scipy.io import savemat
+
+    columns = {}
+    for name in table:
+        values = table[name]
+        number = pd.to_numeric(values, errors="coerce")
+        text = values.notna() & number.isna()
+        columns[str(name).replace(".", "_")] = (
+            values.fillna("").map(str).to_numpy(object) if text.any() else number.to_numpy(float)
+        )
+    savemat(path, {"runs": columns}, long_field_names=True, oned_as="column")
+
+
 def _write(table: pd.DataFrame, stem: Path) -> None:
     """Write Parquet and CSV, each put in the place of an earlier one whole."""
     mixed = [name for name in table if table[name].dropna().map(type).nunique() > 1]

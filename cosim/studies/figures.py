@@ -14,11 +14,11 @@ from cosim.records.parquet import read_table
 from cosim.report.figure_files import WIDTH_IN
 from cosim.report.figures import STATE_COLOURS
 from cosim.studies.folder import StudyFolder
-from cosim.studies.runs_table import COLUMNS, done
+from cosim.studies.labels import KNOWN, label, scale_of
+from cosim.studies.runs_table import done
 from cosim.studies.statistics import FEW_SEEDS, cells
 from cosim.studies.study import Study
 
-KNOWN = {each.name: each for each in COLUMNS}
 MARKERS = "osD^vPX*"
 MOST_LINES = 8
 # The batteries' limit is a line where it fits so much of the bars' height, else a number.
@@ -35,34 +35,6 @@ class StudyFigure:
     make: Callable[[], Figure]
 
 
-def label(column: str) -> str:
-    """Name an axis: quantity (unit)."""
-    if column in KNOWN:
-        unit = "%" if KNOWN[column].is_share else KNOWN[column].unit
-        return f"{KNOWN[column].label} ({unit})" if unit else KNOWN[column].label
-    name = column.rpartition(".")[2]
-    words, unit = name.removesuffix(f"_{_suffix(name)}"), _SUFFIXES.get(_suffix(name), "")
-    text = words.replace("_", " ")
-    text = text[:1].upper() + text[1:]
-    return f"{text} ({unit})" if unit else text
-
-
-def scale_of(column: str) -> float:
-    """Return by what a column is multiplied to be shown: shares in per cent."""
-    return 100.0 if column in KNOWN and KNOWN[column].is_share else 1.0
-
-
-_SUFFIXES = {
-    "dbm": "dBm", "db": "dB", "dbi": "dBi", "m": "m", "s": "s", "j": "J", "w": "W", "mps": "m/s",
-    "hz": "Hz", "mhz": "MHz", "ghz": "GHz", "mbps": "Mbit/s", "bytes": "bytes",
-}  # fmt: skip
-
-
-def _suffix(name: str) -> str:
-    last = name.rpartition("_")[2]
-    return last if last in _SUFFIXES and last != name else ""
-
-
 def figures_of(folder: StudyFolder, study: Study, table: pd.DataFrame) -> list[StudyFigure]:
     """Return the figures that a study can have now."""
     finished, found = done(table), []
@@ -70,6 +42,8 @@ def figures_of(folder: StudyFolder, study: Study, table: pd.DataFrame) -> list[S
         known = column in finished and finished[column].notna().any()
         if known:
             found.append(_over_x(study, finished, column))
+        if known and _are_numbers(finished, study.figure.x, study.figure.lines):
+            found.append(_heat_map(study, finished, column))
     for against in ("round", "time_s", "energy_j", "sent_bytes"):
         found.append(_curves(folder, study, finished, against))
     found += [_by_state(folder, study, finished), _delays(folder, study, finished)]
@@ -97,6 +71,8 @@ def _over_x(study: Study, finished: pd.DataFrame, column: str) -> StudyFigure:
             if lines:
                 ax.legend(title=label(lines))
         ax.set_ylabel(label(column))
+        if _fewest(finished, swept) < FEW_SEEDS:
+            ax.set_title(f"cells of fewer than {FEW_SEEDS} seeds: no interval", fontsize=6)
         return figure
 
     meaning = KNOWN[column].meaning if column in KNOWN else column
@@ -115,6 +91,45 @@ def _scaled(shown: pd.DataFrame, column: str) -> pd.DataFrame:
     found = shown.assign(**{name: scale_of(column) * shown[name] for name in numbers})
     found.loc[found["n"] < FEW_SEEDS, ["low", "high"]] = np.nan
     return found
+
+
+def _fewest(finished: pd.DataFrame, swept: list[str]) -> int:
+    """Count the runs of the combination that has the fewest."""
+    if not swept:
+        return len(finished)
+    return int(finished.groupby([finished[name].map(str) for name in swept]).size().min())
+
+
+def _heat_map(study: Study, finished: pd.DataFrame, column: str) -> StudyFigure:
+    """Draw a column over two swept numbers, a field a combination."""
+    x, y = str(study.figure.x), str(study.figure.lines)
+
+    def make() -> Figure:
+        figure = Figure(figsize=(WIDTH_IN, 2.8))
+        ax = figure.subplots()
+        means = scale_of(column) * finished.pivot_table(index=y, columns=x, values=column)
+        image = ax.imshow(means.to_numpy(float), origin="lower", aspect="auto")
+        ax.set_xticks(range(means.shape[1]), [f"{value:g}" for value in means.columns])
+        ax.set_yticks(range(means.shape[0]), [f"{value:g}" for value in means.index])
+        ax.grid(visible=False)
+        ax.set_xlabel(label(x))
+        ax.set_ylabel(label(y))
+        figure.colorbar(image, ax=ax, label=label(column))
+        return figure
+
+    caption = "Mean over seeds and over whatever else is swept."
+    return StudyFigure(f"{column}_map", f"{label(column)}, map", caption, make)
+
+
+def _are_numbers(finished: pd.DataFrame, *fields: str | None) -> bool:
+    """Tell whether fields are swept over three numbers or more each."""
+    return all(
+        name is not None
+        and name in finished
+        and pd.api.types.is_numeric_dtype(finished[name])
+        and finished[name].nunique() > 2
+        for name in fields
+    )
 
 
 def _lines(finished: pd.DataFrame, lines: str | None) -> list[tuple[str, pd.DataFrame]]:

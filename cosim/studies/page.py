@@ -14,8 +14,9 @@ from cosim.files import one_line, replace_whole
 from cosim.program import PROGRAM
 from cosim.records.parquet import read_table
 from cosim.report.figure_files import save_figure
-from cosim.studies.figures import figures_of, label, scale_of
+from cosim.studies.figures import figures_of
 from cosim.studies.folder import STATES, STUDY, StudyFolder
+from cosim.studies.labels import label, scale_of
 from cosim.studies.runs_table import COLUMNS, done
 from cosim.studies.study import Study
 

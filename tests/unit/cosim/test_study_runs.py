@@ -128,3 +128,17 @@ def test_runs_of_two_versions_of_the_code_are_not_averaged_unless_told(
     cells = pd.read_csv(study.root / "cells.csv")
     found = cells.loc[cells["column"] == "accuracy_last5", "mean"].item()
     assert found == pytest.approx(np.mean([0.5, 0.6]))
+
+
+def test_matlab_gets_the_columns_as_numbers_and_text(tmp_path: Path) -> None:
+    from scipy.io import loadmat
+
+    table = pd.DataFrame(
+        {"case": ["a", "b"], "network.tx_power_dbm": [8.0, 16.0], "energy_j": [1.5, None]}
+    )
+    collecting.export_matlab(table, tmp_path / "runs.mat")
+    runs = loadmat(tmp_path / "runs.mat", simplify_cells=True)["runs"]
+    assert list(runs["case"]) == ["a", "b"]
+    assert list(runs["network_tx_power_dbm"]) == [8.0, 16.0]
+    assert runs["energy_j"][0] == 1.5
+    assert np.isnan(runs["energy_j"][1])
