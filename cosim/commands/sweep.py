@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     """Carry out a study, or say how it stands; return the exit code."""
     given = _parser().parse_args(arguments)
     if given.task is not None:
-        return slurm.run_task(Path(given.study), given.task, given.flags.split())
+        return slurm.run_task(Path(given.study), given.task, given.pack, given.flags.split())
     path = find_study(given.study)
     study = read_study(path, given.quick)
     name = path.stem + ("-quick" if given.quick else "")
@@ -99,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         "--export", choices=("sbatch",), help="print a script to read, change and submit"
     )
     parser.add_argument("--task", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--pack", type=int, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--flags", default="", help=argparse.SUPPRESS)
     return parser
 

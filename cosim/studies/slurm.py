@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
@@ -82,7 +81,7 @@ def script(
         "mem-per-cpu": "1G",
     } | {name.replace("_", "-"): value for name, value in (slurm.model_extra or {}).items()}
     start = [str(ROOT / "cosim" / "run.py")] if CHECKOUT else ["-m", "cosim"]
-    words = [sys.executable, *start, "sweep", str(listed), "--task"]
+    words = [sys.executable, *start, "sweep", str(listed), "--pack", str(slurm.pack), "--task"]
     passed = f" --flags={shlex.quote(' '.join(flags))}" if flags else ""
     return "\n".join(
         [
@@ -101,15 +100,13 @@ def _option(name: str, value: object) -> str:
     return f"--{name}" if value is True else f"--{name}={value}"
 
 
-def run_task(listed: Path, task: int, flags: Sequence[str] = ()) -> int:
+def run_task(listed: Path, task: int, pack: int = 1, flags: Sequence[str] = ()) -> int:
     """Attempt the runs of one task of an array, one after the other; return the worst exit code.
 
     SIGTERM, at the end of the time or before a requeue, ends the run under way with its rounds.
     """
     folder = StudyFolder(listed.resolve().parents[1])
     names = listed.read_text("utf-8").split()
-    tasks = int(os.environ.get("SLURM_ARRAY_TASK_COUNT", "1"))
-    pack = -(-len(names) // tasks)
     codes = []
 
     def ended(number: int, frame: FrameType | None) -> None:

@@ -1,0 +1,41 @@
+"""The script for Slurm: every run of the list in one task, each once, whatever the packing."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from cosim.errors import ConfigError
+from cosim.studies import slurm
+from cosim.studies.folder import StudyFolder
+from cosim.studies.study import Slurm
+
+NAMES = [f"run-{i}" for i in range(7)]
+
+
+@pytest.mark.parametrize(("pack", "tasks"), [(1, 7), (2, 4), (3, 3), (7, 1), (9, 1)])
+def test_the_tasks_of_an_array_share_out_the_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: int, tasks: int
+) -> None:
+    attempted: list[str] = []
+    monkeypatch.setattr(
+        slurm.attempts, "attempt", lambda root, name, flags: attempted.append(name) or 0
+    )
+    text = slurm.script(StudyFolder(tmp_path), NAMES, Slurm(pack=pack, at_once=2))
+    assert f"#SBATCH --array=0-{tasks - 1}%2" in text.splitlines()
+    (last,) = (line for line in text.splitlines() if line.startswith("exec "))
+    words = shlex.split(last)
+    listed = Path(words[words.index("sweep") + 1])
+    for task in range(tasks):
+        assert slurm.run_task(listed, task, int(words[words.index("--pack") + 1])) == 0
+    assert attempted == NAMES
+
+
+def test_options_are_passed_as_they_stand_over_the_defaults(tmp_path: Path) -> None:
+    options = Slurm.model_validate({"time": "2:00:00", "mem_per_cpu": "3G", "exclusive": True})
+    lines = slurm.script(StudyFolder(tmp_path), NAMES, options).splitlines()
+    assert lines[0] == "#!/bin/bash"
+    for line in ("--time=2:00:00", "--mem-per-cpu=3G", "--exclusive", "--requeue"):
+        assert lines.count(f"#SBATCH {line}") == 1
+    with pytest.raises(ConfigError, match="long names"):
+        slurm.script(StudyFolder(tmp_path), NAMES, Slurm.model_validate({"t; rm": "1"}))
