@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cosim.errors import ConfigError
+from cosim.runs import endings
 from cosim.studies import slurm
 from cosim.studies.folder import StudyFolder
 from cosim.studies.study import Slurm
@@ -26,8 +27,9 @@ def test_the_tasks_of_an_array_share_out_the_runs(
     (last,) = (line for line in text.splitlines() if line.startswith("exec "))
     words = shlex.split(last)
     listed = Path(words[words.index("sweep") + 1])
-    for task in range(tasks):
-        assert slurm.run_task(listed, task, int(words[words.index("--pack") + 1])) == 0
+    with endings.put_back():
+        for task in range(tasks):
+            assert slurm.run_task(listed, task, int(words[words.index("--pack") + 1])) == 0
     assert attempted == NAMES
 
 
