@@ -48,9 +48,12 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
     return content
 
 
-def replace_whole(path: Path, content: bytes) -> None:
-    """Put a whole file in the place of another: at no time is there half of it."""
-    new = path.with_suffix(".new")
+def replace_whole(path: Path, content: bytes, mark: str = "") -> None:
+    """Put a whole file in the place of another: at no time is there half of it.
+
+    mark: in the name of the half, where several processes may write the same file.
+    """
+    new = path.with_suffix(f"{mark}.new")
     with new.open("wb") as file:
         file.write(content)
         file.flush()

@@ -25,9 +25,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--mixed-code", action="store_true", help="runs of several code versions")
     parser.add_argument("--matlab", action="store_true", help="write runs.mat too")
     given = parser.parse_args(arguments)
-    folder = StudyFolder(given.folder)
+    folder = StudyFolder(given.folder.resolve())
     folder.expected()
-    study = read_study(given.folder / STUDY, given.folder.name.endswith("-quick"))
+    study = read_study(folder.root / STUDY, bool(folder.origin()["quick"]))
     table = collect(folder, study, given.mixed_code)
     if given.matlab:
         export_matlab(table, given.folder / "runs.mat")

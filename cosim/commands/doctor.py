@@ -20,7 +20,7 @@ from cosim.config.to_scenario import make_scenario
 from cosim.files import one_line
 from cosim.program import PROGRAM, ROOT
 from cosim.records import paths
-from cosim.records.origin import PACKAGES
+from cosim.records.origin import PACKAGES, processor
 from cosim.studies.engine import cores
 from ns3_scenarios.installation import check_installation, is_built, native_build
 from ns3_scenarios.worker import Ns3Network
@@ -100,18 +100,14 @@ def _ns3() -> Iterator[Line]:
 
 def _arithmetic() -> Iterator[Line]:
     lacking = arithmetic.lacks()
-    model = next(
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        if line.startswith("model name")
-    )
-    found = f"{model}: {'portable' if not lacking else 'fast only'}"
+    found = f"{processor()}: {'portable' if not lacking else 'fast only'}"
     remedy = "--learning.arithmetic fast; other processors give other bits" if lacking else ""
     yield Line("processor", found, remedy)
 
 
 def _resources() -> Iterator[Line]:
-    memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") / 1e6
+    lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+    memory_mb = next(int(line.split()[1]) / 1e3 for line in lines if line.startswith("MemAvail"))
     yield Line("cores", f"{cores()} allowed of {os.cpu_count()}; a run keeps some 1.2 busy")
     yield Line(
         "memory",

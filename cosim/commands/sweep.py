@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from cosim.studies.equal import equal_cases
 from cosim.studies.folder import STATES, Status, StudyFolder
 from cosim.studies.study import Case, cases_of, find_study, num_cases, read_study, ready_names
 
-MANY = 1000
+MANY, MOST_NAMED = 1000, 10
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,43 +32,56 @@ def main(arguments: Sequence[str]) -> int:
         return slurm.run_task(Path(given.study), given.task, given.pack, given.flags.split())
     path = find_study(given.study)
     study = read_study(path, given.quick)
-    name = path.stem + ("-quick" if given.quick else "")
-    root = (given.results or paths.results().with_name("studies")) / name
+    root = (given.results or paths.results().with_name("studies")) / (
+        path.stem + ("-quick" if given.quick else "")
+    )
     folder = StudyFolder(root)
     if given.status:
         return _status(folder)
-    if num_cases(study) > MANY and not given.yes:
-        raise ConfigError(
-            f"{path}: expected at most {MANY} runs, got {num_cases(study)}; give --yes if you mean"
-            " them"
-        )
-    cases = cases_of(study)
+    make = _checked(given, num_cases(study), path)
+    cases = cases_of(study, path.resolve().parent)
     tell = partial(print, file=sys.stderr) if given.export else print  # a script alone goes out
     _announce(cases, study.question, tell)
     if given.dry_run:
         for case in cases:
             print(f"{'refused' if case.refused else 'planned':<8} {case.name}")
         return FINISHED
-    stale = folder.write(path.read_text("utf-8"), cases)
-    for run in stale[:10]:
+    for run in folder.write(path, given.quick, cases)[:MOST_NAMED]:
         tell(f"stale: {run} is not in the study any more; nothing is deleted")
     names = engine.left_to_do(folder, given.retry_failed)
     takes = _estimate(folder, names, given.jobs)
     tell(f"{len(names)} of {len(cases)} runs to do in {root}{takes}")
+    if names and not given.mixed_code and (other := engine.other_code(folder)):
+        raise ConfigError(
+            f"sweep: expected finished runs of this version of the code, got {len(other)} of"
+            f" another ({other[0]}); move them away, put the code back, or give --mixed-code"
+        )
     flags = [] if given.figures else ["--no-figures"]
     if given.export:
         print(slurm.script(folder, names, study.slurm, flags), end="")
         return FINISHED
     if given.on == "slurm":
         return slurm.submit(folder, names, study.slurm, flags)
-    make = engine.find_executor(given.executor, given.jobs)
     engine.carry_out(folder, names, make, flags)
     if names or not (root / REPORT).exists():
         from cosim.studies.collect import collect
 
-        collect(folder, study)
+        collect(folder, study, given.mixed_code)
     print(f"Report     {root / REPORT}")
     return _status(folder)
+
+
+def _checked(given: argparse.Namespace, count: int, path: Path) -> Callable[[], Executor]:
+    """Refuse what cannot work before anything is written; return what makes the executor."""
+    if count > MANY and not given.yes:
+        raise ConfigError(
+            f"{path}: expected at most {MANY} runs, got {count}; give --yes if you mean them"
+        )
+    if given.jobs < 1:
+        raise ConfigError(f"--jobs: expected 1 or more, got {given.jobs}")
+    if given.on == "slurm":
+        slurm.check_installed()
+    return engine.find_executor(given.executor, given.jobs)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--retry-failed", action="store_true", help="also those that failed")
     parser.add_argument("--figures", action="store_true", help="draw the figures of every run")
+    parser.add_argument("--mixed-code", action="store_true", help="runs of several code versions")
     parser.add_argument("--yes", action="store_true", help=f"more than {MANY} runs are meant")
     parser.add_argument("--dry-run", action="store_true", help="say what would run")
     parser.add_argument("--status", action="store_true", help="say how the study stands")
@@ -110,9 +125,9 @@ def _announce(cases: list[Case], question: str, tell: Callable[[str], None]) -> 
     if question:
         tell(question)
     tell(f"{len(cases)} runs, {len(refused)} of them refused")
-    for case in refused[:10]:
+    for case in refused[:MOST_NAMED]:
         tell(f"refused: {case.name}: {case.refused}")
-    for group in equal_cases(cases)[:10]:
+    for group in equal_cases(cases)[:MOST_NAMED]:
         tell(f"equal: {', '.join(group)} differ in fields without effect; each is run")
 
 

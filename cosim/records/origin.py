@@ -55,7 +55,7 @@ def origin_of(config: RunConfig, data: MultiModalData) -> dict[str, Any]:
         **code_origin(),
         "host": {
             "system": platform.platform(),
-            "processor": _processor(),
+            "processor": processor(),
             "torch_instructions": torch.backends.cpu.get_cpu_capability(),
             # What computes, whatever was asked for.
             "arithmetic": arithmetic.in_use(),
@@ -164,7 +164,7 @@ def data_files(config: RunConfig) -> list[Path]:
     return sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
 
 
-def _processor() -> str:
+def processor() -> str:
     """Name the processor as Linux does, or else by its kind."""
     for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         if line.startswith("model name"):

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import socket
+import time
 from pathlib import Path
 
 from cosim.errors import OutputError, UnderWayError
@@ -22,6 +23,7 @@ PARTIAL = ".partial"
 # Tables, figures and report of a default run take about 3 MB.
 LEAST_FREE_BYTES = 50_000_000
 HIDDEN = ".cosim-new-"
+LOCK_ATTEMPTS, LOCK_PAUSE_S = 5, 0.02
 
 
 def results() -> Path:
@@ -156,13 +158,18 @@ def lock(path: Path) -> int | None:
     Where a file system has no locks, that one folder has one run is up to the user.
     """
     held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(held)
-        return None
-    except OSError:
-        pass
+    for left in reversed(range(LOCK_ATTEMPTS)):  # who only looks has it for an instant
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if left == 0:
+                os.close(held)
+                return None
+            time.sleep(LOCK_PAUSE_S)
+            continue
+        except OSError:
+            pass
+        break
     return held
 
 
@@ -173,7 +180,7 @@ def is_held(folder: Path) -> bool:
     except OSError:  # there is none, or one may not even look
         return False
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)  # of two that look, none hinders the other
     except BlockingIOError:
         return True
     except OSError:

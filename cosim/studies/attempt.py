@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cosim.failures import UNDER_WAY
 from cosim.program import CHECKOUT, ROOT
 from cosim.studies.folder import StudyFolder
 
@@ -32,6 +33,8 @@ def attempt(root: str, name: str, flags: Sequence[str] = ()) -> int:
     folder = StudyFolder(Path(root))
     if _stopped.is_set():
         return -signal.SIGTERM
+    if folder.is_under_way(name, folder.have_locks()):  # it was begun elsewhere meanwhile
+        return UNDER_WAY
     script = [str(ROOT / "cosim" / "run.py")] if CHECKOUT else ["-m", "cosim"]
     given = ["--config", str(folder.config(name)), "--output", str(folder.run(name))]
     command = [sys.executable, *script, *given, "--or-resume", *flags]
@@ -84,12 +87,12 @@ def _end_with_parent() -> None:
 @contextlib.contextmanager
 def _beating(path: Path) -> Iterator[None]:
     """Touch a file now and then, a sign of life where locks do not work."""
-    done = threading.Event()
+    done, owner = threading.Event(), f"{socket.gethostname()} {os.getpid()}"
 
     def beat() -> None:
         while True:
             with contextlib.suppress(OSError):
-                path.touch()
+                path.write_text(owner, encoding="utf-8")
             if done.wait(BEAT_S):
                 return
 
@@ -100,4 +103,6 @@ def _beating(path: Path) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            if path.read_text("utf-8") == owner:
+                path.unlink()

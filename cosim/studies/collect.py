@@ -30,20 +30,29 @@ def collect(folder: StudyFolder, study: Study, mixed_code: bool = False) -> pd.D
             f" {', '.join(versions)}; delete those of the older one, or give --mixed-code"
         )
     _write(table, folder.root / TABLE)
-    if len(finished):
-        swept = [name for name in study.swept if name in table]
-        seeds = len(study.seeds.all)
-        every = [cells(finished, swept, each, seeds) for each in study.columns]
-        _write(pd.concat(every, ignore_index=True), folder.root / CELLS)
-        if study.compare:
-            compare = study.compare
-            others = [name for name in study.beside(compare.field) if name in table]
-            found = differences(finished, others, compare.field, compare.against, compare.y)
-            _write(found, folder.root / DIFFERENCES)
-        from cosim.studies import page
+    tables = _statistics(finished, study) if len(finished) else {}
+    for name in (CELLS, DIFFERENCES):
+        if name in tables:
+            _write(tables[name], folder.root / name)
+        else:  # of an earlier form of the study
+            for suffix in (".parquet", ".csv"):
+                (folder.root / name).with_suffix(suffix).unlink(missing_ok=True)
+    from cosim.studies import page
 
-        page.write(folder, study, table)
+    page.write(folder, study, table)
     return table
+
+
+def _statistics(finished: pd.DataFrame, study: Study) -> dict[str, pd.DataFrame]:
+    swept, seeds = [name for name in study.swept if name in finished], len(study.seeds.all)
+    every = [cells(finished, swept, column, seeds) for column in study.columns]
+    tables = {CELLS: pd.concat(every, ignore_index=True)}
+    if study.compare:
+        compare = study.compare
+        others = [name for name in study.beside(compare.field) if name in finished]
+        found = differences(finished, others, compare.field, compare.against, compare.y)
+        tables |= {DIFFERENCES: found} if len(found) else {}
+    return tables
 
 
 def export_matlab(table: pd.DataFrame, path: Path) -> None:
@@ -69,6 +78,6 @@ def _write(table: pd.DataFrame, stem: Path) -> None:
     mixed = [name for name in table if table[name].dropna().map(type).nunique() > 1]
     plain = table.astype(dict.fromkeys(mixed, str))
     for suffix, write in ((".parquet", plain.to_parquet), (".csv", plain.to_csv)):
-        new = stem.with_suffix(suffix + ".new")
+        new = stem.with_suffix(f".{os.getpid()}{suffix}.new")
         write(new, index=False)
         os.replace(new, stem.with_suffix(suffix))

@@ -11,8 +11,11 @@ from importlib import import_module
 
 from tqdm import tqdm
 
-from cosim.errors import ConfigError
-from cosim.failures import FINISHED, UNDER_WAY
+from cosim.errors import ConfigError, OutputError
+from cosim.failures import FAILED, FINISHED, UNDER_WAY
+from cosim.files import one_line
+from cosim.records.manifest import read_manifest
+from cosim.records.origin import code_version
 from cosim.studies import attempt as attempts
 from cosim.studies.folder import StudyFolder
 
@@ -28,12 +31,19 @@ def left_to_do(folder: StudyFolder, retry_failed: bool) -> list[str]:
     """Return the runs that are missing or cut short, and with retry_failed those that failed."""
     table = folder.expected()
     wanted = (*WANTED, "failed") if retry_failed else WANTED
-    names = zip(table["case"], table["refused"], folder.statuses(table), strict=True)
-    found = []
-    for name, refused_before, status in names:
-        again = retry_failed and status.state == "refused" and not refused_before
-        if status.state in wanted or again:
-            found.append(str(name))
+    names = zip(table["case"], folder.statuses(table), strict=True)
+    return [str(name) for name, status in names if status.state in wanted]
+
+
+def other_code(folder: StudyFolder) -> list[str]:
+    """Return the finished runs of another version of the code than would run now."""
+    now, found = code_version(), []
+    for name in map(str, folder.expected()["case"]):
+        try:
+            if read_manifest(folder.run(name)).code_version != now:
+                found.append(name)
+        except OutputError:  # none, or damaged, which its state tells
+            continue
     return found
 
 
@@ -74,7 +84,11 @@ def carry_out(
         try:
             for future in as_completed(futures):
                 name = futures[future]
-                codes[name] = future.result()
+                try:
+                    codes[name] = future.result()
+                except Exception as error:  # of the executor, or a log that cannot be written
+                    codes[name] = FAILED
+                    bar.write(f"{name}: {one_line(f'{type(error).__name__}: {error}')}")
                 bar.update()
                 if codes[name] not in (FINISHED, UNDER_WAY):
                     bar.write(f"{name}: exit code {codes[name]}, see {folder.log(name)}")

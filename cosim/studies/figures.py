@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from cosim.records.parquet import read_table
 from cosim.report.figure_files import WIDTH_IN
 from cosim.report.figures import STATE_COLOURS
+from cosim.studies.checks import as_text
 from cosim.studies.folder import StudyFolder
 from cosim.studies.labels import KNOWN, label, scale_of
 from cosim.studies.runs_table import done
@@ -53,23 +54,26 @@ def figures_of(folder: StudyFolder, study: Study, table: pd.DataFrame) -> list[S
 
 def _over_x(study: Study, finished: pd.DataFrame, column: str) -> StudyFigure:
     """Draw a column along the swept field x, a line for each value of another."""
-    x, lines = study.figure.x, study.figure.lines
+    x = study.figure.x
     swept = [name for name in study.swept if name in finished]
+    # A line for each combination of what else is swept: nothing is pooled but seeds.
+    beside = [name for name in study.beside(x or "") if name in finished]
+    lines = _lines(finished, beside)
+    left_out = f" The first {MOST_LINES} of {len(lines)} lines." if len(lines) > MOST_LINES else ""
 
     def make() -> Figure:
         figure = Figure(figsize=(WIDTH_IN, 2.6))
         ax = figure.subplots()
         if x is None or x not in finished:
-            _draw_arms(
-                ax, _scaled(cells(finished, swept, column, len(study.seeds.all)), column), swept
-            )
+            shown = cells(finished, swept, column, len(study.seeds.all))
+            _draw_arms(ax, _scaled(shown, column), swept)
         else:
-            for index, (name, group) in enumerate(_lines(finished, lines)):
+            for index, (name, group) in enumerate(lines[:MOST_LINES]):
                 shown = cells(group, [x], column, len(study.seeds.all))
-                _draw_line(ax, _scaled(shown, column), x, name, index)
+                _draw_line(ax, _scaled(shown, column), x, name, (index, list(finished[x].unique())))
             ax.set_xlabel(label(x))
-            if lines:
-                ax.legend(title=label(lines))
+            if beside:
+                ax.legend(title=", ".join(label(name) for name in beside), fontsize=5)
         ax.set_ylabel(label(column))
         if _fewest(finished, swept) < FEW_SEEDS:
             ax.set_title(f"cells of fewer than {FEW_SEEDS} seeds: no interval", fontsize=6)
@@ -80,7 +84,7 @@ def _over_x(study: Study, finished: pd.DataFrame, column: str) -> StudyFigure:
         column,
         label(column),
         f"{meaning[:1].upper()}{meaning[1:]}: mean over seeds, the number of runs at each point,"
-        f" and the 95 % interval where there are {FEW_SEEDS} or more.",
+        f" and the 95 % interval where there are {FEW_SEEDS} or more.{left_out}",
         make,
     )
 
@@ -132,27 +136,32 @@ def _are_numbers(finished: pd.DataFrame, *fields: str | None) -> bool:
     )
 
 
-def _lines(finished: pd.DataFrame, lines: str | None) -> list[tuple[str, pd.DataFrame]]:
-    if lines is None or lines not in finished:
+def _lines(finished: pd.DataFrame, fields: list[str]) -> list[tuple[str, pd.DataFrame]]:
+    """Return the runs of each combination of fields, by its name."""
+    if not fields:
         return [("", finished)]
-    groups = finished.groupby(finished[lines].map(str), sort=False)
-    return [(str(name), group) for name, group in groups][:MOST_LINES]
+    groups = finished.groupby([finished[name].map(as_text) for name in fields], sort=False)
+    return [(", ".join(map(str, _tuple(key))), group) for key, group in groups]
 
 
-def _draw_line(ax: Axes, shown: pd.DataFrame, x: str, name: str, index: int) -> None:
-    numbers = pd.to_numeric(shown[x], errors="coerce")
-    at = numbers.to_numpy(float) if numbers.notna().all() else np.arange(len(shown), dtype=float)
+def _draw_line(
+    ax: Axes, shown: pd.DataFrame, x: str, name: str, place: tuple[int, list[object]]
+) -> None:
+    """Draw one line; place: its number, and all values of x in the figure, for text their ticks."""
+    index, every = place
+    is_number = pd.api.types.is_numeric_dtype(shown[x])
+    at = shown[x].to_numpy(float) if is_number else np.array([every.index(v) for v in shown[x]])
     order = np.argsort(at)
     at, shown = at[order], shown.iloc[order]
     half = (shown["high"] - shown["mean"]).fillna(0.0)
     ax.errorbar(
         at, shown["mean"], half, marker=MARKERS[index % len(MARKERS)], capsize=2, label=name or None
     )
-    for place, mean, n in zip(at, shown["mean"], shown["n"], strict=True):
-        ax.annotate(f"{n}", (place, mean), (3, 3 + 7 * (index % 2)), textcoords="offset points",
+    for where, mean, n in zip(at, shown["mean"], shown["n"], strict=True):
+        ax.annotate(f"{n}", (where, mean), (3, 3 + 7 * (index % 2)), textcoords="offset points",
                     fontsize=5, color="0.4")  # fmt: skip
-    if not numbers.notna().all():
-        ax.set_xticks(at, [str(value) for value in shown[x]], rotation=30, ha="right")
+    if not is_number:
+        ax.set_xticks(range(len(every)), [str(value) for value in every], rotation=30, ha="right")
 
 
 def _draw_arms(ax: Axes, shown: pd.DataFrame, swept: list[str]) -> None:
@@ -167,11 +176,8 @@ def _draw_arms(ax: Axes, shown: pd.DataFrame, swept: list[str]) -> None:
 
 def arms_of(study: Study, finished: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Return the combinations of swept fields, by a short name, with their runs."""
-    swept = [name for name in study.swept if name in finished]
-    if not swept:
-        return [("all runs", finished)]
-    groups = finished.groupby([finished[name].map(str) for name in swept], sort=False)
-    return [(", ".join(map(str, _tuple(key))), group) for key, group in groups]
+    lines = _lines(finished, [name for name in study.swept if name in finished])
+    return [(name or "all runs", group) for name, group in lines]
 
 
 def _tuple(key: object) -> tuple[object, ...]:

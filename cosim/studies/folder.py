@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +29,13 @@ from cosim.records.manifest import read_manifest
 from cosim.studies.study import Case
 
 CASES, CONFIGS, RUNS, LOGS, STUDY = "cases.csv", "configs", "cases", "logs", "study.toml"
+ORIGIN = "study.json"
 STATES = ("done", "under way", "cut", "failed", "refused", "missing")
 State = Literal["done", "under way", "cut", "failed", "refused", "missing"]
 # A run that shows no sign of life for so long is dead, where locks do not tell.
 LONGEST_SILENCE_S = 600.0
 # What a run that was killed or interrupted ends with: a signal is a negative number.
-CUT_SHORT = (INTERRUPTED, -2, -9, -15)
+CUT_SHORT = (INTERRUPTED, -1, -2, -9, -15)
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,18 @@ class StudyFolder:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def write(self, text: str, cases: list[Case]) -> list[str]:
-        """Write what is expected; return the runs that are there and no longer are."""
+    def write(self, source: Path, quick: bool, cases: list[Case]) -> list[str]:
+        """Write what is expected; return the runs that are there and no longer are.
+
+        source: the study's file; quick: in its small size. Raises OutputError in the folder of the
+        study of another file.
+        """
+        origin = {"file": str(source.resolve()), "quick": quick}
+        if (self.root / CASES).exists() and self.origin() != origin:
+            raise OutputError(
+                f"study: expected the folder of {source} in {self.root}, got that of"
+                f" {self.origin()['file']}; rename one of the files, or give --results"
+            )
         try:
             for name in (CONFIGS, RUNS, LOGS):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
@@ -64,17 +76,26 @@ class StudyFolder:
                 for case in cases
             ]
             self._put(self.root / CASES, pd.DataFrame(rows).to_csv(index=False).encode())
-            self._put(self.root / STUDY, text.encode())
+            self._put(self.root / STUDY, source.read_bytes())
+            self._put(self.root / ORIGIN, json.dumps(origin).encode())
         except OSError as error:
             raise paths.cannot_write(self.root, error) from None
         expected = {case.name for case in cases}
         there = (paths.without_partial(path).name for path in (self.root / RUNS).iterdir())
         return sorted({name for name in there if not name.startswith(".")} - expected)
 
+    def origin(self) -> dict[str, Any]:
+        """Return the study's file, and whether it is in its small size."""
+        try:
+            found: dict[str, Any] = json.loads((self.root / ORIGIN).read_text("utf-8"))
+        except (OSError, ValueError):
+            found = {"file": "no known file", "quick": False}
+        return found
+
     def _put(self, path: Path, content: bytes) -> None:
         # Of two that submit the same, none takes away the file of the other.
         if not path.exists() or path.read_bytes() != content:
-            replace_whole(path, content)
+            replace_whole(path, content, mark=f".{os.getpid()}")
 
     def expected(self) -> pd.DataFrame:
         """Read cases.csv."""
@@ -125,7 +146,7 @@ class StudyFolder:
 
     def statuses(self, table: pd.DataFrame) -> list[Status]:
         """Say what became of every run of cases.csv."""
-        have_locks = self._have_locks()
+        have_locks = self.have_locks()
         reasons = zip(table["case"], table["refused"], strict=True)
         return [
             Status("refused", why) if why else self._status(name, have_locks)
@@ -137,19 +158,20 @@ class StudyFolder:
         partial = paths.partial_of(final)
         if (final / MANIFEST).exists():
             return _finished(final)
-        if self._is_under_way(name, partial, have_locks):
+        if self.is_under_way(name, have_locks):
             return Status("under way")
         attempts = [each for each in self.attempts(name) if each["rc"] != UNDER_WAY]
         code = attempts[-1]["rc"] if attempts else FINISHED
-        if code == BAD_INPUT:
-            return Status("refused", self._last_words(name))
+        began = (partial / MANIFEST).exists()
+        if code == BAD_INPUT and began:  # as a full disk: its finished rounds are good
+            return Status("cut", self._last_words(name))
         if code != FINISHED and code not in CUT_SHORT:
             return Status("failed", f"exit code {code}: {self._last_words(name)}")
-        if (partial / MANIFEST).exists():
-            return Status("cut")
-        return Status("missing")
+        return Status("cut" if began else "missing")
 
-    def _is_under_way(self, name: str, partial: Path, have_locks: bool) -> bool:
+    def is_under_way(self, name: str, have_locks: bool) -> bool:
+        """Tell whether a run is under way, here or elsewhere."""
+        partial = paths.partial_of(self.run(name))
         if have_locks:
             return partial.is_dir() and paths.is_held(partial)
         try:
@@ -157,7 +179,8 @@ class StudyFolder:
         except OSError:
             return False
 
-    def _have_locks(self) -> bool:
+    def have_locks(self) -> bool:
+        """Tell whether the file system of the study has locks."""
         try:
             with (self.root / CASES).open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

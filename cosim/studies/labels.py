@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cosim.studies.runs_table import COLUMNS
+from cosim.config.section import said_of
+from cosim.config.sources import sections
+from cosim.studies.columns import COLUMNS
 
 KNOWN = {each.name: each for each in COLUMNS}
 
@@ -12,8 +14,11 @@ def label(column: str) -> str:
     if column in KNOWN:
         unit = "%" if KNOWN[column].is_share else KNOWN[column].unit
         return f"{KNOWN[column].label} ({unit})" if unit else KNOWN[column].label
-    name = column.rpartition(".")[2]
-    words, unit = name.removesuffix(f"_{_suffix(name)}"), _SUFFIXES.get(_suffix(name), "")
+    section, _, name = column.rpartition(".")
+    kind = sections().get(section)
+    unit = str(said_of(kind.model_fields[name], "unit") or "") if kind else ""
+    ending = f"_{name.rpartition('_')[2]}"
+    words = name.removesuffix(ending) if unit and unit.lower() == ending[1:] else name
     text = words.replace("_", " ")
     text = text[:1].upper() + text[1:]
     return f"{text} ({unit})" if unit else text
@@ -22,14 +27,3 @@ def label(column: str) -> str:
 def scale_of(column: str) -> float:
     """Return by what a column is multiplied to be shown: shares in per cent."""
     return 100.0 if column in KNOWN and KNOWN[column].is_share else 1.0
-
-
-_SUFFIXES = {
-    "dbm": "dBm", "db": "dB", "dbi": "dBi", "m": "m", "s": "s", "j": "J", "w": "W", "mps": "m/s",
-    "hz": "Hz", "mhz": "MHz", "ghz": "GHz", "mbps": "Mbit/s", "bytes": "bytes",
-}  # fmt: skip
-
-
-def _suffix(name: str) -> str:
-    last = name.rpartition("_")[2]
-    return last if last in _SUFFIXES and last != name else ""

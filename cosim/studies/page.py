@@ -14,11 +14,12 @@ from cosim.files import one_line, replace_whole
 from cosim.program import PROGRAM
 from cosim.records.parquet import read_table
 from cosim.report.figure_files import save_figure
+from cosim.studies.columns import COLUMNS
 from cosim.studies.figures import figures_of
 from cosim.studies.folder import STATES, STUDY, StudyFolder
 from cosim.studies.labels import label, scale_of
-from cosim.studies.runs_table import COLUMNS, done
-from cosim.studies.study import Study
+from cosim.studies.runs_table import done
+from cosim.studies.study import READY, Study
 
 log = logging.getLogger("cosim")
 MOST_ROWS = 2000
@@ -28,7 +29,7 @@ def write(folder: StudyFolder, study: Study, table: pd.DataFrame) -> Path:
     """Write figures (PNG, PDF) and report.html; what cannot be drawn is only warned of."""
     shown = []
     (folder.root / "figures").mkdir(exist_ok=True)
-    for figure in figures_of(folder, study, table):
+    for figure in figures_of(folder, study, table) if len(done(table)) else ():
         try:
             png, _ = save_figure(figure.make, folder.root / "figures" / figure.name)
         except Exception as error:  # whatever it is, the tables stand
@@ -44,7 +45,9 @@ def write(folder: StudyFolder, study: Study, table: pd.DataFrame) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    quick = " --quick" if folder.root.name.endswith("-quick") else ""
+    origin = folder.origin()
+    named = Path(str(origin["file"]))
+    study_name = named.stem if named.parent == READY else str(named)
     page = environment.get_template("page.html.jinja").render(
         title=folder.root.name,
         question=study.question,
@@ -53,13 +56,17 @@ def write(folder: StudyFolder, study: Study, table: pd.DataFrame) -> Path:
         figures=shown,
         tables=_tables(folder, study, table),
         study=(folder.root / STUDY).read_text(encoding="utf-8"),
-        command=f"python cosim/{PROGRAM} sweep {folder.root.name.removesuffix('-quick')}{quick}",
-        versions=sorted(done(table)["code_version"].unique()),
-        processors=sorted(done(table)["processor"].unique()),
+        command=f"{PROGRAM} sweep {study_name}{' --quick' if origin['quick'] else ''}",
+        versions=_values(table, "code_version"),
+        processors=_values(table, "processor"),
     )
     path = folder.root / "report.html"
     replace_whole(path, page.encode(errors="backslashreplace"))
     return path
+
+
+def _values(table: pd.DataFrame, column: str) -> list[str]:
+    return sorted(done(table)[column].unique()) if column in table else []
 
 
 def answers(folder: StudyFolder, study: Study) -> list[str]:
@@ -68,33 +75,40 @@ def answers(folder: StudyFolder, study: Study) -> list[str]:
     if study.compare is None or not path.exists():
         return []
     found = read_table(path)
+    tests = int(found["p_holm"].notna().sum()) if len(found) else 0
+    return [
+        sentence
+        for column in study.compare.y
+        for sentence in _answer(study, found[found["column"] == column], column, tests)
+    ]
+
+
+def _answer(study: Study, rows: pd.DataFrame, column: str, tests: int) -> list[str]:
+    """Say what the comparisons of one column come to; tests: of all columns, as Holm counts."""
+    compare, by, name = study.compare, scale_of(column), label(column)
+    if compare is None or not (rows["n"] > 1).any():
+        return [f"{name}: too few pairs of runs for a comparison."]
+    clear = rows[(rows["p_holm"] < 0.05) | ((rows["sd"] == 0) & (rows["mean"] != 0))]
     said = []
-    for column in study.compare.y:
-        rows = found[found["column"] == column] if len(found) else found
-        by = scale_of(column)
-        clear = [row for row in rows.to_dict("records") if row["p_holm"] < 0.05]
-        rows = rows[rows["p_holm"].notna()] if len(rows) else rows
-        name = label(study.compare.field)
-        if not len(rows):
-            said.append(f"{label(column)}: too few pairs of runs for a comparison.")
-            continue
-        if not clear:
-            least = scale_of(column) * rows["detectable"].median()
-            said.append(
-                f"{label(column)}: no value of {name} differs from {study.compare.against} by Holm"
-                f" over {len(rows)} comparisons; {_number(least)} would have been found four times"
-                " in five."
-            )
-        for row in clear:
-            others = ", ".join(
-                f"{label(key)} {row[key]}" for key in study.swept
-                if key in row and key != study.compare.field
-            )  # fmt: skip
-            said.append(
-                f"{label(column)}: {row[study.compare.field]} minus {study.compare.against}"
-                f"{' at ' + others if others else ''} is {_number(by * row['mean'])}"
-                f" ({_number(by * row['low'])} to {_number(by * row['high'])}, n = {row['n']})."
-            )
+    for row in clear.to_dict("records"):
+        others = [f"{label(key)} {row[key]}" for key in study.beside(compare.field) if key in row]
+        where = f" at {', '.join(others)}" if others else ""
+        between = f"{_number(by * row['low'])} to {_number(by * row['high'])}, n = {row['n']}"
+        said.append(
+            f"{name}: {row[compare.field]} minus {compare.against}{where} is"
+            f" {_number(by * row['mean'])} ({between})."
+        )
+    if not said:
+        least = by * rows["detectable"].median()
+        found = (
+            f"; {_number(least)} would have been found four times in five"
+            if pd.notna(least)
+            else ""
+        )
+        said.append(
+            f"{name}: no value of {label(compare.field)} differs from {compare.against}, by Holm"
+            f" over the study's {tests} comparisons{found}."
+        )
     return said
 
 

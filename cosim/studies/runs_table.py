@@ -3,65 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cosim.records.layout import MANIFEST
 from cosim.records.manifest import read_manifest
+from cosim.records.origin import source_version
 from cosim.records.parquet import read_table
 from cosim.report.summary import summarise
+from cosim.studies.columns import COLUMNS
 from cosim.studies.folder import StudyFolder
 
 LAST_ROUNDS = 5
-
-
-class Column(NamedTuple):
-    """A column that a run adds to what was swept; a share is shown in per cent."""
-
-    name: str
-    unit: str
-    label: str
-    meaning: str
-    is_share: bool = False
-
-
-COLUMNS = (
-    Column("accuracy_last", "", "Accuracy, last round",
-           "test accuracy in the last evaluated round, mean over all devices, the dead with their"
-           " last model", True),
-    Column("accuracy_last5", "", "Accuracy, last 5 rounds",
-           "test accuracy, mean over all devices and the last five evaluated rounds", True),
-    Column("accuracy_living", "", "Accuracy of the living",
-           "test accuracy in the last evaluated round, of the devices that are alive at the end",
-           True),
-    Column("accuracy_worst", "", "Accuracy of the worst device",
-           "test accuracy in the last evaluated round, of the device with the least", True),
-    Column("energy_j", "J", "Energy of all devices",
-           "radio, compute and board of all devices, whole run"),
-    Column("radio_j", "J", "Energy of all radios", "what the radios drew, whole run"),
-    Column("compute_j", "J", "Energy of training", "what local training drew, whole run"),
-    Column("board_j", "J", "Energy of idle boards", "what the boards drew, whole run"),
-    Column("sent_bytes", "bytes", "Payload sent", "handed to the network by all devices"),
-    Column("delivered_share", "", "Delivered bytes",
-           "delivered over offered payload, without the first round", True),
-    Column("delay_median_s", "s", "Median delay",
-           "within which half of all messages arrived, without the first round"),
-    Column("alive_devices", "", "Devices alive", "at the end"),
-    Column("devices", "", "Devices", "in all"),
-    Column("rounds", "", "Rounds", "that were run"),
-    Column("simulated_s", "s", "Simulated time", "on the simulated clock"),
-    Column("time_to_target_s", "s", "Time to the target accuracy",
-           "simulated; runs that do not reach it are left out, and n says how many do"),
-    Column("energy_to_target_j", "J", "Energy to the target accuracy",
-           "of all devices; runs that do not reach it are left out, and n says how many do"),
-    Column("bytes_to_target", "bytes", "Payload to the target accuracy",
-           "of all devices; runs that do not reach it are left out, and n says how many do"),
-    Column("wall_s", "s", "Wall time", "of the run"),
-    Column("code_version", "", "Code", "version of the code that can change numbers"),
-    Column("processor", "", "Processor", "that it ran on"),
-)  # fmt: skip
 
 
 def runs_table(folder: StudyFolder, target_accuracy: float | None) -> pd.DataFrame:
@@ -70,7 +25,8 @@ def runs_table(folder: StudyFolder, target_accuracy: float | None) -> pd.DataFra
     Rows of runs that have not changed since the last time are taken from the table of that time.
     """
     expected = folder.expected()
-    known = _known(folder, target_accuracy)
+    collector = source_version()
+    known = _known(folder, target_accuracy, collector)
     rows = []
     fields = expected.drop(columns="refused").to_dict("records")
     for row, status in zip(fields, folder.statuses(expected), strict=True):
@@ -80,19 +36,21 @@ def runs_table(folder: StudyFolder, target_accuracy: float | None) -> pd.DataFra
             stamp = (path / MANIFEST).stat().st_mtime_ns
             before = known.get((row["case"], stamp))
             found |= before if before is not None else _row(path, target_accuracy)
-            found |= {"stamp_ns": stamp, "target_accuracy": target_accuracy}
+            found |= {"stamp_ns": stamp, "target_accuracy": target_accuracy, "collector": collector}
         rows.append(row | found)
     return pd.DataFrame(rows)
 
 
-def _known(folder: StudyFolder, target_accuracy: float | None) -> dict[tuple[str, int], Any]:
+def _known(
+    folder: StudyFolder, target_accuracy: float | None, collector: str
+) -> dict[tuple[str, int], Any]:
     path = folder.root / "runs.parquet"
     if not path.exists():
         return {}
     table = read_table(path)
-    if "stamp_ns" not in table:
+    if "collector" not in table:
         return {}
-    table = table[table["stamp_ns"].notna()]
+    table = table[table["collector"] == collector]
     same = (
         table["target_accuracy"].isna()
         if target_accuracy is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import shutil
 import signal
@@ -25,6 +24,15 @@ LISTS = "submissions"
 SUBMIT_LIMIT_S = 60.0
 
 
+def check_installed() -> None:
+    """Raise ConfigError where there is no sbatch."""
+    if shutil.which("sbatch") is None:
+        raise ConfigError(
+            "--on slurm: expected sbatch in the path, got none; load the module of your site, or"
+            " use --export sbatch and submit the script elsewhere"
+        )
+
+
 def submit(
     folder: StudyFolder, names: Sequence[str], slurm: Slurm, flags: Sequence[str] = ()
 ) -> int:
@@ -32,11 +40,6 @@ def submit(
     if not names:
         print("nothing to submit")
         return FINISHED
-    if shutil.which("sbatch") is None:
-        raise ConfigError(
-            "--on slurm: expected sbatch in the path, got none; load the module of your site, or"
-            " use --export sbatch and submit the script elsewhere"
-        )
     try:
         done = subprocess.run(
             ["sbatch", "--parsable"],
@@ -64,11 +67,10 @@ def script(
     root = folder.root.resolve()
     (root / LISTS).mkdir(parents=True, exist_ok=True)
     number = len(list((root / LISTS).glob("*.txt"))) + 1
-    listed = root / LISTS / f"{number:04d}.txt"
-    while listed.exists():
+    while (listed := root / LISTS / f"{number:04d}.txt").exists():
         number += 1
-        listed = root / LISTS / f"{number:04d}.txt"
-    listed.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    with listed.open("x", encoding="utf-8") as file:  # of two at once, one fails
+        file.write("".join(f"{name}\n" for name in names))
     tasks = -(-len(names) // slurm.pack)
     at_once = f"%{slurm.at_once}" if slurm.at_once else ""
     options = {
@@ -79,7 +81,12 @@ def script(
         "requeue": True,
         "cpus-per-task": 2,
         "mem-per-cpu": "1G",
-    } | {name.replace("_", "-"): value for name, value in (slurm.model_extra or {}).items()}
+    }
+    if {"mem", "mem-per-gpu"} & slurm.options.keys():
+        del options["mem-per-cpu"]  # which excludes them
+    if "requeue" in (slurm.model_extra or {}):
+        del options["requeue"]
+    options |= slurm.options
     start = [str(ROOT / "cosim" / "run.py")] if CHECKOUT else ["-m", "cosim"]
     words = [sys.executable, *start, "sweep", str(listed), "--pack", str(slurm.pack), "--task"]
     passed = f" --flags={shlex.quote(' '.join(flags))}" if flags else ""
@@ -95,9 +102,9 @@ def script(
 
 
 def _option(name: str, value: object) -> str:
-    if not re.fullmatch(r"[A-Za-z][\w-]*", name) or "\n" in str(value):
-        raise ConfigError(f"[slurm]: expected options of sbatch by their long names, got {name!r}")
-    return f"--{name}" if value is True else f"--{name}={value}"
+    text = str(value)
+    quoted = f'"{text}"' if " " in text else text
+    return f"--{name}" if value is True else f"--{name}={quoted}"
 
 
 def run_task(listed: Path, task: int, pack: int = 1, flags: Sequence[str] = ()) -> int:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cosim.studies.checks import as_text
+
 LEVEL = 0.95
 POWER = 0.8
 # A cell of fewer seeds than this says so wherever it is shown.
@@ -34,23 +36,26 @@ def differences(
 ) -> pd.DataFrame:
     """Hold each other value of a field against one, in each combination of some other fields.
 
-    Differences are paired by seed: mean, 95 % t-interval, p of the t-test, p_holm over all rows
-    (Holm 1979), and detectable, the difference that such a test finds four times in five (of its
-    standard deviation, by the noncentral t). Rows with fewer than two pairs have a mean at most.
+    Differences are paired by seed: mean, 95 % t-interval, p of the t-test, p_holm over all m rows
+    that have one (Holm 1979), and detectable, the difference that a test at level 0.05 / m, as
+    Holm's strictest, finds four times in five (for this standard deviation, by the noncentral t).
+    A difference that is the same in every seed has no test, nor has one of fewer than two pairs.
     """
     rows = []
     for column in columns:
         for key, group in _groups(table, others):
             wide = group.pivot_table(index="seed", columns=_text(group[field]), values=column)
-            for arm in [arm for arm in wide if arm != str(against)]:
-                if str(against) not in wide:
+            for arm in [arm for arm in wide if arm != as_text(against)]:
+                if as_text(against) not in wide:
                     continue
-                paired = (wide[arm] - wide[str(against)]).dropna().to_numpy(np.float64)
-                row = dict(key) | {"column": column, field: arm, "against": str(against)}
-                rows.append(row | {"n": len(paired)} | _interval(paired) | _test(paired))
+                paired = (wide[arm] - wide[as_text(against)]).dropna().to_numpy(np.float64)
+                row = dict(key) | {"column": column, field: arm, "against": as_text(against)}
+                rows.append(row | {"n": len(paired)} | _interval(paired) | {"p": _p(paired)})
     found = pd.DataFrame(rows)
     if len(found):
-        found["p_holm"] = _holm(found["p"].to_numpy(np.float64))
+        p = found["p"].to_numpy(np.float64)
+        found["p_holm"] = _holm(p)
+        found["detectable"] = _detectable(found, int((~np.isnan(p)).sum()))
     return found
 
 
@@ -65,7 +70,7 @@ def _groups(table: pd.DataFrame, fields: Sequence[str]) -> Any:
 
 
 def _text(values: pd.Series) -> pd.Series:
-    return values.map(str)
+    return values.map(as_text)
 
 
 def _interval(values: np.ndarray) -> dict[str, float]:
@@ -80,19 +85,28 @@ def _interval(values: np.ndarray) -> dict[str, float]:
     return {"mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
 
 
-def _test(paired: np.ndarray) -> dict[str, float]:
+def _p(paired: np.ndarray) -> float:
     from scipy import stats
+
+    if len(paired) < 2 or paired.std(ddof=1) == 0:
+        return float("nan")
+    return float(stats.ttest_1samp(paired, 0.0).pvalue)
+
+
+def _detectable(found: pd.DataFrame, num_tests: int) -> list[float]:
+    """Return for each row the difference that is found four times in five at level 0.05 / m."""
     from statsmodels.stats.power import TTestPower
 
-    n = len(paired)
-    sd = float(paired.std(ddof=1)) if n > 1 else np.nan
-    if n < 2 or sd == 0:
-        return {"p": np.nan, "detectable": np.nan}
-    effect = TTestPower().solve_power(nobs=n, alpha=1 - LEVEL, power=POWER)
-    return {
-        "p": float(stats.ttest_1samp(paired, 0.0).pvalue),
-        "detectable": float(np.squeeze(effect)) * sd,
+    effects = {
+        n: float(
+            np.squeeze(
+                TTestPower().solve_power(nobs=n, alpha=(1 - LEVEL) / max(num_tests, 1), power=POWER)
+            )
+        )
+        for n in found.loc[found["p"].notna(), "n"].unique()
     }
+    rows = zip(found["n"], found["sd"], found["p"], strict=True)
+    return [effects[n] * sd if p == p else np.nan for n, sd, p in rows]  # noqa: PLR0124 - nan
 
 
 def _holm(p: np.ndarray) -> np.ndarray:

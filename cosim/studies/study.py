@@ -12,24 +12,27 @@
     [quick]                 fixed, grid, zip, seeds in place of those above, for `--quick`
     [slurm]                 options of sbatch as they stand, and at_once, pack
 
-Fields are named as in a configuration, network.tx_power_dbm, quoted or not.
+Fields are named as in a configuration, network.tx_power_dbm, quoted or not; paths count from the
+folder of the study's file.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cosim.config.model import RunConfig
 from cosim.config.sources import (
     configure,
-    did_you_mean,
     dotted_fields,
     explain,
     read_toml,
@@ -38,7 +41,8 @@ from cosim.config.sources import (
 from cosim.errors import ConfigError
 from cosim.failures import ONE_LINE, said
 from cosim.files import content_hash, file_hash
-from cosim.records.origin import own_files
+from cosim.records.origin import data_files, own_files
+from cosim.studies.checks import check
 
 READY = Path(__file__).with_name("ready")
 LONGEST_LABEL = 80
@@ -99,6 +103,19 @@ class Slurm(BaseModel):
 
     at_once: int | None = Field(None, ge=1)
     pack: int = Field(1, ge=1)
+
+    @property
+    def options(self) -> Values:
+        """Options of sbatch by their long names; those that are false are left out."""
+        given = {name.replace("_", "-"): value for name, value in (self.model_extra or {}).items()}
+        return {name: value for name, value in given.items() if value is not False}
+
+    @model_validator(mode="after")
+    def _are_long_names(self) -> Slurm:
+        for name in self.model_extra or {}:
+            if not re.fullmatch(r"[A-Za-z][\w-]+", name):
+                raise ValueError(f"[slurm]: expected options of sbatch by long names, got {name!r}")
+        return self
 
 
 class Study(_Varied):
@@ -172,16 +189,21 @@ def read_study(path: Path, quick: bool = False) -> Study:
         raise ConfigError(f"{path}: {explain(error.errors(), str(path))}") from None
     if quick:
         study = _quick(study)
-    _check(study, path)
+    check(study, combinations(study), path)
     return study
 
 
-def cases_of(study: Study) -> list[Case]:
-    """Make every run of a study: validated, those refused with the reason."""
-    found = []
-    for values in _combinations(study):
-        for seed in study.seeds.all:
-            found.append(_case(study, values, seed))
+def cases_of(study: Study, folder: Path = Path()) -> list[Case]:
+    """Make every run of a study: validated, those refused with the reason.
+
+    folder: that of the study's file, from which paths of own files count.
+    """
+    with _working_in(folder):
+        found = [_case(study, v, seed) for v in combinations(study) for seed in study.seeds.all]
+    names = [case.name for case in found]
+    twice = next((name for name in names if names.count(name) > 1), None) if names else None
+    if twice:
+        raise ConfigError(f"study: expected every run once, got {twice} twice; look at [[case]]")
     if not found:
         raise ConfigError("study: expected at least one run, got none; look at [[exclude]]")
     return found
@@ -225,36 +247,22 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Values:
     return flat
 
 
-def _check(study: Study, path: Path) -> None:
-    known = list(dotted_fields())
-    everywhere = (study.fixed, study.grid, study.zip, *study.case, *study.exclude)
-    for name in (name for table in everywhere for name in table):
-        if name not in known:
-            hint = did_you_mean(name, known) or "; see --help for the known ones"
-            raise ConfigError(f"{path}: unknown field {name}{hint}")
-        if name == "seed":
-            raise ConfigError(f"{path}: seed: expected in [seeds], got it among the fields")
-    for name, values in (*study.grid.items(), *study.zip.items()):
-        if not values:
-            raise ConfigError(f"{path}: {name}: expected at least one value, got an empty list")
-    lengths = {name: len(values) for name, values in study.zip.items()}
-    if len(set(lengths.values())) > 1:
-        got = ", ".join(f"{name} with {length}" for name, length in lengths.items())
-        raise ConfigError(f"{path}: [zip]: expected lists of one length, got {got}")
-    for twice in study.grid.keys() & study.zip.keys():
-        raise ConfigError(f"{path}: {twice}: expected in one of [grid] and [zip], got it in both")
-    named: dict[str, str | None] = {
-        "figure.x": study.figure.x,
-        "figure.lines": study.figure.lines,
-    }
-    named |= {"compare.field": study.compare.field} if study.compare else {}
-    for what, given in named.items():
-        if given is not None and given not in study.swept:
-            swept = ", ".join(study.swept) or "none is swept"
-            raise ConfigError(f"{path}: {what}: expected a swept field ({swept}), got {given}")
+@contextmanager
+def _working_in(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
-def _combinations(study: Study) -> Iterator[Values]:
+@cache
+def _hash_of(path: Path, stamp_ns: int) -> str:
+    return file_hash(path)
+
+
+def combinations(study: Study) -> Iterator[Values]:
     """Yield the swept fields of each combination."""
     rows = [dict(zip(study.zip, row, strict=True)) for row in zip(*study.zip.values(), strict=True)]
     for choice in product(*study.grid.values()):
@@ -280,7 +288,8 @@ def _case(study: Study, values: Values, seed: int) -> Case:
     except ONE_LINE as error:
         text = f"{study.fixed} {values} {seed}"
         return Case(f"{label}-{content_hash(text.encode())[:8]}", values, seed, None, said(error))
-    whole = to_toml(config) + "".join(file_hash(each) for each in own_files(config))
+    files = (*own_files(config), *data_files(config))
+    whole = to_toml(config) + "".join(_hash_of(each, each.stat().st_mtime_ns) for each in files)
     return Case(f"{label}-{content_hash(whole.encode())[:8]}", values, seed, config)
 
 

@@ -160,7 +160,7 @@ def test_another_processor_is_warned_of_and_named_in_the_manifest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cut_short(tmp_path / "run", IDEAL, 2, monkeypatch)
-    monkeypatch.setattr(origin, "_processor", lambda: "Another 9000")
+    monkeypatch.setattr(origin, "processor", lambda: "Another 9000")
     assert cli.main(["resume", str(tmp_path / "run")]) == 0
     assert "another processor: Another 9000" in (tmp_path / "run" / "log.txt").read_text("utf-8")
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
@@ -173,7 +173,7 @@ def test_in_portable_arithmetic_another_processor_is_not_warned_of(
 ) -> None:
     monkeypatch.setattr(origin.arithmetic, "in_use", lambda: "portable")
     cut_short(tmp_path / "run", IDEAL, 2, monkeypatch)
-    monkeypatch.setattr(origin, "_processor", lambda: "Another 9000")
+    monkeypatch.setattr(origin, "processor", lambda: "Another 9000")
     assert cli.main(["resume", str(tmp_path / "run")]) == 0
     assert "another processor" not in (tmp_path / "run" / "log.txt").read_text("utf-8")
 

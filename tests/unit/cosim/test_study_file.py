@@ -81,6 +81,12 @@ def test_zip_goes_in_step_cases_are_added_to_each_and_excluded_ones_left_out(
         ("count = 2", "count = 0", "greater than or equal"),
         ("[grid]", "[grid]\nseed = [1, 2]", "expected in [seeds]"),
         ("[fixed]", "[fixed", "expected TOML"),
+        ("[0.05, 0.2]", "[1, 1.0]", "expected each value once"),
+        ("count = 2", "list = [1, 2, 2]", "expected each value once"),
+        ("[seeds]", '[[case]]\nlearning.method = "dmml"\n[seeds]', "[[case]] and [grid]"),
+        ('against = "local"', 'against = "locl"', "expected a value of learning.method"),
+        ('against = "local"', 'against = "local"\ny = ["acuracy"]', "did you mean"),
+        ("[seeds]", '[slurm]\nt = "1:00"\n[seeds]', "long names"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line(
@@ -99,6 +105,20 @@ def test_what_cannot_be_meant_is_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
     assert not (tmp_path / "out").exists()
+
+
+def test_files_of_ones_own_count_from_the_folder_of_the_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text("from learning.methods.dmml import METHOD\n")
+    path = write_study(tmp_path, **{'"local"]': '"mine.py"]', '"local"': '"dmml"'})
+    names = []
+    for where in (tmp_path, tmp_path.parent):
+        monkeypatch.chdir(where)
+        cases = cases_of(read_study(path), path.parent)
+        assert [case.refused for case in cases if case.refused] == []
+        names.append([case.name for case in cases])
+    assert names[0] == names[1]
 
 
 def test_more_runs_than_anybody_means_need_a_yes(

@@ -67,7 +67,9 @@ def study(tmp_path: Path) -> StudyFolder:
         ([3], True, "failed"),
         ([-11], True, "failed"),
         ([1], False, "failed"),
-        ([2], False, "refused"),
+        ([2], False, "failed"),
+        ([2], True, "cut"),  # as a full disk, behind finished rounds
+        ([-1], True, "cut"),
         ([3, 130], True, "cut"),
         ([3, 4], True, "failed"),
     ],
@@ -83,7 +85,7 @@ def test_a_run_that_is_not_done_has_the_state_of_its_last_attempt(
     study.log("one").write_text("round 1 of 3\nerror: expected this, got that\n")
     (status,) = study.statuses(study.expected())
     assert status.state == state
-    if state in ("failed", "refused"):
+    if state == "failed":
         assert "expected this, got that" in status.why
 
 
@@ -124,6 +126,7 @@ def test_runs_of_two_versions_of_the_code_are_not_averaged_unless_told(
         collect(study, Study())
     assert not (study.root / "cells.csv").exists()
     (study.root / "study.toml").write_text("")
+    (study.root / "study.json").write_text('{"file": "mine.toml", "quick": false}')
     collect(study, Study(), mixed_code=True)
     cells = pd.read_csv(study.root / "cells.csv")
     found = cells.loc[cells["column"] == "accuracy_last5", "mean"].item()

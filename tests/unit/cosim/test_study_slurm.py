@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from cosim.errors import ConfigError
 from cosim.runs import endings
 from cosim.studies import slurm
 from cosim.studies.folder import StudyFolder
@@ -39,5 +38,15 @@ def test_options_are_passed_as_they_stand_over_the_defaults(tmp_path: Path) -> N
     assert lines[0] == "#!/bin/bash"
     for line in ("--time=2:00:00", "--mem-per-cpu=3G", "--exclusive", "--requeue"):
         assert lines.count(f"#SBATCH {line}") == 1
-    with pytest.raises(ConfigError, match="long names"):
-        slurm.script(StudyFolder(tmp_path), NAMES, Slurm.model_validate({"t; rm": "1"}))
+    memory = Slurm.model_validate({"mem": "4G", "requeue": False})
+    lines = slurm.script(StudyFolder(tmp_path), NAMES, memory).splitlines()
+    assert "#SBATCH --mem=4G" in lines
+    assert not [line for line in lines if "mem-per-cpu" in line or "requeue" in line]
+
+
+def test_a_folder_with_a_blank_is_one_word_for_sbatch(tmp_path: Path) -> None:
+    folder = tmp_path / "my runs"
+    lines = slurm.script(StudyFolder(folder), NAMES, Slurm()).splitlines()
+    assert f'#SBATCH --output="{folder}/logs/slurm-%A_%a.out"' in lines
+    (last,) = (line for line in lines if line.startswith("exec "))
+    assert str(folder / "submissions" / "0001.txt") in shlex.split(last)

@@ -81,6 +81,11 @@ def test_differences_are_paired_by_seed_and_corrected_by_holm() -> None:
         expected[key] = most
     for row in found.to_dict("records"):
         assert row["p_holm"] == pytest.approx(expected[row["power"], row["method"]], rel=1e-9)
+        # Holm's strictest level, for four tests.
+        drawn = np.random.default_rng(1).normal(row["detectable"], row["sd"], (20_000, row["n"]))
+        t = drawn.mean(1) / (drawn.std(1, ddof=1) / math.sqrt(row["n"]))
+        share = np.mean(np.abs(t) > stats.t.ppf(1 - 0.05 / 4 / 2, row["n"] - 1))
+        assert share == pytest.approx(0.8, abs=0.015)
 
 
 def test_the_detectable_difference_is_found_four_times_in_five() -> None:
@@ -96,6 +101,13 @@ def test_the_detectable_difference_is_found_four_times_in_five() -> None:
     t = drawn.mean(1) / (drawn.std(1, ddof=1) / math.sqrt(5))
     found = np.mean(np.abs(t) > stats.t.ppf(0.975, 4))
     assert found == pytest.approx(0.8, abs=0.01)
+
+
+def test_numbers_are_one_value_whether_written_with_a_point_or_not() -> None:
+    table = pd.DataFrame({"power": [8.0, 12.5] * 3, "seed": [1, 1, 2, 2, 3, 3], "y": range(6)})
+    (row,) = differences(table, [], "power", 8, ["y"]).to_dict("records")
+    assert (row["power"], row["against"], row["n"], row["mean"]) == ("12.5", "8", 3, 1.0)
+    assert math.isnan(row["p"]), "the same in every seed"
 
 
 def test_an_arm_without_a_partner_is_left_out_and_a_pair_alone_has_no_test() -> None:
