@@ -44,8 +44,8 @@ STUDY = """
     iteration.max_iterations = 1
 
     [zip]
-    learning.rounds = [2, 3, 150]
-    learning.method = ["dmml", "fedprox", "SLOW"]
+    learning.rounds = [150, 2, 3, 4]
+    learning.method = ["SLOW", "dmml", "fedprox", "REFUSED"]
 
     [[case]]
     network.tx_power_dbm = 10.0
@@ -118,8 +118,7 @@ def test_runs_that_were_killed_requeued_or_cut_by_their_time_are_told_apart_and_
     slow, refused = tmp_path / "slow.py", tmp_path / "refused.py"
     slow.write_text(SLOW)
     refused.write_text("raise RuntimeError('not today')\n")
-    text = STUDY + "\n[[case]]\nlearning.method = 'REFUSED'\nlearning.rounds = 4\n"
-    study = write_study(tmp_path, text, SLOW=str(slow), REFUSED=str(refused))
+    study = write_study(tmp_path, STUDY, SLOW=str(slow), REFUSED=str(refused))
     root = study.with_suffix("")
     said = sweep(cluster, study, "--on", "slurm")
     assert "refused" in said
@@ -175,7 +174,7 @@ def test_runs_that_were_killed_requeued_or_cut_by_their_time_are_told_apart_and_
 def test_a_partition_that_slurm_does_not_know_is_one_line_and_an_empty_list_no_job(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    study = write_study(tmp_path, STUDY.replace("[2, 3, 150]", "[2, 3, 4]"), SLOW="local")
+    study = write_study(tmp_path, STUDY, SLOW="local", REFUSED="dmml")
     bad = write_study(tmp_path, study.read_text().replace('time = "1:00"', 'partition = "nowhere"'))
     words = [sys.executable, str(SCRIPT), "sweep", str(bad), "--results", str(tmp_path / "out")]
     done = subprocess.run(
