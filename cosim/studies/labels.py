@@ -18,7 +18,8 @@ def label(column: str) -> str:
     kind = sections().get(section)
     unit = str(said_of(kind.model_fields[name], "unit") or "") if kind else ""
     ending = f"_{name.rpartition('_')[2]}"
-    words = name.removesuffix(ending) if unit and unit.lower() == ending[1:] else name
+    plain = unit.lower().replace("bit/s", "bps").replace("/s", "ps")
+    words = name.removesuffix(ending) if unit and plain == ending[1:] else name
     text = words.replace("_", " ")
     text = text[:1].upper() + text[1:]
     return f"{text} ({unit})" if unit else text
