@@ -52,7 +52,7 @@ class Loads(HTMLParser):
         self.scripts = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.scripts += tag in ("script", "iframe", "object")
+        self.scripts += tag in ("iframe", "object") or (tag == "script" and "src" in dict(attrs))
         for name, value in attrs:
             if name in ("src", "href", "srcset", "data", "poster"):
                 (self.images if tag == "img" else self.others).append(value or "")
