@@ -1,10 +1,13 @@
-"""Where this program is, and how a user calls it."""
+"""Where this program is, and how a user or another process calls it."""
 
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKOUT = (ROOT / "pyproject.toml").is_file()
 PROGRAM = "run.py" if CHECKOUT else "cosim"
+# What starts it in a process of its own, with the same Python.
+COMMAND = (sys.executable, *((str(ROOT / "cosim" / "run.py"),) if CHECKOUT else ("-m", "cosim")))
 
 # First words that ask for something else than a new run, each a module of cosim/commands.
 VERBS = {

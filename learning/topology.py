@@ -59,26 +59,6 @@ def _each_round(num_devices: int, round_index: int, rounds: int, share: float) -
     return float(rounds - round_index)
 
 
-def _by_degree(
-    num_samples: NDArray[np.int64],
-    arrived: NDArray[np.bool_],
-    advertised_degree: NDArray[np.int64],
-    receives: NDArray[np.bool_],
-    said_degree: NDArray[np.int64] | None,
-) -> NDArray[np.float64]:
-    return metropolis_hastings(arrived, advertised_degree, receives, said_degree)
-
-
-def _by_samples(
-    num_samples: NDArray[np.int64],
-    arrived: NDArray[np.bool_],
-    advertised_degree: NDArray[np.int64],
-    receives: NDArray[np.bool_],
-    said_degree: NDArray[np.int64] | None,
-) -> NDArray[np.float64]:
-    return star.star_weights(arrived, num_samples, receives)
-
-
 @dataclass(frozen=True)
 class Topology:
     """One way to be together.
@@ -96,7 +76,7 @@ class Topology:
     holds_data: Callable[[int], Devices] = _everyone
     roles: Roles = _all_act
     trainings_left: Callable[[int, int, int, float], float] = _each_round
-    weigh: Weigh = _by_degree
+    weigh: Weigh = lambda samples, *what: metropolis_hastings(*what)
     links: Callable[[int], NDArray[np.bool_]] | None = None
     check: Callable[[LearningSetup], None] = lambda setup: None
     has_server: bool = False
@@ -116,7 +96,9 @@ TOPOLOGIES = {
         holds_data=lambda n: ~_first_alone(n),
         roles=star.roles,
         trainings_left=star.trainings_left,
-        weigh=_by_samples,
+        weigh=lambda samples, arrived, degree, receives, said: star.star_weights(
+            arrived, samples, receives
+        ),
         links=star.links,
         check=star.check_setup,
         has_server=True,

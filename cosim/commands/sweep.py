@@ -48,14 +48,9 @@ def main(arguments: Sequence[str]) -> int:
         return FINISHED
     for run in folder.write(path, given.quick, cases)[:MOST_NAMED]:
         tell(f"stale: {run} is not in the study any more; nothing is deleted")
-    names = engine.left_to_do(folder, given.retry_failed)
+    names = engine.left_to_do(folder, given.retry_failed, given.mixed_code)
     takes = _estimate(folder, names, given.jobs)
     tell(f"{len(names)} of {len(cases)} runs to do in {root}{takes}")
-    if names and not given.mixed_code and (other := engine.other_code(folder)):
-        raise ConfigError(
-            f"sweep: expected finished runs of this version of the code, got {len(other)} of"
-            f" another ({other[0]}); move them away, put the code back, or give --mixed-code"
-        )
     flags = [] if given.figures else ["--no-figures"]
     if given.export:
         print(slurm.script(folder, names, study.slurm, flags), end="")

@@ -40,15 +40,8 @@ def write_report(folder: Path, not_drawn: Mapping[str, str] = MappingProxyType({
     tables = {name: read_table(folder / f"{name}.parquet") for name in _TABLES}
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     summary = summarise(**tables, manifest=manifest)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    page = environment.get_template("page.html.jinja").render(
+    page = render(
+        Path(__file__).with_name("page.html.jinja"),
         title=folder.resolve().name.removesuffix(".partial"),  # it may not have its name yet
         headline=_headline(summary),
         summary=summary_lines(summary),
@@ -60,8 +53,28 @@ def write_report(folder: Path, not_drawn: Mapping[str, str] = MappingProxyType({
         provenance=_flat(manifest),
     )
     path = folder / REPORT
-    replace_whole(path, page.encode(errors="backslashreplace"))
+    replace_whole(path, page)
     return path
+
+
+def render(template: Path, **values: Any) -> bytes:
+    """Fill a template; a value that it misses is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(template.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    page = environment.get_template(template.name).render(**values)
+    return page.encode(errors="backslashreplace")
+
+
+def shown(png: Path, heading: str, caption: str) -> dict[str, str]:
+    """Return a figure as templates take it, its picture within the page."""
+    data = base64.b64encode(png.read_bytes()).decode("ascii")
+    return {"heading": heading, "caption": caption, "data": data}
 
 
 _TABLES = ("rounds", "devices", "flows")
@@ -93,13 +106,8 @@ def _headline(summary: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _figures(folder: Path) -> list[dict[str, str]]:
-    shown = []
-    for each in FIGURES:
-        path = folder / f"{each.name}.png"
-        if path.is_file():
-            data = base64.b64encode(path.read_bytes()).decode("ascii")
-            shown.append({"heading": each.heading, "caption": each.caption, "data": data})
-    return shown
+    drawn = ((folder / f"{each.name}.png", each) for each in FIGURES)
+    return [shown(png, each.heading, each.caption) for png, each in drawn if png.is_file()]
 
 
 def _device_rows(devices: pd.DataFrame) -> list[dict[str, str]]:

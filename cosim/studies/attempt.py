@@ -8,14 +8,13 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cosim.failures import UNDER_WAY
-from cosim.program import CHECKOUT, ROOT
+from cosim.program import COMMAND
 from cosim.studies.folder import StudyFolder
 
 BEAT_S = 30.0
@@ -35,9 +34,8 @@ def attempt(root: str, name: str, flags: Sequence[str] = ()) -> int:
         return -signal.SIGTERM
     if folder.is_under_way(name, folder.have_locks()):  # it was begun elsewhere meanwhile
         return UNDER_WAY
-    script = [str(ROOT / "cosim" / "run.py")] if CHECKOUT else ["-m", "cosim"]
     given = ["--config", str(folder.config(name)), "--output", str(folder.run(name))]
-    command = [sys.executable, *script, *given, "--or-resume", *flags]
+    command = [*COMMAND, *given, "--or-resume", *flags]
     number = len(folder.attempts(name)) + 1
     started = time.time()
     with folder.log(name).open("ab") as log, _beating(folder.beat(name)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pandas as pd
@@ -29,17 +28,16 @@ def collect(folder: StudyFolder, study: Study, mixed_code: bool = False) -> pd.D
             f"collect: expected runs of one version of the code in {folder.root}, got"
             f" {', '.join(versions)}; delete those of the older one, or give --mixed-code"
         )
-    _write(table, folder.root / TABLE)
-    tables = _statistics(finished, study) if len(finished) else {}
-    for name in (CELLS, DIFFERENCES):
-        if name in tables:
-            _write(tables[name], folder.root / name)
-        else:  # of an earlier form of the study
+    tables = {TABLE: table} | (_statistics(finished, study) if len(finished) else {})
+    for name in (TABLE, CELLS, DIFFERENCES):
+        for suffix, content in _files(tables[name]).items() if name in tables else ():
+            folder.put(folder.root / f"{name}{suffix}", content)
+        if name not in tables:  # of an earlier form of the study
             for suffix in (".parquet", ".csv"):
-                (folder.root / name).with_suffix(suffix).unlink(missing_ok=True)
+                (folder.root / f"{name}{suffix}").unlink(missing_ok=True)
     from cosim.studies import page
 
-    page.write(folder, study, table)
+    page.write(folder, study, table, tables.get(CELLS), tables.get(DIFFERENCES))
     return table
 
 
@@ -73,11 +71,8 @@ def export_matlab(table: pd.DataFrame, path: Path) -> None:
     savemat(path, {"runs": columns}, long_field_names=True, oned_as="column")
 
 
-def _write(table: pd.DataFrame, stem: Path) -> None:
-    """Write Parquet and CSV, each put in the place of an earlier one whole."""
+def _files(table: pd.DataFrame) -> dict[str, bytes]:
+    """Return a table as the content of a Parquet and of a CSV file, by their suffix."""
     mixed = [name for name in table if table[name].dropna().map(type).nunique() > 1]
     plain = table.astype(dict.fromkeys(mixed, str))
-    for suffix, write in ((".parquet", plain.to_parquet), (".csv", plain.to_csv)):
-        new = stem.with_suffix(f".{os.getpid()}{suffix}.new")
-        write(new, index=False)
-        os.replace(new, stem.with_suffix(suffix))
+    return {".parquet": plain.to_parquet(index=False), ".csv": plain.to_csv(index=False).encode()}

@@ -14,7 +14,6 @@ from tqdm import tqdm
 from cosim.errors import ConfigError, OutputError
 from cosim.failures import FAILED, FINISHED, UNDER_WAY
 from cosim.files import one_line
-from cosim.records.manifest import read_manifest
 from cosim.records.origin import code_version
 from cosim.studies import attempt as attempts
 from cosim.studies.folder import StudyFolder
@@ -27,24 +26,24 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def left_to_do(folder: StudyFolder, retry_failed: bool) -> list[str]:
-    """Return the runs that are missing or cut short, and with retry_failed those that failed."""
+def left_to_do(folder: StudyFolder, retry_failed: bool, mixed_code: bool = False) -> list[str]:
+    """Return the runs that are missing or cut short, and with retry_failed those that failed.
+
+    Raises OutputError where any are, and finished ones are of another version of the code than
+    would run now, unless mixed_code.
+    """
     table = folder.expected()
     wanted = (*WANTED, "failed") if retry_failed else WANTED
-    names = zip(table["case"], folder.statuses(table), strict=True)
-    return [str(name) for name, status in names if status.state in wanted]
-
-
-def other_code(folder: StudyFolder) -> list[str]:
-    """Return the finished runs of another version of the code than would run now."""
-    now, found = code_version(), []
-    for name in map(str, folder.expected()["case"]):
-        try:
-            if read_manifest(folder.run(name)).code_version != now:
-                found.append(name)
-        except OutputError:  # none, or damaged, which its state tells
-            continue
-    return found
+    standing = list(zip(table["case"].map(str), folder.statuses(table), strict=True))
+    names = [name for name, status in standing if status.state in wanted]
+    now = code_version()
+    other = [name for name, status in standing if status.code_version not in ("", now)]
+    if names and other and not mixed_code:
+        raise OutputError(
+            f"sweep: expected finished runs of this version of the code, got {len(other)} of"
+            f" another ({other[0]}); move them away, put the code back, or give --mixed-code"
+        )
+    return names
 
 
 def find_executor(where: str | None, jobs: int) -> Callable[[], Executor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from cosim.studies.checks import as_text
 from cosim.studies.folder import StudyFolder
 from cosim.studies.labels import KNOWN, label, scale_of
 from cosim.studies.runs_table import done
-from cosim.studies.statistics import FEW_SEEDS, cells
+from cosim.studies.statistics import FEW_SEEDS, cells, groups
 from cosim.studies.study import Study
 
 MARKERS = "osD^vPX*"
@@ -45,8 +46,8 @@ def figures_of(folder: StudyFolder, study: Study, table: pd.DataFrame) -> list[S
             found.append(_over_x(study, finished, column))
         if known and _are_numbers(finished, study.figure.x, study.figure.lines):
             found.append(_heat_map(study, finished, column))
-    for against in ("round", "time_s", "energy_j", "sent_bytes"):
-        found.append(_curves(folder, study, finished, against))
+    progress_of = cache(partial(progress, folder))  # four figures show the same rounds
+    found += [_curves(progress_of, study, finished, against) for against in AGAINST]
     found += [_by_state(folder, study, finished), _delays(folder, study, finished)]
     found.append(_pareto(study, finished))
     return found
@@ -75,7 +76,7 @@ def _over_x(study: Study, finished: pd.DataFrame, column: str) -> StudyFigure:
             if beside:
                 ax.legend(title=", ".join(label(name) for name in beside), fontsize=5)
         ax.set_ylabel(label(column))
-        if _fewest(finished, swept) < FEW_SEEDS:
+        if min(len(group) for _, group in groups(finished, swept)) < FEW_SEEDS:
             ax.set_title(f"cells of fewer than {FEW_SEEDS} seeds: no interval", fontsize=6)
         return figure
 
@@ -95,13 +96,6 @@ def _scaled(shown: pd.DataFrame, column: str) -> pd.DataFrame:
     found = shown.assign(**{name: scale_of(column) * shown[name] for name in numbers})
     found.loc[found["n"] < FEW_SEEDS, ["low", "high"]] = np.nan
     return found
-
-
-def _fewest(finished: pd.DataFrame, swept: list[str]) -> int:
-    """Count the runs of the combination that has the fewest."""
-    if not swept:
-        return len(finished)
-    return int(finished.groupby([finished[name].map(str) for name in swept]).size().min())
 
 
 def _heat_map(study: Study, finished: pd.DataFrame, column: str) -> StudyFigure:
@@ -138,10 +132,10 @@ def _are_numbers(finished: pd.DataFrame, *fields: str | None) -> bool:
 
 def _lines(finished: pd.DataFrame, fields: list[str]) -> list[tuple[str, pd.DataFrame]]:
     """Return the runs of each combination of fields, by its name."""
-    if not fields:
-        return [("", finished)]
-    groups = finished.groupby([finished[name].map(as_text) for name in fields], sort=False)
-    return [(", ".join(map(str, _tuple(key))), group) for key, group in groups]
+    return [
+        (", ".join(as_text(value) for _, value in pairs), group)
+        for pairs, group in groups(finished, fields)
+    ]
 
 
 def _draw_line(
@@ -180,10 +174,6 @@ def arms_of(study: Study, finished: pd.DataFrame) -> list[tuple[str, pd.DataFram
     return [(name or "all runs", group) for name, group in lines]
 
 
-def _tuple(key: object) -> tuple[object, ...]:
-    return key if isinstance(key, tuple) else (key,)
-
-
 def progress(folder: StudyFolder, case: str) -> pd.DataFrame:
     """Return a run's evaluated rounds: accuracy, and round, simulated s, J and bytes until then."""
     rounds = read_table(folder.run(case) / "rounds.parquet").sort_values("round")
@@ -209,7 +199,9 @@ AGAINST = {
 }
 
 
-def _curves(folder: StudyFolder, study: Study, finished: pd.DataFrame, against: str) -> StudyFigure:
+def _curves(
+    progress_of: Callable[[str], pd.DataFrame], study: Study, finished: pd.DataFrame, against: str
+) -> StudyFigure:
     """Draw the accuracy of each arm: mean over seeds at the mean of x, and the 95 % interval."""
     arms = arms_of(study, finished)
 
@@ -217,7 +209,7 @@ def _curves(folder: StudyFolder, study: Study, finished: pd.DataFrame, against: 
         figure = Figure(figsize=(WIDTH_IN, 2.8))
         ax = figure.subplots()
         for name, group in arms[:MOST_LINES]:
-            all_runs = pd.concat([progress(folder, case) for case in group["case"]])
+            all_runs = pd.concat([progress_of(case) for case in group["case"]])
             x = all_runs.groupby("round")[against].mean()
             shown = cells(all_runs.assign(arm=all_runs["round"]), ["arm"], "accuracy", 1)
             shown = _scaled(shown, "accuracy_last")

@@ -40,10 +40,11 @@ CUT_SHORT = (INTERRUPTED, -1, -2, -9, -15)
 
 @dataclass(frozen=True)
 class Status:
-    """What became of a run, and why if it is not done."""
+    """What became of a run, why if it is not done, and by which version of the code if it is."""
 
     state: State
     why: str = ""
+    code_version: str = ""
 
 
 class StudyFolder:
@@ -70,14 +71,14 @@ class StudyFolder:
             for case in cases:
                 if case.config is not None:
                     content = to_toml(case.config).encode()
-                    self._put(self.config(case.name), content)
+                    self.put(self.config(case.name), content)
             rows = [
                 {"case": case.name, "refused": case.refused, "seed": case.seed} | case.values
                 for case in cases
             ]
-            self._put(self.root / CASES, pd.DataFrame(rows).to_csv(index=False).encode())
-            self._put(self.root / STUDY, source.read_bytes())
-            self._put(self.root / ORIGIN, json.dumps(origin).encode())
+            self.put(self.root / CASES, pd.DataFrame(rows).to_csv(index=False).encode())
+            self.put(self.root / STUDY, source.read_bytes())
+            self.put(self.root / ORIGIN, json.dumps(origin).encode())
         except OSError as error:
             raise paths.cannot_write(self.root, error) from None
         expected = {case.name for case in cases}
@@ -92,8 +93,8 @@ class StudyFolder:
             found = {"file": "no known file", "quick": False}
         return found
 
-    def _put(self, path: Path, content: bytes) -> None:
-        # Of two that submit the same, none takes away the file of the other.
+    def put(self, path: Path, content: bytes) -> None:
+        """Replace a whole file; of two processes none takes away the other's half."""
         if not path.exists() or path.read_bytes() != content:
             replace_whole(path, content, mark=f".{os.getpid()}")
 
@@ -207,4 +208,4 @@ def _finished(folder: Path) -> Status:
         return Status("failed", str(error))
     if manifest.status != "complete":
         return Status("failed", f"the final folder holds a run that is {manifest.status}")
-    return Status("done")
+    return Status("done", code_version=manifest.code_version)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from cosim.files import one_line, replace_whole
+from cosim.files import one_line
 from cosim.program import PROGRAM
-from cosim.records.parquet import read_table
+from cosim.records.layout import REPORT
 from cosim.report.figure_files import save_figure
+from cosim.report.page import render, shown
 from cosim.studies.columns import COLUMNS
 from cosim.studies.figures import figures_of
 from cosim.studies.folder import STATES, STUDY, StudyFolder
@@ -25,43 +24,42 @@ log = logging.getLogger("cosim")
 MOST_ROWS = 2000
 
 
-def write(folder: StudyFolder, study: Study, table: pd.DataFrame) -> Path:
+def write(
+    folder: StudyFolder,
+    study: Study,
+    runs: pd.DataFrame,
+    cells: pd.DataFrame | None,
+    differences: pd.DataFrame | None,
+) -> Path:
     """Write figures (PNG, PDF) and report.html; what cannot be drawn is only warned of."""
-    shown = []
+    drawn = []
     (folder.root / "figures").mkdir(exist_ok=True)
-    for figure in figures_of(folder, study, table) if len(done(table)) else ():
+    for figure in figures_of(folder, study, runs) if len(done(runs)) else ():
         try:
             png, _ = save_figure(figure.make, folder.root / "figures" / figure.name)
         except Exception as error:  # whatever it is, the tables stand
             log.warning("figure %s could not be drawn (%s)", figure.name, one_line(error))
             continue
-        data = base64.b64encode(png.read_bytes()).decode("ascii")
-        shown.append({"heading": figure.heading, "caption": figure.caption, "data": data})
-    counts = table["state"].value_counts()
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+        drawn.append(shown(png, figure.heading, figure.caption))
+    counts = runs["state"].value_counts()
     origin = folder.origin()
     named = Path(str(origin["file"]))
     study_name = named.stem if named.parent == READY else str(named)
-    page = environment.get_template("page.html.jinja").render(
+    page = render(
+        Path(__file__).with_name("page.html.jinja"),
         title=folder.root.name,
         question=study.question,
-        answers=answers(folder, study),
+        answers=answers(study, differences),
         states=[(state, int(counts[state])) for state in STATES if state in counts],
-        figures=shown,
-        tables=_tables(folder, study, table),
+        figures=drawn,
+        tables=_tables(study, runs, cells, differences),
         study=(folder.root / STUDY).read_text(encoding="utf-8"),
         command=f"{PROGRAM} sweep {study_name}{' --quick' if origin['quick'] else ''}",
-        versions=_values(table, "code_version"),
-        processors=_values(table, "processor"),
+        versions=_values(runs, "code_version"),
+        processors=_values(runs, "processor"),
     )
-    path = folder.root / "report.html"
-    replace_whole(path, page.encode(errors="backslashreplace"))
+    path = folder.root / REPORT
+    folder.put(path, page)
     return path
 
 
@@ -69,17 +67,15 @@ def _values(table: pd.DataFrame, column: str) -> list[str]:
     return sorted(done(table)[column].unique()) if column in table else []
 
 
-def answers(folder: StudyFolder, study: Study) -> list[str]:
+def answers(study: Study, differences: pd.DataFrame | None) -> list[str]:
     """Say in a sentence each what the numbers make of the question."""
-    path = folder.root / "differences.parquet"
-    if study.compare is None or not path.exists():
+    if study.compare is None or differences is None:
         return []
-    found = read_table(path)
-    tests = int(found["p_holm"].notna().sum()) if len(found) else 0
+    tests = int(differences["p_holm"].notna().sum())
     return [
         sentence
         for column in study.compare.y
-        for sentence in _answer(study, found[found["column"] == column], column, tests)
+        for sentence in _answer(study, differences[differences["column"] == column], column, tests)
     ]
 
 
@@ -116,17 +112,21 @@ def _number(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def _tables(folder: StudyFolder, study: Study, table: pd.DataFrame) -> list[dict[str, Any]]:
+def _tables(
+    study: Study,
+    runs: pd.DataFrame,
+    cells: pd.DataFrame | None,
+    differences: pd.DataFrame | None,
+) -> list[dict[str, Any]]:
     """Return the tables of the page: cells, differences, runs."""
-    found = []
-    for name, heading in (("cells", "Means over seeds"), ("differences", "Differences by seed")):
-        path = folder.root / f"{name}.parquet"
-        if path.exists():
-            found.append(_table(heading, read_table(path)))
-    names = [each.name for each in COLUMNS if each.name in table]
-    columns = ["case", "state", "why", *(n for n in study.swept if n in table), "seed", *names]
-    found.append(_table("Runs", table[columns].head(MOST_ROWS)))
-    return found
+    names = [each.name for each in COLUMNS if each.name in runs]
+    columns = ["case", "state", "why", *(n for n in study.swept if n in runs), "seed", *names]
+    named = {
+        "Means over seeds": cells,
+        "Differences by seed": differences,
+        "Runs": runs[columns].head(MOST_ROWS),
+    }
+    return [_table(heading, table) for heading, table in named.items() if table is not None]
 
 
 def _table(heading: str, table: pd.DataFrame) -> dict[str, Any]:

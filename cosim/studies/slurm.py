@@ -6,7 +6,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from types import FrameType
 from cosim.errors import ConfigError, OutputError
 from cosim.failures import FINISHED, INTERRUPTED
 from cosim.files import one_line
-from cosim.program import CHECKOUT, PROGRAM, ROOT
+from cosim.program import COMMAND, PROGRAM
 from cosim.studies import attempt as attempts
 from cosim.studies.folder import StudyFolder
 from cosim.studies.study import Slurm
@@ -84,16 +83,19 @@ def script(
     }
     if {"mem", "mem-per-gpu"} & slurm.options.keys():
         del options["mem-per-cpu"]  # which excludes them
-    if "requeue" in (slurm.model_extra or {}):
-        del options["requeue"]
-    options |= slurm.options
-    start = [str(ROOT / "cosim" / "run.py")] if CHECKOUT else ["-m", "cosim"]
-    words = [sys.executable, *start, "sweep", str(listed), "--pack", str(slurm.pack), "--task"]
+    options = {
+        name: value for name, value in (options | slurm.options).items() if value is not False
+    }
+    words = [*COMMAND, "sweep", str(listed), "--pack", str(slurm.pack), "--task"]
     passed = f" --flags={shlex.quote(' '.join(flags))}" if flags else ""
     return "\n".join(
         [
             "#!/bin/bash",
-            *(f"#SBATCH {_option(name, value)}" for name, value in options.items()),
+            *(
+                f"#SBATCH {_option(name, value)}"
+                for name, value in options.items()
+                if value is not False
+            ),
             "# exec: what Slurm sends to the script reaches the runs, which keep their rounds",
             f'exec {shlex.join(words)} "$SLURM_ARRAY_TASK_ID"{passed}',
             "",

@@ -23,7 +23,7 @@ def cells(table: pd.DataFrame, swept: Sequence[str], column: str, seeds: int) ->
     below `seeds`, how many were planned. table: finished runs. The interval of one run is none.
     """
     rows = []
-    for key, group in _groups(table, swept):
+    for key, group in groups(table, swept):
         values = group[column].dropna().to_numpy(np.float64)
         row: dict[str, Any] = dict(key) | {"column": column, "n": len(values)}
         row |= _interval(values)
@@ -43,7 +43,7 @@ def differences(
     """
     rows = []
     for column in columns:
-        for key, group in _groups(table, others):
+        for key, group in groups(table, others):
             wide = group.pivot_table(index="seed", columns=_text(group[field]), values=column)
             for arm in [arm for arm in wide if arm != as_text(against)]:
                 if as_text(against) not in wide:
@@ -59,7 +59,7 @@ def differences(
     return found
 
 
-def _groups(table: pd.DataFrame, fields: Sequence[str]) -> Any:
+def groups(table: pd.DataFrame, fields: Sequence[str]) -> Any:
     """Yield (name, value) pairs of each combination, and its rows; empty fields are a value."""
     if not fields:
         yield [], table

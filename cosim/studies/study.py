@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -106,9 +107,8 @@ class Slurm(BaseModel):
 
     @property
     def options(self) -> Values:
-        """Options of sbatch by their long names; those that are false are left out."""
-        given = {name.replace("_", "-"): value for name, value in (self.model_extra or {}).items()}
-        return {name: value for name, value in given.items() if value is not False}
+        """Options of sbatch by their long names; one that is false is not to be given."""
+        return {name.replace("_", "-"): value for name, value in (self.model_extra or {}).items()}
 
     @model_validator(mode="after")
     def _are_long_names(self) -> Slurm:
@@ -200,12 +200,11 @@ def cases_of(study: Study, folder: Path = Path()) -> list[Case]:
     """
     with _working_in(folder):
         found = [_case(study, v, seed) for v in combinations(study) for seed in study.seeds.all]
-    names = [case.name for case in found]
-    twice = next((name for name in names if names.count(name) > 1), None) if names else None
-    if twice:
-        raise ConfigError(f"study: expected every run once, got {twice} twice; look at [[case]]")
     if not found:
         raise ConfigError("study: expected at least one run, got none; look at [[exclude]]")
+    name, count = Counter(case.name for case in found).most_common(1)[0]
+    if count > 1:
+        raise ConfigError(f"study: expected every run once, got {name} twice; look at [[case]]")
     return found
 
 

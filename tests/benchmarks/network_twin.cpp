@@ -62,6 +62,17 @@ class Scenario
         return m_values.at(name).at(0);
     }
 
+    // All words of a line, parted by blanks.
+    std::string Words(const std::string& name) const
+    {
+        std::string words;
+        for (const auto& word : m_values.at(name))
+        {
+            words += (words.empty() ? "" : " ") + word;
+        }
+        return words;
+    }
+
     double Number(const std::string& name) const
     {
         return std::stod(Text(name));
@@ -181,8 +192,7 @@ Attach(const Scenario& scenario, const Devices& devices)
                                              transport,
                                              Band{band[0], band[1], band[2], band[3]});
     const double batteryJ = scenario.Number("battery_j");
-    const Reals statePowerW{"tx rx idle cca_busy switching sleep off",
-                            scenario.Numbers("state_power_w")};
+    const Reals statePowerW{scenario.Words("radio_states"), scenario.Numbers("state_power_w")};
     for (uint32_t i = 0; i < devices.ip.GetN(); ++i)
     {
         network->AddDevice(devices.ip.Get(i),

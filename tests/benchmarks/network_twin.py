@@ -30,6 +30,7 @@ sys.path.append(str(HERE.parent / "support"))
 from mesh import make_mesh, make_traffic
 
 from ns3_scenarios.build.losses import SIGHT_STREAM
+from ns3_scenarios.description.energy import RADIO_STATES
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.installation import (
     NATIVE,
@@ -91,6 +92,7 @@ def write_numbers(scenario: NetworkScenario, traffic: RoundTraffic, path: Path) 
         "shadowing_db": channel.shadowing_db,
         "greetings": np.argwhere(scenario.neighbours),
         "battery_j": scenario.initial_energy_j[0],
+        "radio_states": RADIO_STATES,
         "state_power_w": scenario.currents.power_w(scenario.supply_voltage_v),
         "band": [radio.bandwidth_hz, radio.noise_power_dbm, slowest_bps, fastest_bps],
         "messages": np.column_stack([traffic.src, traffic.dst, traffic.payload_bytes]),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from made_studies import STUDY, write_study
-from script import SCRIPT
+from script import SCRIPT, assert_refused, run_script
 
 from cosim.records.layout import JOINED
 
@@ -54,14 +54,5 @@ def test_a_study_through_dask_has_the_tables_of_one_on_local_cores(tmp_path: Pat
 
 def test_an_executor_that_cannot_be_imported_is_one_line(tmp_path: Path) -> None:
     study = write_study(tmp_path)
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), "sweep", str(study), "--executor", "no_such_module:factory"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
-    assert "expected MODULE:FACTORY" in line
+    done = run_script(tmp_path, "sweep", str(study), "--executor", "no_such_module:factory")
+    assert_refused(done, "expected MODULE:FACTORY")

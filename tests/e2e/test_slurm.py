@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import slurm_cluster
 from made_studies import write_study
-from script import SCRIPT
+from script import SCRIPT, run_script
 from slurm_cluster import Cluster
 
 from cosim.records.layout import JOINED
@@ -74,16 +74,13 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     cluster.close()
 
 
+def run_sweep(cluster: Cluster, study: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    words = ["sweep", str(study), "--results", str(study.parent), *more]
+    return run_script(study.parent, *words, environment=cluster.environment)
+
+
 def sweep(cluster: Cluster, study: Path, *more: str) -> str:
-    words = [sys.executable, str(SCRIPT), "sweep", str(study), "--results", str(study.parent)]
-    done = subprocess.run(
-        [*words, *more],
-        env=cluster.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    done = run_sweep(cluster, study, *more)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -129,6 +126,15 @@ def test_runs_that_were_killed_requeued_or_cut_by_their_time_are_told_apart_and_
     long = [name for name in good if "rounds=150" in name]
     assert len(long) == 2
     killed, timed_out = long
+    # The same runs by hand; one of them sleeps for over a minute, while the cluster works.
+    by_hand = {}
+    for name in (killed, *[name for name in good if name not in long][:2]):
+        words = ["--config", str(root / "configs" / f"{name}.toml"), "--no-figures"]
+        by_hand[name] = subprocess.Popen(
+            [sys.executable, str(SCRIPT), *words, "--output", str(tmp_path / "alone" / name)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
     # One is killed in the middle, as by a node that runs out of memory; the other has no time.
     wait_for(root / "cases" / f"{killed}.partial" / "log.txt", "round 70 of")
     os.kill(pid_of(killed), signal.SIGKILL)
@@ -158,17 +164,9 @@ def test_runs_that_were_killed_requeued_or_cut_by_their_time_are_told_apart_and_
         time.sleep(2)
     assert f"{len(good)} done" in said
     assert {name: tables(root / "cases" / name) for name in before} == before
-    # The same runs by hand, one after the other.
-    for name in [*[*before][:2], killed]:
-        words = ["--config", str(root / "configs" / f"{name}.toml"), "--no-figures"]
-        alone = tmp_path / "alone" / name
-        subprocess.run(
-            [sys.executable, str(SCRIPT), *words, "--output", str(alone)],
-            check=True,
-            capture_output=True,
-            timeout=300,
-        )
-        assert tables(alone) == tables(root / "cases" / name)
+    for name, process in by_hand.items():
+        assert process.wait(timeout=300) == 0
+        assert tables(tmp_path / "alone" / name) == tables(root / "cases" / name)
 
 
 def test_a_partition_that_slurm_does_not_know_is_one_line_and_an_empty_list_no_job(
@@ -176,15 +174,7 @@ def test_a_partition_that_slurm_does_not_know_is_one_line_and_an_empty_list_no_j
 ) -> None:
     study = write_study(tmp_path, STUDY, SLOW="local", REFUSED="dmml")
     bad = write_study(tmp_path, study.read_text().replace('time = "1:00"', 'partition = "nowhere"'))
-    words = [sys.executable, str(SCRIPT), "sweep", str(bad), "--results", str(tmp_path / "out")]
-    done = subprocess.run(
-        [*words, "--on", "slurm"],
-        env=cluster.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
+    done = run_sweep(cluster, bad, "--on", "slurm")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert "sbatch refused" in line

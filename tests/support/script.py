@@ -9,10 +9,13 @@ TABLES = ("rounds", "devices", "links", "flows")
 IDEAL = ("--network.kind=ideal", "--learning.dataset=made", "--network.num_devices=4")
 
 
-def run_script(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_script(
+    folder: Path, *arguments: str, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(SCRIPT), *arguments],
         cwd=folder,
+        env=environment,
         capture_output=True,
         text=True,
         timeout=200,
