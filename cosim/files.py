@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from functools import cache
 from pathlib import Path
 
 CHUNK_BYTES = 1 << 20
@@ -18,6 +19,20 @@ def file_hash(path: Path) -> str:
         while chunk := file.read(CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def known_hash(path: Path) -> str:
+    """Return the SHA-256 of a file that others change, if anybody; read anew when it has changed.
+
+    By its time and size: enough for sources and data, not for what is to be verified.
+    """
+    found = path.stat()
+    return _hash_at(path.resolve(), found.st_mtime_ns, found.st_size)
+
+
+@cache
+def _hash_at(path: Path, time_ns: int, num_bytes: int) -> str:
+    return file_hash(path)
 
 
 def content_hash(content: bytes) -> str:

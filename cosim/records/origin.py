@@ -15,7 +15,7 @@ from cosim import arithmetic
 from cosim.config.model import RunConfig
 from cosim.config.sources import to_toml
 from cosim.errors import OutputError
-from cosim.files import content_hash, file_hash
+from cosim.files import content_hash, file_hash, known_hash
 from cosim.program import ROOT
 from cosim.records.manifest import Manifest
 from cosim.seeds import NS3_RNG_SEED
@@ -151,7 +151,7 @@ def _hash_of(root: Path, paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.as_posix().encode())
-        digest.update((root / path).read_bytes())
+        digest.update(known_hash(root / path).encode())
     return digest.hexdigest()[:12]
 
 

@@ -24,7 +24,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ from cosim.config.sources import (
 )
 from cosim.errors import ConfigError
 from cosim.failures import ONE_LINE, said
-from cosim.files import content_hash, file_hash
+from cosim.files import content_hash, known_hash
 from cosim.records.origin import data_files, own_files
 from cosim.studies.checks import check
 
@@ -256,11 +255,6 @@ def _working_in(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-@cache
-def _hash_of(path: Path, stamp_ns: int) -> str:
-    return file_hash(path)
-
-
 def combinations(study: Study) -> Iterator[Values]:
     """Yield the swept fields of each combination."""
     rows = [dict(zip(study.zip, row, strict=True)) for row in zip(*study.zip.values(), strict=True)]
@@ -288,7 +282,7 @@ def _case(study: Study, values: Values, seed: int) -> Case:
         text = f"{study.fixed} {values} {seed}"
         return Case(f"{label}-{content_hash(text.encode())[:8]}", values, seed, None, said(error))
     files = (*own_files(config), *data_files(config))
-    whole = to_toml(config) + "".join(_hash_of(each, each.stat().st_mtime_ns) for each in files)
+    whole = to_toml(config) + "".join(known_hash(each) for each in files)
     return Case(f"{label}-{content_hash(whole.encode())[:8]}", values, seed, config)
 
 
