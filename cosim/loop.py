@@ -154,6 +154,7 @@ def exchange(
     profile = config.energy.work_profile
     compute_j = profile.power_w * compute_s
     traffic = bridge.to_traffic(round_index, payload, feedback, sends, compute_s, compute_j, config)
+    network.wait_ready()  # its start is not the round's
     clock = time.perf_counter()
     report = network.run_round(traffic)
     wall_s = time.perf_counter() - clock

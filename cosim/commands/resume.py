@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cosim.program import PROGRAM
 from cosim.records import paths
+from cosim.records.layout import FOR_PAPER, FOR_REPORT
 from cosim.records.manifest import is_complete
 from cosim.report import presentation
 from cosim.runs.execute import resume
@@ -22,9 +23,13 @@ def main(arguments: Sequence[str]) -> int:
         " recorded; the tables end up as if nothing had happened.",
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the run")
-    given = parser.parse_args(arguments).folder
+    parser.add_argument(
+        "--pdf", action="store_true", help="figures as PDF too, also of a finished run"
+    )
+    options = parser.parse_args(arguments)
+    given, formats = options.folder, FOR_PAPER if options.pdf else FOR_REPORT
     final = paths.without_partial(given)
     was_finished = is_complete(final) or is_complete(paths.partial_of(final))
-    words = presentation.closing_words(resume(given))
+    words = presentation.closing_words(resume(given, formats))
     print(f"This run is finished.\n\n{words}" if was_finished else words)
     return 0

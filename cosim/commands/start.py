@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cosim import terminal
 from cosim.config.sources import load, preset_names, to_toml
+from cosim.records.layout import FOR_PAPER, FOR_REPORT, NO_FIGURES
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
         options.output,
         root=options.results,
         go_on=options.or_resume,
-        figures=not options.no_figures,
+        formats=options.formats,
     )
     if done.was_finished:
         print(f"This run is finished already; delete {done.folder} to run it again.\n")
@@ -60,7 +61,14 @@ def own_options() -> argparse.ArgumentParser:
         " it is finished",
     )
     parser.add_argument(
-        "--no-figures", action="store_true", help="draw no figures; the tables have all of it"
+        "--no-figures",
+        dest="formats",
+        action="store_const",
+        const=NO_FIGURES,
+        help="draw no figures; the tables have all of it",
+    )
+    parser.add_argument(
+        "--pdf", dest="formats", action="store_const", const=FOR_PAPER, help="figures as PDF too"
     )
     parser.add_argument("--print-config", action="store_true", help="print the resolved TOML")
     parser.add_argument(
@@ -69,11 +77,11 @@ def own_options() -> argparse.ArgumentParser:
         help=f"one of: {', '.join(preset_names())}; or the Python file of an own scenario",
     )
     parser.set_defaults(
+        formats=FOR_REPORT,
         config=None,
         output=None,
         results=None,
         or_resume=False,
-        no_figures=False,
         print_config=False,
         scenario=None,
     )

@@ -16,6 +16,8 @@ LOG = "log.txt"
 NS3_LOG = "ns3.log"
 FIGURES = "figures"
 REPORT = "report.html"
+# What figures are drawn as: for the report; for a paper too; not at all.
+FOR_REPORT, FOR_PAPER, NO_FIGURES = ("png",), ("png", "pdf"), ()
 # What ns-3 writes on request or by itself (native/recordings.h).
 RECORDINGS = ("ns3_attributes.txt", "flow_monitor.xml", "netanim.xml", "pcap")
 JOINED = tuple(f"{name}.parquet" for name in TABLES)

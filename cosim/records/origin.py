@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
-from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,8 @@ from cosim import arithmetic
 from cosim.config.model import RunConfig
 from cosim.config.sources import to_toml
 from cosim.errors import OutputError
-from cosim.files import content_hash, file_hash, known_hash
-from cosim.program import ROOT
+from cosim.files import content_hash, file_hash
+from cosim.records.code_version import code_version, source_version
 from cosim.records.manifest import Manifest
 from cosim.seeds import NS3_RNG_SEED
 from learning.data.samples import MultiModalData
@@ -24,20 +22,6 @@ from learning.data.sets.own_data import is_own_data
 from ns3_scenarios.own_scenario import is_own
 
 PACKAGES = ("ns3", "cppyy", "torch", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "seglearn")
-# Rooms and files without which every number would be the same.
-SHOWS = (
-    *(
-        "cosim/report",
-        "cosim/commands",
-        "cosim/studies",
-        "cosim/studies",
-        "cosim/examples",
-        "learning/examples",
-    ),
-    *("cosim/cli.py", "cosim/library.py", "cosim/program.py", "cosim/run.py", "cosim/terminal.py"),
-    *("cosim/runs/log.py", "cosim/runs/progress.py", "cosim/records/columns.py"),
-)
-PACKAGES_OF_OURS = ("cosim", "learning", "ns3_scenarios")
 SAME = ("config_sha256", "code_version", "versions", "own_files_sha256", "data_sha256")
 
 
@@ -119,40 +103,6 @@ def check_same(before: Manifest, now: dict[str, Any]) -> None:
             f"resume: expected {what} {was} as when the run began, got {got};"
             " put back what was changed, or start anew with --output DIR"
         )
-
-
-def code_version(root: Path = ROOT) -> str:
-    """Return a hash of the sources that can change a number, which names what produced a run.
-
-    The rule: all Python, C++ and TOML of the three packages, but what only shows a run or asks for
-    one (SHOWS).
-    """
-    return _hash_of(root, (path for path in _sources(root) if not _shows(path)))
-
-
-def source_version(root: Path = ROOT) -> str:
-    """Return a hash of all source files of the three packages."""
-    return _hash_of(root, _sources(root))
-
-
-def _sources(root: Path) -> list[Path]:
-    """Return their paths below the root."""
-    found = (path for package in PACKAGES_OF_OURS for path in (root / package).rglob("*"))
-    kinds = {".py", ".h", ".cpp", ".toml"}
-    return sorted(path.relative_to(root) for path in found if path.suffix in kinds)
-
-
-def _shows(path: Path) -> bool:
-    name = path.as_posix()
-    return any(name == each or name.startswith(f"{each}/") for each in SHOWS)
-
-
-def _hash_of(root: Path, paths: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.as_posix().encode())
-        digest.update(known_hash(root / path).encode())
-    return digest.hexdigest()[:12]
 
 
 def data_files(config: RunConfig) -> list[Path]:

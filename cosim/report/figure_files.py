@@ -1,9 +1,10 @@
 """Which figures a run has, each once, and how they become files; figures.py draws them."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib.style
 import pandas as pd
@@ -20,10 +21,15 @@ from cosim.report.figures import (
     draw_partition,
     draw_remaining_energy,
     draw_topology,
-    modalities_of,
 )
+from cosim.report.summary import modalities_of
 
 WIDTH_IN = 3.5
+# Without dates and program names, which would change the bytes from run to run.
+FORMATS: dict[str, dict[str, Any]] = {
+    "png": {"dpi": 200, "metadata": {"Software": None}},
+    "pdf": {"metadata": {"CreationDate": None, "Creator": None, "Producer": None}},
+}
 Tables = Mapping[str, pd.DataFrame]
 Make = Callable[[Tables], Figure]
 
@@ -146,32 +152,32 @@ FIGURES = (
 )
 
 
-def write_figure(which: RunFigure, tables: Tables, folder: Path) -> list[Path]:
-    """Write a figure as PNG (200 dpi) and PDF, both or none; the same tables give the same bytes.
+def write_figure(
+    which: RunFigure, tables: Tables, folder: Path, formats: Sequence[str] = tuple(FORMATS)
+) -> list[Path]:
+    """Write a figure in these formats, all or none; the same tables give the same bytes.
 
     folder: is there already.
     """
-    return save_figure(lambda: which.make(tables), folder / which.name)
+    return save_figure(lambda: which.make(tables), folder / which.name, formats)
 
 
-def save_figure(make: Callable[[], Figure], path: Path) -> list[Path]:
-    """Write a figure in our style, as `write_figure` does; path: without its suffix."""
+def save_figure(
+    make: Callable[[], Figure], stem: Path, formats: Sequence[str] = tuple(FORMATS)
+) -> list[Path]:
+    """Write a figure in our style, as `write_figure` does; stem: the path without its suffix."""
+    files = {each: stem.with_suffix(f".{each}") for each in formats}
     with matplotlib.style.context(STYLE):
         try:
-            return _save(make(), path)
+            figure = make()
+            with warnings.catch_warnings():
+                # A name in a script that the font lacks shows as boxes; the tables have it.
+                warnings.filterwarnings("default", message="Glyph .* missing", category=UserWarning)
+                for each, path in files.items():
+                    figure.savefig(path, **FORMATS[each])
+                    figure.set_layout_engine("none")  # laid out once: all hold the same picture
         except BaseException:
-            for suffix in (".png", ".pdf"):
-                path.with_suffix(suffix).unlink(missing_ok=True)
+            for path in files.values():
+                path.unlink(missing_ok=True)
             raise
-
-
-def _save(figure: Figure, stem: Path) -> list[Path]:
-    """Save without dates and program names, which would change the bytes from run to run."""
-    png, pdf = stem.with_suffix(".png"), stem.with_suffix(".pdf")
-    with warnings.catch_warnings():
-        # A name in a script that the font lacks shows as boxes; the tables have it.
-        warnings.filterwarnings("default", message="Glyph .* missing", category=UserWarning)
-        figure.savefig(png, dpi=200, metadata={"Software": None})
-        figure.set_layout_engine("none")  # laid out once: both files hold the same picture
-        figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
-    return [png, pdf]
+    return list(files.values())

@@ -14,6 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from cosim.report.summary import modalities_of
+
 STYLE = Path(__file__).with_name("paper.mplstyle")
 LONGEST_NAME = 24
 
@@ -262,11 +264,6 @@ def draw_partition(partition: pd.DataFrame, ax: Axes) -> Axes:
     ax.set_ylabel("Device")
     ax.set_title(f"{int(size.sum())} training samples, largest {int(size.max())}")
     return ax
-
-
-def modalities_of(table: pd.DataFrame, prefix: str = "iterations_") -> list[str]:
-    """Names of the modalities in a devices table (or another with a prefix), in column order."""
-    return [name.removeprefix(prefix) for name in map(str, table) if name.startswith(prefix)]
 
 
 def _shortened(name: str) -> str:

@@ -13,10 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from cosim.files import replace_whole
 from cosim.records.layout import REPORT
 from cosim.records.parquet import read_table
-from cosim.report.figure_files import FIGURES
-from cosim.report.figures import modalities_of
 from cosim.report.playback import playback
-from cosim.report.summary import percent, summarise, summary_lines
+from cosim.report.summary import modalities_of, percent, summarise, summary_lines
 
 
 def write_report(folder: Path, not_drawn: Mapping[str, str] = MappingProxyType({})) -> Path:
@@ -106,6 +104,10 @@ def _headline(summary: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _figures(folder: Path) -> list[dict[str, str]]:
+    if not any(folder.glob("*.png")):
+        return []
+    from cosim.report.figure_files import FIGURES  # brings matplotlib
+
     drawn = ((folder / f"{each.name}.png", each) for each in FIGURES)
     return [shown(png, each.heading, each.caption) for png, each in drawn if png.is_file()]
 

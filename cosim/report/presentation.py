@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from cosim.files import file_hash, is_regular, one_line
 from cosim.records import paths
 from cosim.records.layout import (
     FIGURES,
+    FOR_PAPER,
+    FOR_REPORT,
     HALVES,
     LOG,
     MANIFEST,
@@ -23,13 +26,24 @@ from cosim.records.layout import (
 from cosim.records.manifest import read_manifest, write_manifest
 from cosim.records.parquet import read_table
 from cosim.records.verify import refuse_changed
-from cosim.report import figure_files, page, summary
+from cosim.report import page, summary
 
 log = logging.getLogger("cosim")
 
 
-def draw(folder: Path, figures: bool = True) -> dict[str, str]:
-    """Draw figures, if wanted, and report of a complete run; return what is not drawn, and why."""
+def draw(folder: Path, formats: Sequence[str] = FOR_REPORT) -> dict[str, str]:
+    """Draw figures and report of a complete run; return what is not drawn, and why."""
+    not_drawn = _draw_figures(folder, formats) if formats else {}
+    try:
+        page.write_report(folder, not_drawn)
+    except Exception as error:
+        not_drawn[REPORT] = _warned(REPORT, error)
+    return not_drawn
+
+
+def _draw_figures(folder: Path, formats: Sequence[str]) -> dict[str, str]:
+    from cosim.report import figure_files  # brings matplotlib
+
     not_drawn: dict[str, str] = {}
     try:
         tables = {
@@ -37,17 +51,13 @@ def draw(folder: Path, figures: bool = True) -> dict[str, str]:
             for name, file in (*((t, f"{t}.parquet") for t in TABLES), ("partition", PARTITION))
         }
         (folder / FIGURES).mkdir(exist_ok=True)
-        for figure in figure_files.FIGURES if figures else ():
+        for figure in figure_files.FIGURES:
             try:
-                figure_files.write_figure(figure, tables, folder / FIGURES)
+                figure_files.write_figure(figure, tables, folder / FIGURES, formats)
             except Exception as error:  # whatever it is, the results stand
                 not_drawn[figure.name] = _warned(f"figure {figure.name}", error)
     except Exception as error:
         not_drawn[FIGURES] = _warned(FIGURES, error)
-    try:
-        page.write_report(folder, not_drawn)
-    except Exception as error:
-        not_drawn[REPORT] = _warned(REPORT, error)
     return not_drawn
 
 
@@ -75,19 +85,28 @@ def seal(folder: Path, not_drawn: dict[str, str]) -> None:
         log.warning("%s could not be sealed: %s", folder, one_line(error))
 
 
-def finish(folder: Path) -> None:
-    """Do what is left to do for a complete run that was interrupted after its last round."""
+def finish(folder: Path, formats: Sequence[str] = FOR_REPORT) -> None:
+    """Do what is left to do for a complete run that was interrupted after its last round.
+
+    Where nothing is left, figures for a paper are added.
+    """
     refuse_changed(folder, "a finished run")
-    if read_manifest(folder).sealed:
+    before = read_manifest(folder)
+    if before.sealed and (formats != FOR_PAPER or any((folder / FIGURES).glob("*.pdf"))):
         return
     try:
         held = paths.lock(folder / LOG)
-    except OSError:  # of somebody else, or on a read-only disk
+    except OSError as error:  # of somebody else, or on a read-only disk
+        if formats == FOR_PAPER:
+            _warned("figures as PDF", error)
         return
     if held is None:  # its own process is at it
         return
     try:
-        seal(folder, draw(folder))
+        if before.sealed:
+            seal(folder, before.not_drawn | _draw_figures(folder, ("pdf",)))
+        else:
+            seal(folder, draw(folder, formats))
     finally:
         os.close(held)
 

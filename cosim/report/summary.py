@@ -161,3 +161,8 @@ def _number(value: float) -> float | None:
 def percent(share: float | None) -> str:
     """Write a share of one as per cent, or n/a where there is none."""
     return "n/a" if share is None else f"{100.0 * share:.1f} %"
+
+
+def modalities_of(table: pd.DataFrame, prefix: str = "iterations_") -> list[str]:
+    """Names of the modalities in a devices table (or another with a prefix), in column order."""
+    return [name.removeprefix(prefix) for name in map(str, table) if name.startswith(prefix)]

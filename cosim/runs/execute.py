@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from cosim.loop import repeat_rounds, run_rounds
 from cosim.program import PROGRAM
 from cosim.records import paths
 from cosim.records.folder import RunFolder, default_folder, publish
-from cosim.records.layout import CONFIG, MANIFEST
+from cosim.records.layout import CONFIG, FOR_REPORT, MANIFEST
 from cosim.records.manifest import is_complete, read_manifest
 from cosim.records.tables import check_repeated, network_tables, partition_table, to_tables
 from cosim.records.unfinished import Unfinished, taken_up
@@ -53,24 +54,25 @@ def begin(
     *,
     root: Path | None = None,
     go_on: bool = False,
-    figures: bool = True,
+    formats: Sequence[str] = FOR_REPORT,
 ) -> Outcome:
     """Run a configuration, unless it is finished already.
 
     output: the folder, new or empty; none: one named by the configuration in root, where a finished
     run is not done twice. go_on: where the folder has a run of this configuration, cut short or
-    finished, take it up or leave it. Raises OutputError where it has one of another.
+    finished, take it up or leave it. formats: of figures, as `presentation` has them. Raises
+    OutputError where it has one of another.
     """
     folder = output or default_folder(config, root)
     partial = paths.partial_of(paths.whole_path(folder))
     if is_complete(folder) and (go_on or output is None):
         _check_same_configuration(config, folder)
-        presentation.finish(folder)
+        presentation.finish(folder, formats)
         return Outcome(folder, was_finished=True)
     if go_on and (partial / MANIFEST).exists():
         _check_same_configuration(config, partial)
-        return Outcome(resume(folder, figures=figures))
-    return Outcome(execute(config, folder, figures=figures))
+        return Outcome(resume(folder, formats))
+    return Outcome(execute(config, folder, formats=formats))
 
 
 def _check_same_configuration(config: RunConfig, folder: Path) -> None:
@@ -85,12 +87,16 @@ def _check_same_configuration(config: RunConfig, folder: Path) -> None:
 
 
 def execute(
-    config: RunConfig, destination: Path, left: Unfinished | None = None, *, figures: bool = True
+    config: RunConfig,
+    destination: Path,
+    left: Unfinished | None = None,
+    *,
+    formats: Sequence[str] = FOR_REPORT,
 ) -> Path:
     """Run a configuration into a folder, with progress, figures and report; return the folder.
 
-    left: go on with what stands in the folder. figures: whether to draw them. Any error leaves the
-    finished rounds, and the signals of `endings` ignored, since a process is to end then
+    left: go on with what stands in the folder. formats: of figures. Any error leaves the finished
+    rounds, and the signals of `endings` ignored, since a process is to end then
     (`endings.put_back`).
     """
     started = time.perf_counter()
@@ -114,7 +120,7 @@ def execute(
                     log.warning(warning)
                 folder.add_partition(partition_table(data, learner))
                 _all_rounds(config, scenario, learner, folder, started)
-                not_drawn = presentation.draw(folder.path, figures)
+                not_drawn = presentation.draw(folder.path, formats)
             except BaseException as error:
                 endings.ignore()
                 log.info("%s: %s", *_how_it_ended(error))
@@ -129,16 +135,16 @@ def execute(
     return folder.path
 
 
-def resume(folder: Path, *, figures: bool = True) -> Path:
+def resume(folder: Path, formats: Sequence[str] = FOR_REPORT) -> Path:
     """Go on with a run that was cut short, and finish what one left to do; return the folder."""
     folder = paths.without_partial(folder)
     # A damaged manifest under the final name says so itself.
     if not (folder / MANIFEST).exists() or read_manifest(folder).status != "complete":
         with taken_up(folder) as left:
             if left.manifest.status != "complete":
-                return execute(left.config, folder, left, figures=figures)
+                return execute(left.config, folder, left, formats=formats)
             publish(left.path, folder)  # it was killed just before it got its name
-    presentation.finish(folder)
+    presentation.finish(folder, formats)
     return folder
 
 
@@ -155,19 +161,17 @@ def _all_rounds(
     network: Network | None = None
     try:
         network = open_network(config, scenario, folder.ns3_log)
-        waiting = time.perf_counter()
-        network.wait_ready()
-        started_s = time.perf_counter() - waiting
-        timings["ns3_s"] += started_s
-        timings["waited_s"] += started_s
-        if isinstance(network, Ns3Network):
-            for warning in remarks.out_of_range(scenario, network.start_snr_db):
-                log.warning(warning)
         feedback = None
         if folder.num_rounds > 0:
             feedback = _repeat(config, scenario, learner, network, folder)
         rounds = run_rounds(config, scenario, learner, network, folder.num_rounds, feedback)
+        told = False
         for each in with_progress(rounds, config.learning.rounds, folder.num_rounds):
+            if isinstance(network, Ns3Network) and not told:  # it got ready during that round
+                timings["ns3_s"] += network.start_s
+                for warning in remarks.out_of_range(scenario, network.start_snr_db):
+                    log.warning(warning)
+            told = True
             timings["ns3_s"] += each.ns3_s
             timings["learning_s"] += each.learning_s
             timings["waited_s"] += each.waited_s

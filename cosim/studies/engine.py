@@ -14,7 +14,7 @@ from tqdm import tqdm
 from cosim.errors import ConfigError, OutputError
 from cosim.failures import FAILED, FINISHED, UNDER_WAY
 from cosim.files import one_line
-from cosim.records.origin import code_version
+from cosim.records.code_version import code_version
 from cosim.studies import attempt as attempts
 from cosim.studies.folder import StudyFolder
 

@@ -60,7 +60,7 @@ class StudyFolder:
         study of another file.
         """
         origin = {"file": str(source.resolve()), "quick": quick}
-        if (self.root / CASES).exists() and self.origin() != origin:
+        if self._is_claimed() and self.origin() != origin:
             raise OutputError(
                 f"study: expected the folder of {source} in {self.root}, got that of"
                 f" {self.origin()['file']}; rename one of the files, or give --results"
@@ -68,6 +68,8 @@ class StudyFolder:
         try:
             for name in (CONFIGS, RUNS, LOGS):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
+            # First, so that another process at the same study finds whose folder it is.
+            self.put(self.root / ORIGIN, json.dumps(origin).encode())
             for case in cases:
                 if case.config is not None:
                     content = to_toml(case.config).encode()
@@ -76,14 +78,16 @@ class StudyFolder:
                 {"case": case.name, "refused": case.refused, "seed": case.seed} | case.values
                 for case in cases
             ]
-            self.put(self.root / CASES, pd.DataFrame(rows).to_csv(index=False).encode())
             self.put(self.root / STUDY, source.read_bytes())
-            self.put(self.root / ORIGIN, json.dumps(origin).encode())
+            self.put(self.root / CASES, pd.DataFrame(rows).to_csv(index=False).encode())
         except OSError as error:
             raise paths.cannot_write(self.root, error) from None
         expected = {case.name for case in cases}
         there = (paths.without_partial(path).name for path in (self.root / RUNS).iterdir())
         return sorted({name for name in there if not name.startswith(".")} - expected)
+
+    def _is_claimed(self) -> bool:
+        return (self.root / ORIGIN).exists() or (self.root / CASES).exists()
 
     def origin(self) -> dict[str, Any]:
         """Return the study's file, and whether it is in its small size."""

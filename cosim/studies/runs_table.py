@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cosim.records.code_version import source_version
 from cosim.records.layout import MANIFEST
 from cosim.records.manifest import read_manifest
-from cosim.records.origin import source_version
 from cosim.records.parquet import read_table
 from cosim.report.summary import summarise
 from cosim.studies.columns import COLUMNS

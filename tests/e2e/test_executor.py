@@ -10,8 +10,6 @@ from script import SCRIPT, assert_refused, run_script
 
 from cosim.records.layout import JOINED
 
-pytestmark = pytest.mark.e2e
-
 FACTORY = """
 from dask.distributed import Client, LocalCluster
 
@@ -23,6 +21,7 @@ def factory(jobs):
 """
 
 
+@pytest.mark.cluster
 def test_a_study_through_dask_has_the_tables_of_one_on_local_cores(tmp_path: Path) -> None:
     text = STUDY.replace("count = 2", "count = 1")
     folders = []
@@ -52,6 +51,7 @@ def test_a_study_through_dask_has_the_tables_of_one_on_local_cores(tmp_path: Pat
             assert one.read_bytes() == two.read_bytes(), (name, table)
 
 
+@pytest.mark.e2e
 def test_an_executor_that_cannot_be_imported_is_one_line(tmp_path: Path) -> None:
     study = write_study(tmp_path)
     done = run_script(tmp_path, "sweep", str(study), "--executor", "no_such_module:factory")

@@ -82,8 +82,24 @@ def test_a_run_interrupted_while_it_draws_is_complete_and_drawn_when_resumed(
     assert cli.main(["verify", str(tmp_path / "run")]) == 0
     assert cli.main(["resume", str(tmp_path / "run")]) == 0
     assert (tmp_path / "run" / "report.html").exists()
-    assert (tmp_path / "run" / "figures" / "iterations.pdf").exists()
+    assert (tmp_path / "run" / "figures" / "iterations.png").exists()
     assert {finding.state for finding in examine(tmp_path / "run")} == {"ok"}
+
+
+def test_figures_for_a_paper_are_drawn_on_request_also_of_a_finished_run(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert cli.main([*FEW, "--output", str(run), "--no-figures"]) == 0
+    assert not list((run / "figures").glob("*"))
+    assert cli.main(["resume", str(run)]) == 0
+    assert not list((run / "figures").glob("*"))
+    for _ in range(2):
+        assert cli.main(["resume", str(run), "--pdf"]) == 0
+        assert {path.suffix for path in (run / "figures").iterdir()} == {".pdf"}
+        assert {finding.state for finding in examine(run)} == {"ok"}
+    assert cli.main([*FEW, "--output", str(tmp_path / "both"), "--pdf"]) == 0
+    drawn = sorted(path.name for path in (tmp_path / "both" / "figures").iterdir())
+    assert len(drawn) == 4
+    assert {name.rpartition(".")[2] for name in drawn} == {"pdf", "png"}
 
 
 def test_a_lost_stream_is_remembered_and_takes_nothing_more() -> None:

@@ -7,8 +7,8 @@ from made_config import make_config
 
 from cosim.config.assemble import make_learner
 from cosim.config.sources import load
+from cosim.records import code_version, origin
 from cosim.records import folder as recording
-from cosim.records import origin
 from cosim.records.folder import RunFolder
 from cosim.records.origin import run_id
 from learning.data.samples import MultiModalData
@@ -103,17 +103,17 @@ def test_only_code_that_can_change_a_number_names_a_run(tmp_path: Path) -> None:
         (tmp_path / package / "part.py").write_text("x = 1")
     caption = tmp_path / "cosim" / "report" / "page.py"
     caption.write_text("a caption")
-    before = origin.code_version(tmp_path), origin.source_version(tmp_path)
+    before = code_version.code_version(tmp_path), code_version.source_version(tmp_path)
     caption.write_text("another caption")
-    after = origin.code_version(tmp_path), origin.source_version(tmp_path)
+    after = code_version.code_version(tmp_path), code_version.source_version(tmp_path)
     assert after[0] == before[0]
     assert after[1] != before[1]
     for part in ("cosim/part.py", "learning/report/new.py", "ns3_scenarios/part.py"):
         (tmp_path / part).write_text(f"of {part}")
-        changed = origin.code_version(tmp_path)
+        changed = code_version.code_version(tmp_path)
         assert changed not in (before[0], after[0]), part
         after = changed, ""
-    assert all((origin.ROOT / each).exists() for each in origin.SHOWS)
+    assert all((code_version.ROOT / each).exists() for each in code_version.SHOWS)
 
 
 def test_the_run_id_changes_with_the_bytes_of_a_data_set_that_is_read_from_a_path(

@@ -105,6 +105,31 @@ def test_where_locks_do_not_work_a_sign_of_life_tells_for_ten_minutes(
     assert status.state == "missing"
 
 
+def test_two_that_begin_a_study_at_once_take_it_for_the_same_and_another_for_anothers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = (tmp_path / where / "mine.toml" for where in ("one", "two"))
+    for path in (mine, other):
+        path.parent.mkdir()
+        path.write_text("question = 'which?'")
+    root, begun = tmp_path / "study", []
+    put = StudyFolder.put
+
+    def put_while_another_begins(self: StudyFolder, path: Path, content: bytes) -> None:
+        put(self, path, content)
+        if begun:
+            return
+        begun.append(path)
+        StudyFolder(root).write(mine, False, [])
+        with pytest.raises(OutputError, match="expected the folder of"):
+            StudyFolder(root).write(other, False, [])
+
+    monkeypatch.setattr(StudyFolder, "put", put_while_another_begins)
+    StudyFolder(root).write(mine, False, [])
+    assert begun
+    assert StudyFolder(root).origin() == {"file": str(mine), "quick": False}
+
+
 def test_a_torn_line_of_attempts_counts_as_none(study: StudyFolder) -> None:
     study.add_attempt("one", rc=0)
     with (study.root / "logs" / "one.jsonl").open("a") as file:
