@@ -28,7 +28,7 @@ import soak_values
 from cosim import cli, files
 from cosim.records import checkpoint, folder, manifest, paths
 from cosim.records.layout import JOINED, PARTITION
-from cosim.report import presentation
+from cosim.report import figure_files, presentation
 
 SCRIPT = Path(cli.__file__).with_name("run.py")
 MADE = ("--learning.dataset=made", "--network.num_devices=4", "--iteration.max_iterations=2")
@@ -49,7 +49,7 @@ AIMS: dict[str, tuple[object, str, int]] = {
     "before the tables are joined": (folder.RunFolder, "complete", 1),
     "while the tables are joined": (folder, "file_hash", 3),
     "before the folder is published": (folder, "publish", 1),
-    "while figures are drawn": (presentation.figure_files, "write_figure", 2),
+    "while figures are drawn": (figure_files, "write_figure", 2),
     "before the folder is sealed": (presentation, "seal", 1),
 }
 
@@ -102,7 +102,7 @@ def forked(folder: Path, words: tuple[str, ...], prepare: Callable[[], None] = l
             os.dup2(said, 2)
             sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
             # Two of the figures stand for all.
-            presentation.figure_files.FIGURES = presentation.figure_files.FIGURES[:2]
+            figure_files.FIGURES = figure_files.FIGURES[:2]
             prepare()
             code = cli.main(words)
             sys.stdout.flush()
