@@ -38,8 +38,9 @@ from cosim.records.layout import (
     part_names,
 )
 from cosim.records.manifest import TIMINGS, Manifest
-from cosim.records.origin import check_same, origin_of, own_files, run_id
+from cosim.records.origin import check_same, origin_of, run_id
 from cosim.records.unfinished import Unfinished
+from cosim.records.user_files import own_files
 from learning.data.samples import MultiModalData
 from learning.learner import Learner
 

@@ -16,10 +16,9 @@ from cosim.errors import OutputError
 from cosim.files import content_hash, file_hash
 from cosim.records.code_version import code_version, source_version
 from cosim.records.manifest import Manifest
+from cosim.records.user_files import data_files, own_files
 from cosim.seeds import NS3_RNG_SEED
 from learning.data.samples import MultiModalData
-from learning.data.sets.own_data import is_own_data
-from ns3_scenarios.own_scenario import is_own
 
 PACKAGES = ("ns3", "cppyy", "torch", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "seglearn")
 SAME = ("config_sha256", "code_version", "versions", "own_files_sha256", "data_sha256")
@@ -71,25 +70,6 @@ def run_id(config: RunConfig) -> str:
     return content_hash(text.encode())[:10]
 
 
-def own_files(config: RunConfig) -> list[Path]:
-    """Return the user's own files that take part in a run; who reads them reports missing ones."""
-    learning, network = config.learning, config.network
-    named = (
-        *(config.scenario, learning.method, learning.model, learning.dataset),
-        config.iteration.rule,
-    )
-    tables = (
-        config.energy.device_file,
-        learning.modality_file,
-        network.placement_file,
-        network.mobility_trace,
-        network.loss_trace,
-    )
-    own = [name for name in named if is_own(name) or is_own_data(name)]
-    own += [name for name in tables if name is not None]
-    return [Path(name) for name in own if Path(name).is_file()]
-
-
 def check_same(before: Manifest, now: dict[str, Any]) -> None:
     """Refuse to go on with other code, packages, files, data or fields; now: some of these."""
     for name in (each for each in SAME if each in now):
@@ -103,15 +83,6 @@ def check_same(before: Manifest, now: dict[str, Any]) -> None:
             f"resume: expected {what} {was} as when the run began, got {got};"
             " put back what was changed, or start anew with --output DIR"
         )
-
-
-def data_files(config: RunConfig) -> list[Path]:
-    """Return the files of a data set that is read from a path."""
-    given = config.learning.data_path
-    path = Path(given) if given else None
-    if path is None or not path.exists():  # who reads it says so
-        return []
-    return sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
 
 
 def processor() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,17 +15,21 @@ if TYPE_CHECKING:
     from cosim.studies.study import Comparison, Study, Values
 
 
-def check(study: Study, combinations: Iterable[Values], path: Path) -> None:
+def check(study: Study, combinations: Iterable[Values], path: Path, is_quick: bool = False) -> None:
     """Raise ConfigError; combinations: of the swept fields."""
     known = list(dotted_fields())
-    everywhere = (study.fixed, study.grid, study.zip, *study.case, *study.exclude)
+    settings = [table for each in study.set for table in (each.when, each.fields)]
+    everywhere = (
+        *(study.fixed, study.grid, study.zip, *study.case, *study.exclude),
+        *(study.seeds.fields, *settings),
+    )
     for name in (name for table in everywhere for name in table):
         if name not in known:
             hint = did_you_mean(name, known) or "; see --help for the known ones"
             raise ConfigError(f"{path}: unknown field {name}{hint}")
         if name == "seed":
             raise ConfigError(f"{path}: seed: expected in [seeds], got it among the fields")
-    for name, values in (*study.grid.items(), *study.zip.items()):
+    for name, values in (*study.grid.items(), *study.zip.items(), *study.seeds.fields.items()):
         if not values:
             raise ConfigError(f"{path}: {name}: expected at least one value, got an empty list")
     lengths = {name: len(values) for name, values in study.zip.items()}
@@ -34,7 +39,45 @@ def check(study: Study, combinations: Iterable[Values], path: Path) -> None:
     for twice in study.grid.keys() & study.zip.keys():
         raise ConfigError(f"{path}: {twice}: expected in one of [grid] and [zip], got it in both")
     _check_once(study, path)
-    _check_shown(study, list(combinations), path)
+    _check_seeds(study, path)
+    runs = list(combinations)
+    _check_settings(study, runs, path, is_quick)
+    _check_shown(study, runs, path)
+
+
+def _check_seeds(study: Study, path: Path) -> None:
+    """Refuse seeds that would share a value: their runs are no independent repetitions."""
+    needed = len(study.seeds.all)
+    for name, values in study.seeds.fields.items():
+        if len(values) < needed:
+            raise ConfigError(
+                f"{path}: [seeds] {name}: expected a value for each of {needed} seeds, got"
+                f" {len(values)}"
+            )
+
+
+def _check_settings(study: Study, combinations: list[Values], path: Path, is_quick: bool) -> None:
+    """Refuse what goes with seeds or arms where it is swept too, or goes with none."""
+    for where, table in (
+        ("[seeds]", study.seeds.fields),
+        *(("[[set]]", s.fields) for s in study.set),
+    ):
+        for name in table:
+            if name in study.swept or (where == "[[set]]" and name in study.seeds.fields):
+                raise ConfigError(f"{path}: {name}: expected once, got it in {where} and elsewhere")
+    for number, setting in enumerate(study.set, 1):
+        if not setting.fields:
+            raise ConfigError(f"{path}: [[set]] number {number}: expected fields, got none")
+        runs = (
+            study.fixed | values | study.seeds.fields_of(seed)
+            for values in combinations
+            for seed in study.seeds.all
+        )
+        if not is_quick and not any(setting.fields_for(run) for run in runs):
+            raise ConfigError(
+                f"{path}: [[set]] number {number}: expected `when` to agree with some run, got"
+                f" {setting.when}, which none has"
+            )
 
 
 def _check_shown(study: Study, combinations: list[Values], path: Path) -> None:
@@ -53,10 +96,12 @@ def _check_shown(study: Study, combinations: list[Values], path: Path) -> None:
             swept = ", ".join(study.swept) or "none is swept"
             raise ConfigError(f"{path}: {what}: expected a swept field ({swept}), got {given}")
     if study.compare:
-        _check_against(study.compare, combinations, path)
+        _check_against(study, study.compare, combinations, path)
 
 
-def _check_against(compare: Comparison, combinations: list[Values], path: Path) -> None:
+def _check_against(
+    study: Study, compare: Comparison, combinations: list[Values], path: Path
+) -> None:
     field = compare.field
     there = {as_text(values[field]) for values in combinations if field in values}
     if as_text(compare.against) not in there:
@@ -64,6 +109,17 @@ def _check_against(compare: Comparison, combinations: list[Values], path: Path) 
         raise ConfigError(
             f"{path}: compare.against: expected a value of {field} ({values}), got"
             f" {compare.against}"
+        )
+    arms = Counter(
+        tuple(as_text(values.get(name)) for name in (field, *study.beside(field)))
+        for values in combinations
+    )
+    arm, count = arms.most_common(1)[0]
+    if count > 1:  # they would be averaged as if they were one
+        raise ConfigError(
+            f"{path}: compare.field: expected one combination of the fields that go with {field}"
+            f" for each of its values, got {count} for {arm[0]}; vary it in [grid], and leave out"
+            " by [[exclude]]"
         )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from cosim.errors import OutputError
+from cosim.records.layout import FOR_REPORT
 from cosim.studies.folder import StudyFolder
 from cosim.studies.runs_table import done, runs_table
 from cosim.studies.statistics import cells, differences
@@ -15,10 +17,16 @@ from cosim.studies.study import Study
 TABLE, CELLS, DIFFERENCES = "runs", "cells", "differences"
 
 
-def collect(folder: StudyFolder, study: Study, mixed_code: bool = False) -> pd.DataFrame:
+def collect(
+    folder: StudyFolder,
+    study: Study,
+    mixed_code: bool = False,
+    formats: Sequence[str] = FOR_REPORT,
+) -> pd.DataFrame:
     """Write the tables of a study, half-finished or not, its figures and page; return the runs.
 
-    Raises OutputError for runs of several versions of the code, unless mixed_code.
+    formats: of figures, as cosim/records/layout.py has them, PNG among them. Raises OutputError for
+    runs of several versions of the code, unless mixed_code.
     """
     table = runs_table(folder, study.target_accuracy)
     finished = done(table)
@@ -37,7 +45,7 @@ def collect(folder: StudyFolder, study: Study, mixed_code: bool = False) -> pd.D
                 (folder.root / f"{name}{suffix}").unlink(missing_ok=True)
     from cosim.studies import page
 
-    page.write(folder, study, table, tables.get(CELLS), tables.get(DIFFERENCES))
+    page.write(folder, study, table, tables.get(CELLS), tables.get(DIFFERENCES), formats)
     return table
 
 

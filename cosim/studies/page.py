@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 from cosim.files import one_line
 from cosim.program import PROGRAM
 from cosim.records.layout import REPORT
-from cosim.report.figure_files import save_figure
+from cosim.report.figure_files import FORMATS, save_figure
 from cosim.report.page import render, shown
 from cosim.studies.columns import COLUMNS
 from cosim.studies.figures import figures_of
@@ -30,13 +31,17 @@ def write(
     runs: pd.DataFrame,
     cells: pd.DataFrame | None,
     differences: pd.DataFrame | None,
+    formats: Sequence[str],
 ) -> Path:
-    """Write figures (PNG, PDF) and report.html; what cannot be drawn is only warned of."""
+    """Write figures (PNG first) and report.html; what cannot be drawn is only warned of."""
     drawn = []
     (folder.root / "figures").mkdir(exist_ok=True)
     for figure in figures_of(folder, study, runs) if len(done(runs)) else ():
+        stem = folder.root / "figures" / figure.name
+        for other in FORMATS.keys() - set(formats):  # of fewer runs
+            stem.with_suffix(f".{other}").unlink(missing_ok=True)
         try:
-            png, _ = save_figure(figure.make, folder.root / "figures" / figure.name)
+            png, *_ = save_figure(figure.make, stem, formats)
         except Exception as error:  # whatever it is, the tables stand
             log.warning("figure %s could not be drawn (%s)", figure.name, one_line(error))
             continue

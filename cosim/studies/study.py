@@ -6,7 +6,9 @@
     [zip]                   field -> values: the first of each, the second of each, ...
     [[case]]                fields of one more combination, for each of those above
     [[exclude]]             combinations that agree with all of these are left out
-    [seeds]                 count (from first, by default 1), or list
+    [[set]]                 when: fields and values; fields: what runs that agree with it have too
+    [seeds]                 count (from first, by default 1), or list; fields: what goes with them,
+                            a value a seed, as a fold
     [figure]                x and lines: swept fields; y: columns of the table of runs
     [compare]               field, against: whose other values are held against this one, by seed
     [quick]                 fixed, grid, zip, seeds in place of those above, for `--quick`
@@ -41,7 +43,7 @@ from cosim.config.sources import (
 from cosim.errors import ConfigError
 from cosim.failures import ONE_LINE, said
 from cosim.files import content_hash, known_hash
-from cosim.records.origin import data_files, own_files
+from cosim.records.user_files import data_files, own_files
 from cosim.studies.checks import check
 
 READY = Path(__file__).with_name("ready")
@@ -59,11 +61,29 @@ class Seeds(_Table):
     count: int = Field(1, ge=1, le=10_000)
     first: int = Field(1, ge=0)
     list: tuple[int, ...] | None = Field(None, min_length=1)
+    fields: dict[str, tuple[Any, ...]] = {}
 
     @property
     def all(self) -> tuple[int, ...]:
         """Every seed."""
         return self.list or tuple(range(self.first, self.first + self.count))
+
+    def fields_of(self, seed: int) -> Values:
+        """Return the fields that go with a seed."""
+        place = self.all.index(seed) if self.fields else 0
+        return {name: values[place] for name, values in self.fields.items()}
+
+
+class Setting(_Table):
+    """Fields of the runs that agree with `when`: they go with an arm, and are not swept."""
+
+    when: Values
+    fields: Values
+
+    def fields_for(self, run: Values) -> Values:
+        """Return its fields, none for a run that does not agree."""
+        agrees = all(run.get(name) == value for name, value in self.when.items())
+        return self.fields if agrees else {}
 
 
 class FigureChoice(_Table):
@@ -124,6 +144,7 @@ class Study(_Varied):
     target_accuracy: float | None = Field(None, gt=0.0, lt=1.0)
     case: list[Values] = []
     exclude: list[Values] = []
+    set: list[Setting] = []
     figure: FigureChoice = FigureChoice()
     compare: Comparison | None = None
     quick: _Quick = _Quick()
@@ -150,7 +171,7 @@ class Study(_Varied):
 
 @dataclass(frozen=True)
 class Case:
-    """One run of a study: its name in the folder, what is swept, its seed.
+    """One run of a study: its name in the folder, what is swept or goes with it, its seed.
 
     config: none where it is refused, with the reason.
     """
@@ -186,9 +207,10 @@ def read_study(path: Path, quick: bool = False) -> Study:
         study = Study.model_validate(table)
     except ValidationError as error:
         raise ConfigError(f"{path}: {explain(error.errors(), str(path))}") from None
+    check(study, combinations(study), path)
     if quick:
         study = _quick(study)
-    check(study, combinations(study), path)
+        check(study, combinations(study), path, quick)
     return study
 
 
@@ -232,6 +254,11 @@ def _name_fields(table: dict[str, Any]) -> None:
     for name in ("case", "exclude"):
         if isinstance(table.get(name), list):
             table[name] = [_flat(each) if isinstance(each, dict) else each for each in table[name]]
+    settings = table.get("set")
+    for each in (table.get("seeds"), *(settings if isinstance(settings, list) else ())):
+        for name in ("when", "fields"):
+            if isinstance(each, dict) and isinstance(each.get(name), dict):
+                each[name] = _flat(each[name])
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Values:
@@ -273,17 +300,22 @@ def _case(study: Study, values: Values, seed: int) -> Case:
     label = re.sub(r"[^\w.=+,-]", "_", ",".join([*words, f"seed={seed}"]))[:LONGEST_LABEL]
     from cosim.config.to_scenario import make_scenario
 
+    along = study.seeds.fields_of(seed)
+    run = study.fixed | values | along
+    for setting in study.set:
+        along |= setting.fields_for(run)
+    fields = run | along
     try:
-        fields = study.fixed | values
         base = fields.pop("scenario", "mesh80211")
         config = configure(base, fields | {"seed": seed})
         make_scenario(config)
     except ONE_LINE as error:
-        text = f"{study.fixed} {values} {seed}"
-        return Case(f"{label}-{content_hash(text.encode())[:8]}", values, seed, None, said(error))
+        name = f"{label}-{content_hash(f'{fields} {seed}'.encode())[:8]}"
+        return Case(name, values | along, seed, None, said(error))
     files = (*own_files(config), *data_files(config))
     whole = to_toml(config) + "".join(known_hash(each) for each in files)
-    return Case(f"{label}-{content_hash(whole.encode())[:8]}", values, seed, config)
+    name = f"{label}-{content_hash(whole.encode())[:8]}"
+    return Case(name, values | along, seed, config)
 
 
 def _short(value: Any) -> str:

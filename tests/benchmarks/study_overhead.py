@@ -41,7 +41,7 @@ def sweep_s(study: Path, *more: str) -> float:
     return time.perf_counter() - started
 
 
-def main() -> None:
+def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=60)
@@ -54,8 +54,8 @@ def main() -> None:
         logs = sorted((study.with_suffix("") / "logs").glob("*.jsonl"))
         own_s = sum(json.loads(log.read_text(encoding="utf-8"))["seconds"] for log in logs)
         beside_s = total_s - own_s / cores()
-        print(f"{options.runs} runs on {cores()} cores: {total_s:.1f} s, {own_s / len(logs):.2f} s a")
-        print(f"run; beside the runs {beside_s:.1f} s, {beside_s / len(logs):.3f} s a run")
+        print(f"{options.runs} runs on {cores()} cores: {total_s:.1f} s")
+        print(f"a run: {own_s / len(logs):.2f} s, and {beside_s / len(logs):.3f} s beside it")
         print(f"again, with nothing to do: {again_s:.1f} s")
         manifest = next((study.with_suffix("") / "cases").glob("*/manifest.json")).read_bytes()
         many = study.with_name("many.toml")
@@ -68,6 +68,7 @@ def main() -> None:
             (folder.run(case.name) / "manifest.json").write_bytes(manifest)
         status_s = [sweep_s(many, "--status") for _ in range(3)]
         print(f"--status of {options.many} runs: {', '.join(f'{s:.1f}' for s in status_s)} s")
+    return 0
 
 
 if __name__ == "__main__":

@@ -62,6 +62,11 @@ def test_a_study_is_carried_out_once_and_its_page_is_there(swept: Path) -> None:
     page = (root / "report.html").read_text("utf-8")
     assert "Does it matter?" in page
     assert page.count("<img ") == 9
+    assert len(list((root / "figures").glob("*.png"))) == 9
+    assert not list((root / "figures").glob("*.pdf"))
+    words = [sys.executable, str(SCRIPT), "collect", str(root), "--pdf"]
+    subprocess.run(words, check=True, capture_output=True)
+    assert len(list((root / "figures").glob("*.pdf"))) == 9
 
 
 def test_the_table_of_runs_is_that_of_a_plain_loop_over_their_folders(swept: Path) -> None:

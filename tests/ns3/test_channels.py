@@ -1,6 +1,7 @@
 """Channels against their formulas, and movement against its own description."""
 
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -20,17 +21,14 @@ pytestmark = [pytest.mark.ns3, pytest.mark.timeout(120)]
 
 # Loss of the shipped channel between two devices at given distances and times.
 PROGRAM = """
-import json, sys
+import json, pickle, sys
 from dataclasses import replace
 import numpy as np
-from cosim.config.to_scenario import make_scenario
-from cosim.config.sources import load
 from ns3_scenarios.build.losses import make_losses
 from ns3_scenarios.build.nodes import make_nodes
 from ns3_scenarios.session import load_ns3
 
-flags, distances_m, times_s, pairs, walk_m = json.loads(sys.argv[1])
-scenario = make_scenario(load(flags, None, "adhoc80211"))
+scenario, distances_m, times_s, pairs, walk_m = pickle.load(sys.stdin.buffer)
 ns = load_ns3()
 still = scenario.mobility.model_copy(update={"mobility": "static", "movement": None})
 nodes = make_nodes(ns, replace(scenario, mobility=still))
@@ -61,9 +59,10 @@ def losses_db(
     """Loss both ways, (times, distances, pairs, 2) [dB]; both ends of a pair walk east alike."""
     arguments = [word for flag in flags for word in f"--network.{flag}".split("=")]
     walk_m = [0.0] * len(distances_m) if walk_m is None else list(walk_m)
-    case = json.dumps([arguments, list(distances_m), list(times_s), list(pairs), walk_m])
+    scenario = make_scenario(load(arguments, None, "adhoc80211"))
+    case = pickle.dumps([scenario, list(distances_m), list(times_s), list(pairs), walk_m])
     answer = subprocess.run(
-        [sys.executable, "-c", PROGRAM, case], capture_output=True, text=True, check=True
+        [sys.executable, "-c", PROGRAM], input=case, capture_output=True, check=True
     )
     shape = (len(times_s), len(distances_m), len(pairs), 2)
     return np.array(json.loads(answer.stdout)).reshape(shape)

@@ -12,6 +12,12 @@ from cosim.errors import ConfigError
 from cosim.studies.equal import equal_cases
 from cosim.studies.study import Study, cases_of, find_study, read_study, ready_names
 
+TIED = """[zip]
+    learning.method = ["dmml", "dmml", "local"]
+    learning.rounds = [2, 3, 2]
+"""
+SET = '[[set]]\nwhen = {learning.method = "local"}\n'
+
 
 def test_a_grid_with_seeds_is_every_combination_and_each_has_its_fields(tmp_path: Path) -> None:
     cases = cases_of(read_study(write_study(tmp_path)))
@@ -86,7 +92,18 @@ def test_zip_goes_in_step_cases_are_added_to_each_and_excluded_ones_left_out(
         ("[seeds]", '[[case]]\nlearning.method = "dmml"\n[seeds]', "[[case]] and [grid]"),
         ('against = "local"', 'against = "locl"', "expected a value of learning.method"),
         ('against = "local"', 'against = "local"\ny = ["acuracy"]', "did you mean"),
+        ('learning.method = ["dmml", "local"]', TIED, "got 2 for dmml; vary it in [grid]"),
         ("[seeds]", '[slurm]\nt = "1:00"\n[seeds]', "long names"),
+        ("count = 2", "count = 2\nfields.learning.fld = [1]", "did you mean learning.fold"),
+        ("count = 2", "count = 2\nfields.learning.fold = []", "got an empty list"),
+        ("count = 2", "count = 2\nfields.learning.fold = [1]", "each of 2 seeds, got 1"),
+        ("count = 2", "count = 2\nfields.learning.method = ['dmml', 'local']", "and elsewhere"),
+        ("[seeds]", SET + "fields = {learning.batch_size = 8}\n[seeds]", None),
+        ("[seeds]", SET + "fields = {learning.batchsize = 8}\n[seeds]", "unknown field"),
+        ("[seeds]", SET + "fields = {learning.learning_rate = 0.1}\n[seeds]", "and elsewhere"),
+        ("[seeds]", SET + "fields = {}\n[seeds]", "expected fields, got none"),
+        ("[seeds]", SET.replace("local", "loc") + "fields = {seed = 1}\n[seeds]", "[seeds]"),
+        ("[seeds]", SET.replace("local", "lo") + "fields = {learning.fold = 1}\n[seeds]", "agree"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line(
@@ -105,6 +122,33 @@ def test_what_cannot_be_meant_is_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
     assert not (tmp_path / "out").exists()
+
+
+def test_what_goes_with_a_seed_or_an_arm_is_in_its_runs_alone_and_is_not_swept(
+    tmp_path: Path,
+) -> None:
+    seeds = "count = 3\nfields.learning.fold = [4, 2, 0]\n[[set]]\n"
+    setting = """
+        when = { learning.method = "dmml", learning.fold = 2 }
+        fields = { learning.batch_size = 8 }
+        [[set]]
+        when = { learning.method = "local" }
+        fields = { learning.batch_size = 4 }
+    """
+    text = STUDY.replace('dataset = "made"', 'dataset = "watch"').replace(
+        "iteration.max_iterations = 2", "learning.batch_size = 16"
+    )
+    path = write_study(tmp_path, text, **{"count = 2": seeds + setting})
+    study = read_study(path)
+    assert study.swept == ("learning.learning_rate", "learning.method")
+    for case in cases_of(study):
+        assert case.config is not None, case.refused
+        learning = case.config.learning
+        fold = {1: 4, 2: 2, 3: 0}[case.seed]
+        batch = 4 if learning.method == "local" else 8 if fold == 2 else 16
+        assert (learning.fold, learning.batch_size) == (fold, batch)
+        assert case.values["learning.fold"] == fold
+        assert case.values.get("learning.batch_size", 16) == batch
 
 
 def test_files_of_ones_own_count_from_the_folder_of_the_study(
