@@ -17,7 +17,7 @@ from cosim.failures import FAILED, FINISHED
 from cosim.program import PROGRAM
 from cosim.records import paths
 from cosim.records.layout import REPORT
-from cosim.studies import engine, slurm
+from cosim.studies import engine, estimate, slurm
 from cosim.studies.equal import equal_cases
 from cosim.studies.folder import STATES, Status, StudyFolder
 from cosim.studies.study import Case, cases_of, find_study, num_cases, read_study, ready_names
@@ -45,11 +45,15 @@ def main(arguments: Sequence[str]) -> int:
     if given.dry_run:
         for case in cases:
             print(f"{'refused' if case.refused else 'planned':<8} {case.name}")
+        good = [case for case in cases if not case.refused]
+        if given.trial and good:
+            print(f"{len(good)} runs{_takes(good, None, given)}")
         return FINISHED
     for run in folder.write(path, given.quick, cases)[:MOST_NAMED]:
         tell(f"stale: {run} is not in the study any more; nothing is deleted")
     names = engine.left_to_do(folder, given.retry_failed, given.mixed_code)
-    takes = _estimate(folder, names, given.jobs)
+    wanted = set(names)
+    takes = _takes([case for case in cases if case.name in wanted], folder, given)
     tell(f"{len(names)} of {len(cases)} runs to do in {root}{takes}")
     flags = [] if given.figures else ["--no-figures"]
     if given.export:
@@ -104,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mixed-code", action="store_true", help="runs of several code versions")
     parser.add_argument("--yes", action="store_true", help=f"more than {MANY} runs are meant")
     parser.add_argument("--dry-run", action="store_true", help="say what would run")
+    parser.add_argument(
+        "--trial", action="store_true", help="run some rounds first, to say how long all takes"
+    )
     parser.add_argument("--status", action="store_true", help="say how the study stands")
     parser.add_argument(
         "--export", choices=("sbatch",), help="print a script to read, change and submit"
@@ -126,17 +133,16 @@ def _announce(cases: list[Case], question: str, tell: Callable[[str], None]) -> 
         tell(f"equal: {', '.join(group)} differ in fields without effect; each is run")
 
 
-def _estimate(folder: StudyFolder, names: list[str], jobs: int) -> str:
-    seconds = [
-        each["seconds"]
-        for name in folder.expected()["case"]
-        for each in folder.attempts(str(name))
-        if each["rc"] == FINISHED
-    ]
-    if not seconds or not names:
+def _takes(cases: list[Case], folder: StudyFolder | None, given: argparse.Namespace) -> str:
+    """Say how long these runs take, where that can be known; folder: of runs finished before."""
+    if not cases:
         return ""
-    mean_s = sum(seconds) / len(seconds)
-    return f", some {mean_s * len(names) / jobs / 60:.1f} min at {mean_s:.0f} s each"
+    all_s, how = estimate.by_finished(folder, len(cases)) if folder else None, ""
+    if all_s is None and given.trial:
+        all_s, how = estimate.by_trial(cases), ", by a trial"
+    if all_s is None:
+        return ""
+    return f", some {all_s / given.jobs / 60:.1f} min at {all_s / len(cases):.0f} s each{how}"
 
 
 def _status(folder: StudyFolder) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -106,7 +107,8 @@ def test_states_are_told_apart_and_the_same_command_does_what_is_missing(tmp_pat
     broken.write_text("from learning.methods.dmml import METHOD\n")
     study = write_study(tmp_path, text, **{'"mine.py"': f'"{broken}"'})
     root = study.with_suffix("")
-    sweep(study, "--dry-run")
+    said = sweep(study, "--dry-run", "--trial")
+    assert re.search(r"^6 runs, some \d+\.\d min at \d+ s each, by a trial$", said, re.MULTILINE)
     assert not root.exists()
     assert "6 of 6 runs to do" in sweep(study)
     names = sorted(path.name for path in (root / "cases").iterdir())

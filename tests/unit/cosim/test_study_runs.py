@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from made_config import make_config
 from made_tables import made_run
 
 from cosim.errors import OutputError
 from cosim.studies import collect as collecting
+from cosim.studies import estimate
 from cosim.studies import folder as folders
 from cosim.studies.collect import collect
 from cosim.studies.folder import StudyFolder
 from cosim.studies.runs_table import numbers
-from cosim.studies.study import Study
+from cosim.studies.study import Case, Study
 
 
 def test_the_row_of_a_run_with_deaths_is_that_of_a_plain_loop() -> None:
@@ -128,6 +130,24 @@ def test_two_that_begin_a_study_at_once_take_it_for_the_same_and_another_for_ano
     StudyFolder(root).write(mine, False, [])
     assert begun
     assert StudyFolder(root).origin() == {"file": str(mine), "quick": False}
+
+
+def test_a_trial_of_one_and_of_three_rounds_tells_what_rounds_and_the_rest_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cases = [
+        Case("", {}, 1, make_config(f"--learning.rounds={rounds}")) for rounds in (10, 20, 30)
+    ] + [Case("", {}, 1, None, "refused")]
+    monkeypatch.setattr(estimate, "_seconds", lambda config, rounds: 5.0 + 2.0 * rounds)
+    assert estimate.by_trial(cases) == pytest.approx(25 + 45 + 65)
+
+
+def test_how_long_runs_take_is_the_mean_of_the_finished_ones(study: StudyFolder) -> None:
+    assert estimate.by_finished(study, 3) is None
+    (name,) = study.expected()["case"]
+    for code, seconds in ((0, 4.0), (3, 100.0), (0, 6.0)):
+        study.add_attempt(name, rc=code, seconds=seconds)
+    assert estimate.by_finished(study, 3) == pytest.approx(15.0)
 
 
 def test_a_torn_line_of_attempts_counts_as_none(study: StudyFolder) -> None:
