@@ -2,19 +2,19 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: run test test-cluster test-emulated test-rounding install check format benchmark-network benchmark-learning soak clean-install
+.PHONY: run test test-studies test-emulated test-rounding install check format benchmark-network benchmark-learning soak clean-install
 
 run: install
 	$(PY) cosim/run.py --scenario mesh80211
 
 test: install
-	$(PY) -m pytest -q -n auto --maxprocesses 4 --dist worksteal -m "not ns3 and not e2e and not cluster and not emulated"
+	$(PY) -m pytest -q -n auto --maxprocesses 4 --dist worksteal -m "not ns3 and not e2e and not studies and not emulated"
 	$(PY) -m pytest -q -n auto --maxprocesses 4 --dist worksteal -m "ns3 or e2e"
 
-# A study on a Slurm of this machine (needs Debian's slurmctld, slurmd, slurm-client and munge) and
-# on Dask.
-test-cluster: install
-	$(PY) -m pytest -q -n auto --maxprocesses 2 -m cluster
+# Studies that are killed, refused and gone on with; on Slurm where Debian's slurmctld, slurmd,
+# slurm-client and munge are installed.
+test-studies: install
+	$(PY) -m pytest -q -n auto --maxprocesses 2 -m studies
 
 # The same bytes on emulated processors; needs Debian's qemu-user, or another qemu-x86_64.
 test-emulated: install

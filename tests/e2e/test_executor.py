@@ -21,7 +21,7 @@ def factory(jobs):
 """
 
 
-@pytest.mark.cluster
+@pytest.mark.studies
 def test_a_study_through_dask_has_the_tables_of_one_on_local_cores(tmp_path: Path) -> None:
     text = STUDY.replace("count = 2", "count = 1")
     folders = []

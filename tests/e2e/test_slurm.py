@@ -18,7 +18,7 @@ from slurm_cluster import Cluster
 from cosim.records.layout import JOINED
 
 pytestmark = [
-    pytest.mark.cluster,
+    pytest.mark.studies,
     pytest.mark.skipif(bool(slurm_cluster.lacks()), reason=slurm_cluster.lacks() or "none"),
 ]
 

@@ -18,8 +18,6 @@ from script import SCRIPT
 from cosim.records import paths
 from cosim.records.layout import JOINED, LOG
 
-pytestmark = pytest.mark.e2e
-
 
 def command(study: Path, *more: str) -> list[str]:
     results = ["--results", str(study.parent)]
@@ -50,6 +48,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return study
 
 
+@pytest.mark.e2e
 def test_a_study_is_carried_out_once_and_its_page_is_there(swept: Path) -> None:
     root = swept.with_suffix("")
     table = pd.read_csv(root / "runs.csv")
@@ -70,6 +69,7 @@ def test_a_study_is_carried_out_once_and_its_page_is_there(swept: Path) -> None:
     assert len(list((root / "figures").glob("*.pdf"))) == 9
 
 
+@pytest.mark.e2e
 def test_the_table_of_runs_is_that_of_a_plain_loop_over_their_folders(swept: Path) -> None:
     root = swept.with_suffix("")
     for row in pd.read_parquet(root / "runs.parquet").to_dict("records"):
@@ -91,6 +91,7 @@ def test_the_table_of_runs_is_that_of_a_plain_loop_over_their_folders(swept: Pat
             assert row["energy_to_target_j"] == pytest.approx(came)
 
 
+@pytest.mark.e2e
 def test_each_run_is_that_of_the_command_line(swept: Path, tmp_path: Path) -> None:
     root = swept.with_suffix("")
     name = next(path.name for path in (root / "cases").iterdir())
@@ -100,6 +101,7 @@ def test_each_run_is_that_of_the_command_line(swept: Path, tmp_path: Path) -> No
     assert tables(tmp_path / "run") == tables(root / "cases" / name)
 
 
+@pytest.mark.studies
 def test_states_are_told_apart_and_the_same_command_does_what_is_missing(tmp_path: Path) -> None:
     text = FEW.replace('["dmml", "local"]', '["dmml", "mine.py"]').replace("count = 2", "count = 3")
     text = text.replace('against = "local"', 'against = "dmml"')
@@ -151,6 +153,7 @@ def _cut_in_the_middle(root: Path, name: str) -> None:
     assert (root / "cases" / f"{name}.partial" / "manifest.json").exists()
 
 
+@pytest.mark.studies
 def test_a_refused_and_a_failed_run_are_kept_with_their_reasons_and_harm_no_other(
     tmp_path: Path,
 ) -> None:
@@ -179,6 +182,7 @@ def test_a_refused_and_a_failed_run_are_kept_with_their_reasons_and_harm_no_othe
     assert "4 done, 2 refused" in said
 
 
+@pytest.mark.studies
 def test_a_sweep_killed_in_the_middle_leaves_no_process_and_repeats_no_finished_run(
     tmp_path: Path,
 ) -> None:
@@ -200,6 +204,7 @@ def test_a_sweep_killed_in_the_middle_leaves_no_process_and_repeats_no_finished_
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in finished.items())
 
 
+@pytest.mark.studies
 def test_the_same_study_begun_twice_at_once_runs_nothing_twice_and_loses_nothing(
     tmp_path: Path,
 ) -> None:
