@@ -191,17 +191,17 @@ def is_held(folder: Path) -> bool:
 
 
 REMEDIES = {
-    errno.ENOSPC: "free space or choose another with --output DIR",
-    errno.EDQUOT: "free space or choose another with --output DIR",
-    errno.ENAMETOOLONG: "choose a shorter one with --output DIR",
+    errno.ENOSPC: "free space or choose another with {flag} DIR",
+    errno.EDQUOT: "free space or choose another with {flag} DIR",
+    errno.ENAMETOOLONG: "choose a shorter one with {flag} DIR",
     errno.ENOENT: "it was taken away meanwhile",
 }
 
 
-def cannot_write(folder: Path, error: OSError) -> OutputError:
-    """Say why a folder cannot be written."""
-    remedy = REMEDIES.get(error.errno or 0, "choose another with --output DIR")
+def cannot_write(folder: Path, error: OSError, flag: str = "--output") -> OutputError:
+    """Say why a folder cannot be written; flag: which names another."""
+    remedy = REMEDIES.get(error.errno or 0, "choose another with {flag} DIR").format(flag=flag)
     why = error.strerror or error
     return OutputError(
-        f"--output: expected a folder that can be written, got {folder} ({why}); {remedy}"
+        f"{flag}: expected a folder that can be written, got {folder} ({why}); {remedy}"
     )

@@ -81,7 +81,7 @@ class StudyFolder:
             self.put(self.root / STUDY, source.read_bytes())
             self.put(self.root / CASES, pd.DataFrame(rows).to_csv(index=False).encode())
         except OSError as error:
-            raise paths.cannot_write(self.root, error) from None
+            raise paths.cannot_write(self.root, error, "--results") from None
         expected = {case.name for case in cases}
         there = (paths.without_partial(path).name for path in (self.root / RUNS).iterdir())
         return sorted({name for name in there if not name.startswith(".")} - expected)

@@ -174,6 +174,17 @@ def test_more_runs_than_anybody_means_need_a_yes(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_root_that_cannot_be_written_is_one_line_that_names_the_flag(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    path = write_study(tmp_path)
+    assert cli.main(["sweep", str(path), "--results", str(tmp_path / "file")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: --results: expected a folder that can be written")
+    assert line.endswith("choose another with --results DIR")
+
+
 def test_what_is_zipped_or_a_case_goes_with_its_partners_and_the_rest_varies_beside_it() -> None:
     study = Study(
         grid={"a": [1]}, zip={"b": [1], "c": [2]}, case=[{"d": 1, "e": 1}, {"d": 2, "e": 1}]
