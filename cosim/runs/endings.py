@@ -6,16 +6,33 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
-LIKE_CTRL_C = (signal.SIGTERM, signal.SIGHUP)
-ALL = (signal.SIGINT, *LIKE_CTRL_C)
+ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_asked = threading.Event()
 
 
 def take() -> None:
     """Let all of them leave the finished rounds, as Ctrl-C does."""
-    for each in LIKE_CTRL_C:
+    _asked.clear()
+    for each in ALL:
         if signal.getsignal(each) != signal.SIG_IGN:  # as nohup wants it
-            signal.signal(each, signal.default_int_handler)
+            signal.signal(each, interrupt)
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Handle a signal: raise KeyboardInterrupt, and remember it."""
+    _asked.set()
+    raise KeyboardInterrupt
+
+
+def raise_if_lost() -> None:
+    """Raise KeyboardInterrupt if one was asked for and is lost.
+
+    Python drops what is raised while it deletes an object, or is called back from C.
+    """
+    if _asked.is_set():
+        raise KeyboardInterrupt
 
 
 def ignore() -> None:
@@ -28,6 +45,7 @@ def ignore() -> None:
 @contextmanager
 def put_back() -> Iterator[None]:
     """Leave the handlers of signals as they were before."""
+    _asked.clear()
     before = {each: signal.getsignal(each) for each in ALL}
     try:
         yield

@@ -177,6 +177,7 @@ def _all_rounds(
             timings["waited_s"] += each.waited_s
             timings["total_s"] = time.perf_counter() - started
             folder.add(to_tables(each, scenario, learner), learner)
+            endings.raise_if_lost()
         network.close()
     except BaseException:
         if network is not None:

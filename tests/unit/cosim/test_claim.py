@@ -4,7 +4,9 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from cosim.errors import OutputError
 from cosim.records import folder as recording
 from cosim.records import manifest, paths
 from cosim.records.folder import RunFolder
+from cosim.runs import endings
 from learning.data.samples import MultiModalData
 
 pytestmark = pytest.mark.usefixtures("only_the_run")
@@ -190,7 +193,7 @@ def test_a_hang_up_is_as_a_termination_unless_it_is_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
         for given, expected in (
-            (signal.SIG_DFL, signal.default_int_handler),
+            (signal.SIG_DFL, endings.interrupt),
             (signal.SIG_IGN, signal.SIG_IGN),
         ):
             signal.signal(signal.SIGHUP, given)
@@ -198,3 +201,26 @@ def test_a_hang_up_is_as_a_termination_unless_it_is_ignored() -> None:
             assert signal.getsignal(signal.SIGHUP) == expected
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_an_interrupt_that_python_drops_ends_the_run_after_its_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Deleted:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0)  # where Python looks for signals
+
+    add = recording.RunFolder.add
+
+    def add_and_be_told(self: RunFolder, *arguments: object) -> None:
+        add(self, *arguments)  # type: ignore[arg-type]
+        Deleted()
+
+    dropped: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda found: dropped.append(found.exc_type))
+    monkeypatch.setattr(recording.RunFolder, "add", add_and_be_told)
+    words = [*IDEAL, "--learning.rounds=3", "--output", str(tmp_path / "run")]
+    assert cli.main(words) == 130
+    assert dropped == [KeyboardInterrupt]
+    assert manifest.read_manifest(tmp_path / "run.partial").rounds == 1
