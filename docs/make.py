@@ -14,6 +14,7 @@ from cosim.config.model import RunConfig
 from cosim.config.section import bounds, plain_text, said_of
 from cosim.config.sources import sections
 from cosim.records import columns
+from cosim.studies import columns as studies
 
 
 def columns_page() -> str:
@@ -22,6 +23,10 @@ def columns_page() -> str:
     for name, said in columns.COLUMNS.items():
         rows = [(f"`{each.name}`", each.unit, each.meaning, each.doing) for each in said]
         text += section(f"{name}.parquet", ("column", "unit", "meaning", "whose"), rows)
+    found = [(f"`{each.name}`", each.unit, each.meaning) for each in studies.COLUMNS]
+    text += section(
+        "runs.csv of a study, behind what was swept", ("column", "unit", "meaning"), found
+    )
     return "\n".join(text) + "\n"
 
 

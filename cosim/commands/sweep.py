@@ -21,6 +21,7 @@ from cosim.studies import engine, estimate, slurm
 from cosim.studies.equal import equal_cases
 from cosim.studies.folder import STATES, Status, StudyFolder
 from cosim.studies.study import Case, cases_of, find_study, num_cases, read_study, ready_names
+from cosim.studies.warned import warned
 
 MANY, MOST_NAMED = 1000, 10
 
@@ -57,7 +58,8 @@ def main(arguments: Sequence[str]) -> int:
     tell(f"{len(names)} of {len(cases)} runs to do in {root}{takes}")
     flags = [] if given.figures else ["--no-figures"]
     if given.export:
-        print(slurm.script(folder, names, study.slurm, flags), end="")
+        if names:  # an array of no task is none
+            print(slurm.script(folder, names, study.slurm, flags), end="")
         return FINISHED
     if given.on == "slurm":
         return slurm.submit(folder, names, study.slurm, flags)
@@ -66,6 +68,8 @@ def main(arguments: Sequence[str]) -> int:
         from cosim.studies.collect import collect
 
         collect(folder, study, given.mixed_code)
+    for count, text in warned(folder, [case.name for case in cases])[:MOST_NAMED]:
+        print(f"warned of by {count} of {len(cases)} runs: {text}")
     print(f"Report     {root / REPORT}")
     return _status(folder)
 

@@ -13,6 +13,8 @@ from tqdm import tqdm
 from cosim.files import one_line
 
 log = logging.getLogger("cosim")
+# Begins what a line of the log warns of, behind its time.
+WARNING = "warning: "
 
 
 class _LogFile(logging.FileHandler):
@@ -29,7 +31,8 @@ class _LogFile(logging.FileHandler):
 
 class _OneLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return one_line(super().format(record))
+        what = WARNING if record.levelno >= logging.WARNING else ""
+        return one_line(f"{self.formatTime(record)} {what}{record.getMessage()}")
 
 
 class _AboveBar(logging.Handler):
@@ -51,7 +54,7 @@ def logging_to(path: Path) -> Iterator[None]:
         handlers.append(logging.StreamHandler())
     log.setLevel(logging.INFO)
     for handler in handlers:
-        handler.setFormatter(_OneLine("%(asctime)s %(message)s"))
+        handler.setFormatter(_OneLine())
         log.addHandler(handler)
     try:
         yield

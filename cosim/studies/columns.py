@@ -33,7 +33,8 @@ COLUMNS = (
     Column("board_j", "J", "Energy of idle boards", "what the boards drew, whole run"),
     Column("sent_bytes", "bytes", "Payload sent", "handed to the network by all devices"),
     Column("delivered_share", "", "Delivered bytes",
-           "delivered over offered payload, without the first round", True),
+           "delivered over offered payload, without the first round; a device offers nothing to a"
+           " neighbour that it has not heard for three rounds", True),
     Column("delay_median_s", "s", "Median delay",
            "within which half of all messages arrived, without the first round; runs in which fewer"
            " did are left out, and n says how many are not"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
@@ -89,6 +90,8 @@ def carry_out(
                     codes[name] = FAILED
                     bar.write(f"{name}: {one_line(f'{type(error).__name__}: {error}')}")
                 bar.update()
+                if not sys.stderr.isatty():
+                    print(f"{bar.n} of {len(names)}: {name}", file=sys.stderr)
                 if codes[name] not in (FINISHED, UNDER_WAY):
                     bar.write(f"{name}: exit code {codes[name]}, see {folder.log(name)}")
         except BaseException:

@@ -8,20 +8,19 @@ from functools import cache, partial
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cosim.records.parquet import read_table
 from cosim.report.figure_files import WIDTH_IN
 from cosim.report.figures import STATE_COLOURS
 from cosim.studies.checks import as_text
+from cosim.studies.drawing import MARKERS, draw_arms, draw_line, legend_above
 from cosim.studies.folder import StudyFolder
 from cosim.studies.labels import KNOWN, label, scale_of
 from cosim.studies.runs_table import done
 from cosim.studies.statistics import FEW_SEEDS, cells, groups
 from cosim.studies.study import Study
 
-MARKERS = "osD^vPX*"
 MOST_LINES = 8
 # The batteries' limit is a line where it fits so much of the bars' height, else a number.
 MOST_OF_HEIGHT = 2.0
@@ -67,24 +66,31 @@ def _over_x(study: Study, finished: pd.DataFrame, column: str) -> StudyFigure:
         ax = figure.subplots()
         if x is None or x not in finished:
             shown = cells(finished, swept, column, len(study.seeds.all))
-            _draw_arms(ax, _scaled(shown, column), swept)
+            draw_arms(ax, _scaled(shown, column), swept)
         else:
-            for index, (name, group) in enumerate(lines[:MOST_LINES]):
-                shown = cells(group, [x], column, len(study.seeds.all))
-                _draw_line(ax, _scaled(shown, column), x, name, (index, list(finished[x].unique())))
-            ax.set_xlabel(label(x))
-            if beside:
-                ax.legend(title=", ".join(label(name) for name in beside), fontsize=5)
+            drawn = [
+                (name, cells(group, [x], column, len(study.seeds.all)))
+                for name, group in lines[:MOST_LINES]
+            ]
+            every, counts = list(finished[x].unique()), {n for _, c in drawn for n in c["n"]}
+            for index, (name, shown) in enumerate(drawn):
+                place = index, len(drawn), every
+                draw_line(ax, _scaled(shown, column), x, name, place, len(counts) > 1)
+            named = ", ".join(label(name) for name in beside)
+            each = f"n = {counts.pop()}" if len(counts) == 1 else "n at each point"
+            legend_above(ax, f"{named}; {each}" if named else each)
+            ax.set_xlabel(label(x) if named else f"{label(x)}, {each}")
         ax.set_ylabel(label(column))
         if min(len(group) for _, group in groups(finished, swept)) < FEW_SEEDS:
-            ax.set_title(f"cells of fewer than {FEW_SEEDS} seeds: no interval", fontsize=6)
+            ax.text(0.02, 0.02, f"cells of fewer than {FEW_SEEDS} seeds: no interval",
+                    transform=ax.transAxes, fontsize=5)  # fmt: skip
         return figure
 
     meaning = KNOWN[column].meaning if column in KNOWN else column
     return StudyFigure(
         column,
         label(column),
-        f"{meaning[:1].upper()}{meaning[1:]}: mean over seeds, the number of runs at each point,"
+        f"{meaning[:1].upper()}{meaning[1:]}: mean over seeds, the number n of runs,"
         f" and the 95 % interval where there are {FEW_SEEDS} or more.{left_out}",
         make,
     )
@@ -130,42 +136,17 @@ def _are_numbers(finished: pd.DataFrame, *fields: str | None) -> bool:
     )
 
 
+def _named(study: Study, finished: pd.DataFrame) -> str:
+    """Name what tells the arms apart."""
+    return ", ".join(label(name) for name in study.swept if name in finished)
+
+
 def _lines(finished: pd.DataFrame, fields: list[str]) -> list[tuple[str, pd.DataFrame]]:
     """Return the runs of each combination of fields, by its name."""
     return [
         (", ".join(as_text(value) for _, value in pairs), group)
         for pairs, group in groups(finished, fields)
     ]
-
-
-def _draw_line(
-    ax: Axes, shown: pd.DataFrame, x: str, name: str, place: tuple[int, list[object]]
-) -> None:
-    """Draw one line; place: its number, and all values of x in the figure, for text their ticks."""
-    index, every = place
-    is_number = pd.api.types.is_numeric_dtype(shown[x])
-    at = shown[x].to_numpy(float) if is_number else np.array([every.index(v) for v in shown[x]])
-    order = np.argsort(at)
-    at, shown = at[order], shown.iloc[order]
-    half = (shown["high"] - shown["mean"]).fillna(0.0)
-    ax.errorbar(
-        at, shown["mean"], half, marker=MARKERS[index % len(MARKERS)], capsize=2, label=name or None
-    )
-    for where, mean, n in zip(at, shown["mean"], shown["n"], strict=True):
-        ax.annotate(f"{n}", (where, mean), (3, 3 + 7 * (index % 2)), textcoords="offset points",
-                    fontsize=5, color="0.4")  # fmt: skip
-    if not is_number:
-        ax.set_xticks(range(len(every)), [str(value) for value in every], rotation=30, ha="right")
-
-
-def _draw_arms(ax: Axes, shown: pd.DataFrame, swept: list[str]) -> None:
-    """Draw one point a combination, where nothing is named for x."""
-    names = [", ".join(str(row[name]) for name in swept) for _, row in shown.iterrows()]
-    half = (shown["high"] - shown["mean"]).fillna(0.0)
-    ax.errorbar(np.arange(len(shown)), shown["mean"], half, fmt="o", capsize=2)
-    for place, (mean, n) in enumerate(zip(shown["mean"], shown["n"], strict=True)):
-        ax.annotate(f"{n}", (place, mean), (4, 3), textcoords="offset points", fontsize=5)
-    ax.set_xticks(np.arange(len(shown)), names, rotation=30, ha="right")
 
 
 def arms_of(study: Study, finished: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -218,7 +199,7 @@ def _curves(
             ax.fill_between(x.to_numpy(), low, high, color=line.get_color(), alpha=0.15, lw=0)
         ax.set_xlabel(AGAINST[against])
         ax.set_ylabel("Accuracy (%)")
-        ax.legend(fontsize=5)
+        legend_above(ax, _named(study, finished))
         return figure
 
     left_out = f" The first {MOST_LINES} of {len(arms)}." if len(arms) > MOST_LINES else ""
@@ -259,8 +240,9 @@ def _by_state(folder: StudyFolder, study: Study, finished: pd.DataFrame) -> Stud
                             textcoords="offset points", fontsize=5)  # fmt: skip
         ax.set_xticks(range(len(arms)), [name for name, _ in arms], rotation=30, ha="right")
         ax.tick_params(axis="x", labelsize=5)
+        ax.set_xlabel(_named(study, finished))
         ax.set_ylabel("Energy of all devices (J)")
-        ax.legend(fontsize=5, ncols=2)
+        legend_above(ax)
         return figure
 
     return StudyFigure(
@@ -288,7 +270,7 @@ def _delays(folder: StudyFolder, study: Study, finished: pd.DataFrame) -> StudyF
         ax.set_ylim(0, 100)
         ax.set_xlabel("Delay (s)")
         ax.set_ylabel("Messages that arrived within (%)")
-        ax.legend(fontsize=5)
+        legend_above(ax, _named(study, finished))
         return figure
 
     return StudyFigure(
@@ -318,7 +300,7 @@ def _pareto(study: Study, finished: pd.DataFrame) -> StudyFigure:
             )  # fmt: skip
         ax.set_xlabel("Energy of all devices (J)")
         ax.set_ylabel("Accuracy (%)")
-        ax.legend(fontsize=5)
+        legend_above(ax, _named(study, finished))
         return figure
 
     return StudyFigure(

@@ -195,12 +195,16 @@ class StudyFolder:
             return False
         return True
 
-    def _last_words(self, name: str) -> str:
+    def said(self, name: str) -> list[str]:
+        """Return the lines of a run's log, none where there is none."""
         try:
             lines = self.log(name).read_text("utf-8", errors="replace").splitlines()
         except OSError:
-            return "it left no log"
-        said = [line.strip() for line in lines if line.strip()]
+            return []
+        return [line.strip() for line in lines if line.strip()]
+
+    def _last_words(self, name: str) -> str:
+        said = self.said(name)
         errors = [line for line in said if line.startswith("error: ")]
         return one_line((errors or said or ["nothing was said"])[-1].removeprefix("error: "))
 

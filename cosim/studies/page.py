@@ -14,15 +14,20 @@ from cosim.program import PROGRAM
 from cosim.records.layout import REPORT
 from cosim.report.figure_files import FORMATS, save_figure
 from cosim.report.page import render, shown
+from cosim.studies.checks import as_text
 from cosim.studies.columns import COLUMNS
 from cosim.studies.figures import figures_of
 from cosim.studies.folder import STATES, STUDY, StudyFolder
 from cosim.studies.labels import label, scale_of
 from cosim.studies.runs_table import done
 from cosim.studies.study import READY, Study
+from cosim.studies.warned import warned
 
 log = logging.getLogger("cosim")
 MOST_ROWS = 2000
+# Where a column has more comparisons than this, those that show nothing are only counted.
+MOST_ANSWERS = 8
+HOLM_LEVEL = 0.05
 
 
 def write(
@@ -56,6 +61,7 @@ def write(
         question=study.question,
         answers=answers(study, differences),
         states=[(state, int(counts[state])) for state in STATES if state in counts],
+        warned=warned(folder, runs["case"]),
         figures=drawn,
         tables=_tables(study, runs, cells, differences),
         study=(folder.root / STUDY).read_text(encoding="utf-8"),
@@ -89,26 +95,29 @@ def _answer(study: Study, rows: pd.DataFrame, column: str, tests: int) -> list[s
     compare, by, name = study.compare, scale_of(column), label(column)
     if compare is None or not (rows["n"] > 1).any():
         return [f"{name}: too few pairs of runs for a comparison."]
-    clear = rows[(rows["p_holm"] < 0.05) | ((rows["sd"] == 0) & (rows["mean"] != 0))]
-    said = []
-    for row in clear.to_dict("records"):
-        others = [f"{label(key)} {row[key]}" for key in study.beside(compare.field) if key in row]
-        where = f" at {', '.join(others)}" if others else ""
+    said, level = [], 0
+    for row in rows[rows["n"] > 1].to_dict("records"):
+        others = [
+            f"{label(key)} {as_text(row[key])}" for key in study.beside(compare.field) if key in row
+        ]
+        where = f" ({', '.join(others)})" if others else ""
+        differs = row["p_holm"] < HOLM_LEVEL or (row["sd"] == 0 and row["mean"] != 0)
+        if not differs and len(rows) > MOST_ANSWERS:
+            level += 1
+            continue
         between = f"{_number(by * row['low'])} to {_number(by * row['high'])}, n = {row['n']}"
+        verdict = "" if differs else "; not told apart from nothing by Holm over"
+        verdict += "" if differs else f" the study's {tests} comparisons"
+        if not differs and pd.notna(row["detectable"]):
+            verdict += f", which find {_number(by * row['detectable'])} four times in five"
         said.append(
-            f"{name}: {row[compare.field]} minus {compare.against}{where} is"
-            f" {_number(by * row['mean'])} ({between})."
+            f"{name}: {as_text(row[compare.field])} minus {as_text(compare.against)}{where} is"
+            f" {_number(by * row['mean'])} ({between}){verdict}."
         )
-    if not said:
-        least = by * rows["detectable"].median()
-        found = (
-            f"; {_number(least)} would have been found four times in five"
-            if pd.notna(least)
-            else ""
-        )
+    if level:
         said.append(
-            f"{name}: no value of {label(compare.field)} differs from {compare.against}, by Holm"
-            f" over the study's {tests} comparisons{found}."
+            f"{name}: {level} other comparisons with {as_text(compare.against)} are not told apart"
+            f" from nothing, by Holm over the study's {tests}."
         )
     return said
 

@@ -54,7 +54,10 @@ def submit(
             " the controller up?"
         ) from None
     if done.returncode != 0:
-        raise ConfigError(f"--on slurm: sbatch refused: {one_line(done.stderr)}; mend [slurm]")
+        raise ConfigError(
+            f"--on slurm: sbatch refused: {one_line(done.stderr)}; mend [slurm] in the study,"
+            " or ask your site"
+        )
     print(f"submitted as job {done.stdout.strip()}; `{PROGRAM} sweep ... --status` tells how far")
     return FINISHED
 
