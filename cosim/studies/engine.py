@@ -82,7 +82,7 @@ def carry_out(
         }
         bar = stack.enter_context(tqdm(total=len(names), unit="run", disable=None))
         try:
-            for future in as_completed(futures):
+            for number, future in enumerate(as_completed(futures), 1):
                 name = futures[future]
                 try:
                     codes[name] = future.result()
@@ -91,7 +91,7 @@ def carry_out(
                     bar.write(f"{name}: {one_line(f'{type(error).__name__}: {error}')}")
                 bar.update()
                 if not sys.stderr.isatty():
-                    print(f"{bar.n} of {len(names)}: {name}", file=sys.stderr)
+                    print(f"{number} of {len(names)}: {name}", file=sys.stderr)
                 if codes[name] not in (FINISHED, UNDER_WAY):
                     bar.write(f"{name}: exit code {codes[name]}, see {folder.log(name)}")
         except BaseException:

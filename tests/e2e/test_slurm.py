@@ -108,6 +108,15 @@ def pid_of(name: str) -> int:
     raise LookupError(name)
 
 
+def start_by_hand(root: Path, name: str, folder: Path) -> subprocess.Popen[bytes]:
+    words = ["--config", str(root / "configs" / f"{name}.toml"), "--no-figures"]
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), *words, "--output", str(folder / name)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
 @pytest.mark.timeout(900)
 def test_runs_that_were_killed_requeued_or_cut_by_their_time_are_told_apart_and_done_later(
     cluster: Cluster, tmp_path: Path
@@ -126,15 +135,8 @@ def test_runs_that_were_killed_requeued_or_cut_by_their_time_are_told_apart_and_
     long = [name for name in good if "rounds=150" in name]
     assert len(long) == 2
     killed, timed_out = long
-    # The same runs by hand; one of them sleeps for over a minute, while the cluster works.
-    by_hand = {}
-    for name in (killed, *[name for name in good if name not in long][:2]):
-        words = ["--config", str(root / "configs" / f"{name}.toml"), "--no-figures"]
-        by_hand[name] = subprocess.Popen(
-            [sys.executable, str(SCRIPT), *words, "--output", str(tmp_path / "alone" / name)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+    # Two of the same runs by hand sleep for over a minute, while the cluster works.
+    by_hand = {name: start_by_hand(root, name, tmp_path / "alone") for name in long}
     # One is killed in the middle, as by a node that runs out of memory; the other has no time.
     wait_for(root / "cases" / f"{killed}.partial" / "log.txt", "round 70 of")
     os.kill(pid_of(killed), signal.SIGKILL)
@@ -164,7 +166,8 @@ def test_runs_that_were_killed_requeued_or_cut_by_their_time_are_told_apart_and_
         time.sleep(2)
     assert f"{len(good)} done" in said
     assert {name: tables(root / "cases" / name) for name in before} == before
-    for name, process in by_hand.items():
+    for name in good:
+        process = by_hand.get(name) or start_by_hand(root, name, tmp_path / "alone")
         assert process.wait(timeout=300) == 0
         assert tables(tmp_path / "alone" / name) == tables(root / "cases" / name)
 

@@ -44,7 +44,10 @@ def attempts(root: Path, name: str) -> list[dict[str, object]]:
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = write_study(tmp_path_factory.mktemp("study"))
-    assert "8 of 8 runs to do" in sweep(study)
+    done = subprocess.run(command(study), capture_output=True, text=True, check=True, timeout=300)
+    assert "8 of 8 runs to do" in done.stdout
+    told = re.findall(r"^(\d) of 8: learning_rate=", done.stderr, re.MULTILINE)
+    assert told == list("12345678")
     return study
 
 
