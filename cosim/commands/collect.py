@@ -25,12 +25,19 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the study")
     parser.add_argument("--mixed-code", action="store_true", help="runs of several code versions")
     parser.add_argument("--matlab", action="store_true", help="write runs.mat too")
-    parser.add_argument("--pdf", action="store_true", help="figures as PDF too, for a paper")
+    parser.add_argument(
+        "--pdf",
+        dest="formats",
+        action="store_const",
+        const=FOR_PAPER,
+        default=FOR_REPORT,
+        help="figures as PDF too, for a paper",
+    )
     given = parser.parse_args(arguments)
     folder = StudyFolder(given.folder.resolve())
     folder.expected()
     study = read_study(folder.root / STUDY, bool(folder.origin()["quick"]))
-    table = collect(folder, study, given.mixed_code, FOR_PAPER if given.pdf else FOR_REPORT)
+    table = collect(folder, study, given.mixed_code, given.formats)
     if given.matlab:
         export_matlab(table, given.folder / "runs.mat")
     counts = table["state"].value_counts()

@@ -24,12 +24,16 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the run")
     parser.add_argument(
-        "--pdf", action="store_true", help="figures as PDF too, also of a finished run"
+        "--pdf",
+        dest="formats",
+        action="store_const",
+        const=FOR_PAPER,
+        default=FOR_REPORT,
+        help="figures as PDF too, also of a finished run",
     )
-    options = parser.parse_args(arguments)
-    given, formats = options.folder, FOR_PAPER if options.pdf else FOR_REPORT
-    final = paths.without_partial(given)
+    given = parser.parse_args(arguments)
+    final = paths.without_partial(given.folder)
     was_finished = is_complete(final) or is_complete(paths.partial_of(final))
-    words = presentation.closing_words(resume(given, formats))
+    words = presentation.closing_words(resume(given.folder, given.formats))
     print(f"This run is finished.\n\n{words}" if was_finished else words)
     return 0

@@ -165,13 +165,12 @@ def _all_rounds(
         if folder.num_rounds > 0:
             feedback = _repeat(config, scenario, learner, network, folder)
         rounds = run_rounds(config, scenario, learner, network, folder.num_rounds, feedback)
-        told = False
-        for each in with_progress(rounds, config.learning.rounds, folder.num_rounds):
-            if isinstance(network, Ns3Network) and not told:  # it got ready during that round
+        first = folder.num_rounds
+        for each in with_progress(rounds, config.learning.rounds, first):
+            if isinstance(network, Ns3Network) and each.round_index == first:  # it is ready by now
                 timings["ns3_s"] += network.start_s
                 for warning in remarks.out_of_range(scenario, network.start_snr_db):
                     log.warning(warning)
-            told = True
             timings["ns3_s"] += each.ns3_s
             timings["learning_s"] += each.learning_s
             timings["waited_s"] += each.waited_s

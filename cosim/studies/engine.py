@@ -90,7 +90,7 @@ def carry_out(
                     codes[name] = FAILED
                     bar.write(f"{name}: {one_line(f'{type(error).__name__}: {error}')}")
                 bar.update()
-                if not sys.stderr.isatty():
+                if bar.disable:  # nobody looks on
                     print(f"{number} of {len(names)}: {name}", file=sys.stderr)
                 if codes[name] not in (FINISHED, UNDER_WAY):
                     bar.write(f"{name}: exit code {codes[name]}, see {folder.log(name)}")

@@ -204,6 +204,8 @@ class StudyFolder:
         return [line.strip() for line in lines if line.strip()]
 
     def _last_words(self, name: str) -> str:
+        if not self.log(name).exists():
+            return "it left no log"
         said = self.said(name)
         errors = [line for line in said if line.startswith("error: ")]
         return one_line((errors or said or ["nothing was said"])[-1].removeprefix("error: "))

@@ -106,10 +106,11 @@ def _answer(study: Study, rows: pd.DataFrame, column: str, tests: int) -> list[s
             level += 1
             continue
         between = f"{_number(by * row['low'])} to {_number(by * row['high'])}, n = {row['n']}"
-        verdict = "" if differs else "; not told apart from nothing by Holm over"
-        verdict += "" if differs else f" the study's {tests} comparisons"
-        if not differs and pd.notna(row["detectable"]):
-            verdict += f", which find {_number(by * row['detectable'])} four times in five"
+        verdict = ""
+        if not differs:
+            verdict = f"; not told apart from nothing by Holm over the study's {tests} comparisons"
+            if pd.notna(row["detectable"]):
+                verdict += f", which find {_number(by * row['detectable'])} four times in five"
         said.append(
             f"{name}: {as_text(row[compare.field])} minus {as_text(compare.against)}{where} is"
             f" {_number(by * row['mean'])} ({between}){verdict}."

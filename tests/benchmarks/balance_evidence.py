@@ -20,6 +20,7 @@ from pathlib import Path
 import learning_evidence as evidence  # before anything that computes is imported
 import numpy as np
 import pandas as pd
+import tomli_w
 from numpy.typing import NDArray
 
 from cosim import arithmetic
@@ -54,32 +55,33 @@ def write_data(folder: Path, variant: str, fold: int) -> str:
     return name
 
 
-def study(folder: Path, variant: str, runs: pd.DataFrame) -> str:
+def study(folder: Path, variant: str, runs: pd.DataFrame) -> evidence.Fields:
     """Return the study of a variant; its data are written into the folder."""
     files = [write_data(folder, variant, fold) for fold in range(evidence.FOLDS)]
     shared = evidence.same_for_all(str(folder.resolve() / files[0]), None)
     fixed = {name: value for name, value in shared.items() if name not in (DATA, "iteration.rule")}
     fixed |= {"learning.dirichlet_alpha": 0.5, "learning.modality_pattern": "all"}
     tuned = [
-        evidence.setting(
-            {evidence.METHOD: method, DATA: file}, evidence.best(runs, method, arm, fold)
-        )
+        {
+            "when": {evidence.METHOD: method, DATA: file},
+            "fields": evidence.best(runs, method, arm, fold),
+        }
         for method, arm in evidence.arms([]).items()
         if method in METHODS
         for fold, file in enumerate(files)
     ]
-    seeds = {"list": [1000 * fold + 201 for fold in range(evidence.FOLDS)], "fields": {DATA: files}}
-    return "\n".join(
-        [
-            "question = 'Does it pay to spend iterations by speed, or by contribution?'",
-            evidence.table("fixed", fixed),
-            evidence.table("grid", {"iteration.rule": RULES, evidence.METHOD: METHODS}),
-            *tuned,
-            evidence.table("seeds", seeds),
-            evidence.table("figure", {"x": "iteration.rule", "lines": evidence.METHOD}),
-            evidence.table("compare", {"field": "iteration.rule", "against": "random"}),
-        ]
-    )
+    return {
+        "question": "Does it pay to spend iterations by speed, or by contribution?",
+        "fixed": fixed,
+        "grid": {"iteration.rule": RULES, evidence.METHOD: METHODS},
+        "set": tuned,
+        "seeds": {
+            "list": [1000 * fold + 201 for fold in range(evidence.FOLDS)],
+            "fields": {DATA: files},
+        },
+        "figure": {"x": "iteration.rule", "lines": evidence.METHOD},
+        "compare": {"field": "iteration.rule", "against": "random"},
+    }
 
 
 def main() -> int:
@@ -93,7 +95,7 @@ def main() -> int:
     runs = pd.read_csv(options.runs)
     for variant in VARIANTS:
         path = options.folder / f"{variant}.toml"
-        path.write_text(study(options.folder, variant, runs), encoding="utf-8")
+        path.write_text(tomli_w.dumps(study(options.folder, variant, runs)), encoding="utf-8")
         print(path)
     return 0
 

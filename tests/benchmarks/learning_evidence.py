@@ -24,7 +24,6 @@ so intervals over five folds are optimistic. Data sets other than watch: --data-
 """
 
 import argparse
-import json
 import sys
 from dataclasses import dataclass
 from itertools import product
@@ -36,6 +35,7 @@ from cosim.arithmetic import may_start_again  # before anything that computes is
 may_start_again()
 
 import pandas as pd
+import tomli_w
 
 from cosim import arithmetic
 from cosim.config.assemble import make_learner
@@ -121,7 +121,7 @@ def fair_battery_j(fields: Fields) -> float:
     return float(joules) * (1 + 1e-9)
 
 
-def tuning(shared: Fields, modalities: list[str]) -> str:
+def tuning(shared: Fields, modalities: list[str]) -> Fields:
     """Return the study of six settings a method, on validation people."""
     fixed = shared | {
         "learning.dirichlet_alpha": 0.5,
@@ -129,59 +129,61 @@ def tuning(shared: Fields, modalities: list[str]) -> str:
         "learning.evaluate_on": "validation",
     }
     cases = [
-        table("[case]", {METHOD: method} | setting)
+        {METHOD: method} | setting
         for method, arm in arms(modalities).items()
         for setting in arm.settings()
     ]
-    question = "question = 'Which setting of each method is the best on validation people?'"
-    return "\n".join([question, table("fixed", fixed), *cases, *particular(fixed), folds(1)])
+    return {
+        "question": "Which setting of each method is the best on validation people?",
+        "fixed": fixed,
+        "case": cases,
+        "set": particular(fixed),
+        "seeds": folds(1),
+    }
 
 
-def comparison(shared: Fields, modalities: list[str], runs: pd.DataFrame) -> str:
+def comparison(shared: Fields, modalities: list[str], runs: pd.DataFrame) -> Fields:
     """Return the study of all methods, each fold with the settings that are best in its tuning."""
     fixed = shared | {"learning.evaluate_on": "test"}
-    grid = {
-        METHOD: list(arms(modalities)),
-        "learning.dirichlet_alpha": [0.1, 0.5],
-        "learning.modality_pattern": ["all", "thirds"],
-    }
     tuned = [
-        setting({METHOD: method, FOLD: fold}, best(runs, method, arm, fold))
+        {"when": {METHOD: method, FOLD: fold}, "fields": best(runs, method, arm, fold)}
         for method, arm in arms(modalities).items()
         for fold in range(FOLDS)
     ]
-    question = "question = 'Which method learns most from the same data, joules and tuning?'"
-    compare = {"field": METHOD, "against": AGAINST, "y": ["accuracy_last5", "accuracy_worst"]}
-    figure = {
-        "x": METHOD,
-        "lines": "learning.dirichlet_alpha",
-        "y": ["accuracy_last5", "accuracy_worst", "compute_j", "sent_bytes"],
+    shown = ["accuracy_last5", "accuracy_worst"]
+    return {
+        "question": "Which method learns most from the same data, joules and tuning?",
+        "fixed": fixed,
+        "grid": {
+            METHOD: list(arms(modalities)),
+            "learning.dirichlet_alpha": [0.1, 0.5],
+            "learning.modality_pattern": ["all", "thirds"],
+        },
+        "set": tuned + particular(fixed),
+        "seeds": folds(101),
+        "figure": {
+            "x": METHOD,
+            "lines": "learning.dirichlet_alpha",
+            "y": [*shown, "compute_j", "sent_bytes"],
+        },
+        "compare": {"field": METHOD, "against": AGAINST, "y": shown},
     }
-    shown = (table("figure", figure), table("compare", compare))
-    parts = (table("fixed", fixed), table("grid", grid), *tuned, *particular(fixed), folds(101))
-    return "\n".join([question, *parts, *shown])
 
 
-def particular(fixed: Fields) -> list[str]:
+def particular(fixed: Fields) -> list[Fields]:
     """Return what goes with some methods whatever they are tuned to."""
     joules = {"energy.battery_j": 9 * fixed["energy.battery_j"]}
-    every = {"learning.evaluate_every": 4}
-    found = [setting({METHOD: "centralised"}, joules)]
-    for method in arms([]):
-        if topology_of(method).has_server:
-            found.append(setting({METHOD: method}, every))
-    return found
+    stars = [method for method in arms([]) if topology_of(method).has_server]
+    return [
+        {"when": {METHOD: "centralised"}, "fields": joules},
+        *({"when": {METHOD: star}, "fields": {"learning.evaluate_every": 4}} for star in stars),
+    ]
 
 
-def setting(when: Fields, fields: Fields) -> str:
-    """Return fields that go with the runs that agree with `when`."""
-    return table("[set]", {"when": when, "fields": fields})
-
-
-def folds(first: int) -> str:
+def folds(first: int) -> Fields:
     """Return the seeds, one a fold; tuning and comparison differ in their draws, too."""
     seeds = [1000 * fold + first for fold in range(FOLDS)]
-    return table("seeds", {"list": seeds, "fields": {FOLD: list(range(FOLDS))}})
+    return {"list": seeds, "fields": {FOLD: list(range(FOLDS))}}
 
 
 def best(runs: pd.DataFrame, method: str, arm: Arm, fold: int) -> Fields:
@@ -193,20 +195,6 @@ def best(runs: pd.DataFrame, method: str, arm: Arm, fold: int) -> Fields:
         (found,) = of_fold[pd.concat(agrees, axis=1).all(axis=1)]["accuracy_last5"]
         accuracy.append(found)
     return arm.settings()[accuracy.index(max(accuracy))]
-
-
-def table(name: str, fields: Fields) -> str:
-    """Write a table of TOML."""
-    rows = (f"{json.dumps(name)} = {value_of(value)}" for name, value in fields.items())
-    return "\n".join([f"[{name}]", *rows, ""])
-
-
-def value_of(value: Any) -> str:
-    """Write a value of TOML, whose text, numbers and lists are JSON's."""
-    if isinstance(value, dict):
-        inside = (f"{json.dumps(name)} = {value_of(each)}" for name, each in value.items())
-        return f"{{ {', '.join(inside)} }}"
-    return json.dumps(value)
 
 
 def main() -> int:
@@ -221,9 +209,10 @@ def main() -> int:
     data, _ = make_learner(configure("mesh80211", shared))
     modalities = list(data.modalities)
     if options.runs is None:
-        print(tuning(shared, modalities))
+        study = tuning(shared, modalities)
     else:
-        print(comparison(shared, modalities, pd.read_csv(options.runs)))
+        study = comparison(shared, modalities, pd.read_csv(options.runs))
+    print(tomli_w.dumps(study), end="")
     return 0
 
 

@@ -87,7 +87,7 @@ def test_the_page_of_a_run_shows_all_figures_and_asks_for_nothing(
 def test_the_page_of_a_study_shows_its_figures_and_sorts_its_tables_as_numbers(
     browser: object, tmp_path: Path
 ) -> None:
-    study = write_study(tmp_path, STUDY, **{"count = 2": ""})
+    study = write_study(tmp_path, STUDY, **{"[0.05, 0.2]": "[0.05, 1.0, 0.2]", "count = 2": ""})
     words = [sys.executable, str(SCRIPT), "sweep", str(study), "--results", str(tmp_path)]
     subprocess.run(words, check=True, capture_output=True, timeout=300)
     page, said, asked = look(browser, study.with_suffix("") / "report.html")
@@ -107,4 +107,4 @@ def test_the_page_of_a_study_shows_its_figures_and_sorts_its_tables_as_numbers(
     assert shown() == sorted(before)
     heading.click()
     assert shown() == sorted(before, reverse=True)
-    assert sorted(set(before)) == [0.05, 0.2]
+    assert sorted(set(before)) == [0.05, 0.2, 1.0]

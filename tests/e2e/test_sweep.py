@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_studies import FEW, write_study
+from made_studies import STUDY, write_study
 from script import SCRIPT
 
 from cosim.records import paths
@@ -106,20 +106,20 @@ def test_each_run_is_that_of_the_command_line(swept: Path, tmp_path: Path) -> No
 
 @pytest.mark.studies
 def test_states_are_told_apart_and_the_same_command_does_what_is_missing(tmp_path: Path) -> None:
-    text = FEW.replace('["dmml", "local"]', '["dmml", "mine.py"]').replace("count = 2", "count = 3")
-    text = text.replace('against = "local"', 'against = "dmml"')
+    text = STUDY.replace('["dmml", "local"]', '["dmml", "local", "mine.py"]')
     broken = tmp_path / "mine.py"
     broken.write_text("from learning.methods.dmml import METHOD\n")
     study = write_study(tmp_path, text, **{'"mine.py"': f'"{broken}"'})
     root = study.with_suffix("")
     said = sweep(study, "--dry-run", "--trial")
-    assert re.search(r"^6 runs, some \d+\.\d min at \d+ s each, by a trial$", said, re.MULTILINE)
+    assert re.search(r"^12 runs, some \d+\.\d min at \d+ s each, by a trial$", said, re.MULTILINE)
     assert not root.exists()
-    assert "6 of 6 runs to do" in sweep(study)
+    assert "12 of 12 runs to do" in sweep(study)
     names = sorted(path.name for path in (root / "cases").iterdir())
+    by_method = {m: [n for n in names if f"method={m}," in n] for m in ("dmml", "local", "mine")}
     whole = {name: tables(root / "cases" / name) for name in names}
     # One is gone, one killed in the middle, one under way elsewhere.
-    gone, cut, held = (name for name in names if "method=dmml," in name)
+    gone, cut, held = by_method["dmml"][:3]
     for name in (gone, cut, held):
         for path in sorted((root / "cases" / name).rglob("*"), reverse=True):
             path.unlink() if path.is_file() else path.rmdir()
@@ -130,13 +130,13 @@ def test_states_are_told_apart_and_the_same_command_does_what_is_missing(tmp_pat
     lock = paths.lock(root / "cases" / f"{held}.partial" / LOG)
     assert lock is not None
     said = sweep(study, "--status")
-    assert "3 done, 1 under way, 1 cut, 1 missing" in said
+    assert "9 done, 1 under way, 1 cut, 1 missing" in said
     assert f"under way  {held}" in said
     said = sweep(study)
-    assert "2 of 6 runs to do" in said
+    assert "2 of 12 runs to do" in said
     os.close(lock)
-    assert "5 done, 1 cut" in sweep(study, "--status")
-    assert "1 of 6 runs to do" in sweep(study)
+    assert "11 done, 1 cut" in sweep(study, "--status")
+    assert "1 of 12 runs to do" in sweep(study)
     assert {name: tables(root / "cases" / name) for name in names} == whole
 
 
@@ -168,8 +168,9 @@ def test_a_refused_and_a_failed_run_are_kept_with_their_reasons_and_harm_no_othe
         "def begin(r):\n    if r.index == 1: os._exit(7)\n    return M.begin(r)\n"
         "METHOD = replace(M, begin=begin)\n"
     )
+    text = STUDY.replace("learning.learning_rate = [0.05, 0.2]", "learning.learning_rate = [0.05]")
     methods = f'["dmml", "{bad}", "{late}"]'
-    study = write_study(tmp_path, FEW, **{'["dmml", "local"]': methods, '"local"': '"dmml"'})
+    study = write_study(tmp_path, text, **{'["dmml", "local"]': methods, '"local"': '"dmml"'})
     said = sweep(study, code=3)
     assert "6 runs, 2 of them refused" in said
     assert "not today" in said
@@ -189,11 +190,11 @@ def test_a_refused_and_a_failed_run_are_kept_with_their_reasons_and_harm_no_othe
 def test_a_sweep_killed_in_the_middle_leaves_no_process_and_repeats_no_finished_run(
     tmp_path: Path,
 ) -> None:
-    study = write_study(tmp_path, FEW, **{"learning.rounds = 2": "learning.rounds = 30"})
+    study = write_study(tmp_path, **{"learning.rounds = 2": "learning.rounds = 30"})
     root = study.with_suffix("")
     process = subprocess.Popen(command(study), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while not _finished(root) and time.monotonic() < deadline:
+    while len(_finished(root)) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -201,9 +202,9 @@ def test_a_sweep_killed_in_the_middle_leaves_no_process_and_repeats_no_finished_
         time.sleep(0.1)
     assert _processes(root) == []
     finished = {path: path.stat().st_mtime_ns for path in _finished(root)}
-    assert 1 <= len(finished) < 4
+    assert 2 <= len(finished) < 8
     sweep(study)
-    assert len(_finished(root)) == 4
+    assert len(_finished(root)) == 8
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in finished.items())
 
 
@@ -211,7 +212,7 @@ def test_a_sweep_killed_in_the_middle_leaves_no_process_and_repeats_no_finished_
 def test_the_same_study_begun_twice_at_once_runs_nothing_twice_and_loses_nothing(
     tmp_path: Path,
 ) -> None:
-    study = write_study(tmp_path, FEW)
+    study = write_study(tmp_path)
     root = study.with_suffix("")
     both = [
         subprocess.Popen(command(study), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -225,7 +226,7 @@ def test_the_same_study_begun_twice_at_once_runs_nothing_twice_and_loses_nothing
         assert codes.count(0) >= 1
         log = (path / "log.txt").read_text("utf-8")
         assert log.count("round 1 of 2") == 1, "it was run twice"
-    assert len(_finished(root)) == 4
+    assert len(_finished(root)) == 8
 
 
 def _finished(root: Path) -> list[Path]:

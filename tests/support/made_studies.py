@@ -29,8 +29,6 @@ STUDY = """
     field = "learning.method"
     against = "local"
 """
-# Half as many runs.
-FEW = STUDY.replace("learning.learning_rate = [0.05, 0.2]", "learning.learning_rate = [0.2]")
 
 
 def write_study(folder: Path, text: str = STUDY, **changes: str) -> Path:

@@ -150,6 +150,12 @@ def test_how_long_runs_take_is_the_mean_of_the_finished_ones(study: StudyFolder)
     assert estimate.by_finished(study, 3) == pytest.approx(15.0)
 
 
+def test_a_failed_run_without_a_log_says_so(study: StudyFolder) -> None:
+    study.add_attempt("one", rc=3)
+    (status,) = study.statuses(study.expected())
+    assert (status.state, status.why) == ("failed", "exit code 3: it left no log")
+
+
 def test_a_torn_line_of_attempts_counts_as_none(study: StudyFolder) -> None:
     study.add_attempt("one", rc=0)
     with (study.root / "logs" / "one.jsonl").open("a") as file:
