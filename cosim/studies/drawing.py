@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from cosim.studies.checks import as_text
+
 MARKERS = "osD^vPX*"
 # Between lines, as a share of the least step along x.
 APART = 0.06
+MOST_TICKS = 8
 
 
 def draw_line(
@@ -16,7 +21,7 @@ def draw_line(
     shown: pd.DataFrame,
     x: str,
     name: str,
-    place: tuple[int, int, list[object]],
+    place: tuple[int, int, list[Any]],
     with_n: bool,
 ) -> None:
     """Draw one line; place: its number, of how many, and all values of x, for text their ticks.
@@ -29,7 +34,8 @@ def draw_line(
     order = np.argsort(at)
     at, shown = at[order].astype(float), shown.iloc[order]
     steps = np.diff(np.sort(np.array(every, float) if is_number else np.arange(len(every))))
-    at += APART * (steps.min() if steps.size else 1.0) * (index - (count - 1) / 2)
+    step = steps.min() if steps.size else 1.0
+    at += APART * step * (index - (count - 1) / 2)
     half = (shown["high"] - shown["mean"]).fillna(0.0)
     ax.errorbar(
         at,
@@ -43,6 +49,9 @@ def draw_line(
     for where, mean, n in zip(at, shown["mean"], shown["n"], strict=True):
         if with_n:
             ax.annotate(f"{n}", (where, mean), (3, 3), textcoords="offset points", fontsize=5)
+    if is_number and len(every) <= MOST_TICKS:  # where values are, not where lines stand apart
+        ax.set_xticks(np.array(every, float), [as_text(value) for value in every])
+        ax.set_xlim(min(every) - step / 2, max(every) + step / 2)
     if not is_number:
         ax.set_xticks(range(len(every)), [str(value) for value in every], rotation=30, ha="right")
         ax.set_xlim(-0.5, len(every) - 0.5)

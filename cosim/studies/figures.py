@@ -77,13 +77,12 @@ def _over_x(study: Study, finished: pd.DataFrame, column: str) -> StudyFigure:
                 place = index, len(drawn), every
                 draw_line(ax, _scaled(shown, column), x, name, place, len(counts) > 1)
             named = ", ".join(label(name) for name in beside)
-            each = f"n = {counts.pop()}" if len(counts) == 1 else "n at each point"
+            each = f"n = {min(counts)}" if len(counts) == 1 else "n at each point"
+            if min(counts) < FEW_SEEDS:
+                each += f", no interval below {FEW_SEEDS}"
             legend_above(ax, f"{named}; {each}" if named else each)
             ax.set_xlabel(label(x) if named else f"{label(x)}, {each}")
         ax.set_ylabel(label(column))
-        if min(len(group) for _, group in groups(finished, swept)) < FEW_SEEDS:
-            ax.text(0.02, 0.02, f"cells of fewer than {FEW_SEEDS} seeds: no interval",
-                    transform=ax.transAxes, fontsize=5)  # fmt: skip
         return figure
 
     meaning = KNOWN[column].meaning if column in KNOWN else column
