@@ -1,7 +1,7 @@
 """The only translator between the two sides.
 
-payloads -> RoundTraffic; RoundReport -> Delivery, TransmissionCost, Feedback, and what each device
-believes about its neighbours.
+payloads -> RoundTraffic; RoundReport -> Delivery, Feedback, and what each device believes about its
+neighbours.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cosim.config.model import RunConfig
+from cosim.planning.costs import LastRound, last_round, measure, unmeasured
 from learning.messages import Delivery, LateArrivals, PartialMessage, Payload
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 from ns3_scenarios.description.energy import RADIO_STATES
@@ -22,23 +23,6 @@ from ns3_scenarios.traffic import RoundTraffic
 
 # Rounds without a sign of life after which a device takes a neighbour for gone.
 SILENT_ROUNDS = 3
-
-
-@dataclass(frozen=True)
-class TransmissionCost:
-    """What a byte costs on each link, (n, n): row sends, column receives.
-
-    time_s_per_byte: airtime over MAC bytes received; energy_j_per_byte: the same times the power
-    of a sender and a receiver. Of the last round in which the link carried data, age_rounds ago;
-    samples: frames of that round, 0 and nan where it never did (unmeasured).
-    reachable: the link carried data in this round, or its sender's peering holds it.
-    """
-
-    time_s_per_byte: FloatArray
-    energy_j_per_byte: FloatArray
-    samples: IntArray
-    age_rounds: IntArray
-    reachable: BoolArray
 
 
 @dataclass(frozen=True)
@@ -77,13 +61,12 @@ class Unfinished:
 class Feedback:
     """The one backward arrow: what the next plan may know.
 
-    communication_j (n): forecast of the coming round's radio joules, idle ones included.
-    unfinished: with learning.late_weight, after the first round.
+    last: what forecasts of the radio go by. unfinished: with learning.late_weight, after the first
+    round.
     """
 
-    cost: TransmissionCost
+    last: LastRound
     remaining_energy_j: FloatArray
-    communication_j: FloatArray
     alive: BoolArray
     neighbourhood: Neighbourhood
     unfinished: Unfinished | None = None
@@ -92,22 +75,25 @@ class Feedback:
 def initial_feedback(config: RunConfig, scenario: NetworkScenario) -> Feedback:
     """Say what is known before the first round: the batteries, and the plan of the deployment.
 
-    The forecast of an unmeasured round is an idle radio for the whole period.
+    The round before the first counts as one in which the radio was idle for the whole period.
     """
     n = scenario.num_devices
     idle_w = scenario.currents.power_w(scenario.supply_voltage_v)[RADIO_STATES.index("idle")]
     if not NETWORK_KINDS[config.network.kind].has_radios:
         idle_w = 0.0
+    nothing = np.zeros((n, n), dtype=np.int64)
     return Feedback(
-        cost=TransmissionCost(
-            time_s_per_byte=np.full((n, n), np.nan),
-            energy_j_per_byte=np.full((n, n), np.nan),
-            samples=np.zeros((n, n), dtype=np.int64),
-            age_rounds=np.zeros((n, n), dtype=np.int64),
-            reachable=np.zeros((n, n), dtype=np.bool_),
+        last=LastRound(
+            communication_j=np.full(n, idle_w * config.network.round_period_s),
+            cost=unmeasured(n),
+            sent_bytes=nothing,
+            received_bytes=nothing,
+            offered_bytes=nothing,
+            expected_bytes=nothing,
+            forwarding_j=np.zeros(n),
+            overheard_j=np.zeros(n),
         ),
         remaining_energy_j=scenario.initial_energy_j.copy(),
-        communication_j=np.full(n, idle_w * config.network.round_period_s),
         alive=np.ones(n, dtype=np.bool_),
         neighbourhood=Neighbourhood(scenario.neighbours, np.zeros((n, n), dtype=np.int64)),
     )
@@ -132,33 +118,16 @@ def to_traffic(
     compute_j: FloatArray,
     config: RunConfig,
 ) -> RoundTraffic:
-    """Put every part of every device on offer to the neighbours that have use for it.
+    """Make messages of what is on offer (`offered_bytes`), in the order in which they are sent.
 
-    Small parts go first, since they are whole soonest; parts of one size take turns from round to
-    round, so that a round that is cut short does not always miss the same modality. A neighbour
-    taken for gone gets the smallest part only: enough to notice when it is back. What is unfinished
-    goes in place of a new message, without the bytes that have arrived.
+    Small parts go to all neighbours before large ones, since they are whole soonest.
     """
-    n, num_parts = payload.part_bytes.shape
-    has_part = payload.part_bytes > 0
-    part = np.arange(num_parts)
-    turn = (part + round_index) % max(num_parts, 1)
-    order = np.lexsort((turn, payload.part_bytes.max(axis=0, initial=0)))
-    neighbours = feedback.neighbourhood
-    # By the order of parts: a device's small parts go to all its neighbours before its large ones.
-    offered = has_part[:, None, order] & has_part[None, :, order] & neighbours.planned[..., None]
-    first_only = offered & (offered.cumsum(axis=2) == 1)
-    if not TRANSPORTS[config.network.transport].one_for_all:
-        offered = np.where(neighbours.believed[..., None], offered, first_only)
-    offered &= (feedback.alive & sends)[:, None, None]
-    size_bytes = np.broadcast_to(payload.part_bytes[:, None], (n, n, num_parts))
-    if feedback.unfinished is not None:
-        missing_bytes = feedback.unfinished.missing_bytes
-        size_bytes = np.where(missing_bytes > 0, missing_bytes, size_bytes)
+    order = _order(round_index, payload)
+    size_bytes = offered_bytes(round_index, payload, feedback, sends, config)
     messages = [
         (src, dst, int(order[rank]), int(size_bytes[src, dst, order[rank]]))
-        for src in range(n)
-        for rank, dst in np.argwhere(offered[src].T)
+        for src in range(len(size_bytes))
+        for rank, dst in np.argwhere(size_bytes[src][:, order].T)
     ]
     src, dst, parts, size = np.array(messages, dtype=np.int64).reshape(-1, 4).T
     return RoundTraffic(
@@ -172,6 +141,53 @@ def to_traffic(
         period_s=config.network.round_period_s,
         stop_when_settled=config.network.sync == "oracle",
     )
+
+
+def offered_bytes(
+    round_index: int, payload: Payload, feedback: Feedback, sends: BoolArray, config: RunConfig
+) -> IntArray:
+    """Say how much of every part each device puts on offer to each neighbour, (n, n, p).
+
+    Every part goes to the neighbours that have use for it. One taken for gone gets the smallest
+    part only: enough to notice when it is back. What is unfinished goes in place of a new message,
+    without the bytes that have arrived.
+    """
+    neighbours, order = feedback.neighbourhood, _order(round_index, payload)
+    offered = _shared(payload) & neighbours.planned[..., None]
+    first_only = np.zeros_like(offered)
+    first_only[..., order] = offered[..., order] & (offered[..., order].cumsum(axis=2) == 1)
+    if not TRANSPORTS[config.network.transport].one_for_all:
+        offered = np.where(neighbours.believed[..., None], offered, first_only)
+    offered &= (feedback.alive & sends)[:, None, None]
+    size_bytes = payload.part_bytes[:, None]
+    if feedback.unfinished is not None:
+        missing_bytes = feedback.unfinished.missing_bytes
+        size_bytes = np.where(missing_bytes > 0, missing_bytes, size_bytes)
+    return np.where(offered, size_bytes, 0)
+
+
+def expected_bytes(payload: Payload, feedback: Feedback, sends: BoolArray) -> IntArray:
+    """Say how much each living device expects of each neighbour that it believes alive, (n, n)."""
+    believed = feedback.neighbourhood.believed.T & feedback.alive & sends[:, None]
+    shared_bytes = (_shared(payload) * payload.part_bytes[:, None]).sum(axis=2)
+    return np.where(believed, shared_bytes, 0)
+
+
+def _shared(payload: Payload) -> BoolArray:
+    """Parts that two devices both have, (n, n, p)."""
+    has_part = payload.part_bytes > 0
+    return np.asarray(has_part[:, None] & has_part[None])
+
+
+def _order(round_index: int, payload: Payload) -> IntArray:
+    """Parts from small to large.
+
+    Those of one size take turns from round to round, so that a round that is cut short does not
+    always miss the same modality.
+    """
+    num_parts = payload.part_bytes.shape[1]
+    turn = (np.arange(num_parts) + round_index) % max(num_parts, 1)
+    return np.lexsort((turn, payload.part_bytes.max(axis=0, initial=0)))
 
 
 def is_rest(traffic: RoundTraffic, payload: Payload) -> BoolArray:
@@ -226,18 +242,18 @@ def to_feedback(
     before: Feedback,
     traffic: RoundTraffic,
     report: RoundReport,
-    scenario: NetworkScenario,
+    expected: IntArray,
     unfinished: Unfinished | None = None,
 ) -> Feedback:
     """Carry over costs, batteries and beliefs to the next plan.
 
-    The communication forecast is what the radio drew in the round that has just ended.
+    expected (n, n): see expected_bytes, of the round that has ended.
     """
     energy = report.energy
+    cost = measure(before.last.cost, traffic, report)
     return Feedback(
-        cost=_measure_cost(before.cost, report, scenario),
+        last=last_round(cost, traffic, report, expected),
         remaining_energy_j=np.maximum(energy.remaining_energy_j, 0.0),
-        communication_j=energy.state_j.sum(axis=1),
         alive=energy.alive,
         neighbourhood=_listen(before.neighbourhood, traffic, report),
         unfinished=unfinished,
@@ -263,26 +279,6 @@ def left_unfinished(
     lacks = flows.outcome != OUTCOMES.index("delivered")
     wanted[message] = goes_on & lacks & lived[traffic.dst]
     return Unfinished(missing_bytes, degree, wanted)
-
-
-def _measure_cost(
-    before: TransmissionCost, report: RoundReport, scenario: NetworkScenario
-) -> TransmissionCost:
-    links = report.links
-    power_w = scenario.currents.power_w(scenario.supply_voltage_v)
-    pair_w = power_w[RADIO_STATES.index("tx")] + power_w[RADIO_STATES.index("rx")]
-    measured = links.received_bytes > 0
-    time_s = np.divide(
-        links.airtime_s, links.received_bytes, out=before.time_s_per_byte.copy(), where=measured
-    )
-    known = measured | (before.samples > 0)
-    return TransmissionCost(
-        time_s_per_byte=time_s,
-        energy_j_per_byte=np.where(measured, time_s * pair_w, before.energy_j_per_byte),
-        samples=np.where(measured, links.frames, before.samples),
-        age_rounds=np.where(measured, 0, before.age_rounds + known),
-        reachable=measured | links.is_peer,
-    )
 
 
 def _listen(before: Neighbourhood, traffic: RoundTraffic, report: RoundReport) -> Neighbourhood:

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cosim import bridge
-from cosim.bridge import Feedback, TransmissionCost
+from cosim.bridge import Feedback
 from cosim.config.model import RunConfig
 from cosim.planning import plan as optimizer
 from cosim.planning.budget import Budget, Cost
 from cosim.planning.compute import compute_j, compute_s
+from cosim.planning.costs import TransmissionCost
+from cosim.planning.forecast import BELIEFS, Coming
 from cosim.planning.plan import IterationPlan
 from cosim.planning.rules import Known, Rule, find_rule
 from cosim.seeds import stream
@@ -71,6 +73,15 @@ class Exchanged:
     wall_s: float
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A round under way; communication_forecast_j (n): what its plan believes of the radio."""
+
+    plan: IterationPlan
+    communication_forecast_j: NDArray[np.float64]
+    exchanged: Future[Exchanged]
+
+
 def run_rounds(
     config: RunConfig,
     scenario: NetworkScenario,
@@ -89,24 +100,24 @@ def run_rounds(
     plan_rng.random((first_round, *learner.available.shape))  # what earlier plans have drawn
     air = ThreadPoolExecutor(1, "network")  # waits for it, while this thread trains
 
-    def begin(index: int, known: Feedback) -> tuple[IterationPlan, Future[Exchanged]]:
+    def begin(index: int, known: Feedback) -> Begun:
         """Plan a round, and hand its traffic to the network."""
-        trains, sends = learner.roles(index)
-        plan = make_plan(config, learner, work, rule, known, index, plan_rng, trains)
+        (trains, sends), payload = learner.roles(index), learner.payload()
+        radio_j = radio_forecast_j(config, scenario, known, payload, index, sends)
+        plan = make_plan(config, learner, work, rule, known, radio_j, index, plan_rng, trains)
         busy_s = compute_s(work.of(plan.iterations), config.energy.work_profile)
-        told = config, scenario, network, known, learner.payload(), index, sends, busy_s
-        return plan, air.submit(exchange, *told)
+        told = config, scenario, network, known, payload, index, sends, busy_s
+        return Begun(plan, radio_j, air.submit(exchange, *told))
 
     clock, feedback = time.perf_counter(), feedback or bridge.initial_feedback(config, scenario)
     rounds = range(first_round, config.learning.rounds)
     try:
         coming = [begin(index, feedback) for index in rounds[:1]]
         for index in rounds:
-            plan, under_way = coming.pop()
-            before = learner.state()
-            trained = learner.train(index, plan.iterations, plan.active)
+            begun, before = coming.pop(), learner.state()
+            trained = learner.train(index, begun.plan.iterations, begun.plan.active)
             waiting = time.perf_counter()
-            done = under_way.result()
+            done = begun.exchanged.result()
             waited_s = time.perf_counter() - waiting
             trained = undo_cut_off_training(learner, before, trained, done.traffic, done.report)
             # Who was dead for a while has lost what it had received; what it sent before is good.
@@ -115,13 +126,13 @@ def run_rounds(
             yield RoundRecord(
                 round_index=index,
                 alive_at_start=feedback.alive,
-                communication_forecast_j=feedback.communication_j,
+                communication_forecast_j=begun.communication_forecast_j,
                 payload=done.payload,
-                plan=plan,
+                plan=begun.plan,
                 trained=trained,
                 traffic=done.traffic,
                 report=done.report,
-                cost=done.after.cost,
+                cost=done.after.last.cost,
                 evaluation=_evaluate(config, learner, index),
                 ns3_s=done.wall_s,
                 waited_s=waited_s,
@@ -161,7 +172,8 @@ def exchange(
     unfinished = None
     if config.learning.late_weight > 0:
         unfinished = bridge.left_unfinished(traffic, report, payload, degree)
-    after = bridge.to_feedback(feedback, traffic, report, scenario, unfinished)
+    expected = bridge.expected_bytes(payload, feedback, sends)
+    after = bridge.to_feedback(feedback, traffic, report, expected, unfinished)
     delivery = bridge.to_delivery(traffic, report, payload, degree, scenario, feedback.unfinished)
     return Exchanged(payload, traffic, report, delivery, after, wall_s)
 
@@ -214,18 +226,36 @@ def undo_cut_off_training(
     )
 
 
+def radio_forecast_j(
+    config: RunConfig,
+    scenario: NetworkScenario,
+    feedback: Feedback,
+    payload: Payload,
+    round_index: int,
+    sends: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Forecast the radio's joules of a round, (n), by what the plan is to believe."""
+    offered = bridge.offered_bytes(round_index, payload, feedback, sends, config)
+    expected = bridge.expected_bytes(payload, feedback, sends)
+    period_s = config.network.round_period_s
+    coming = Coming(feedback.last, offered.sum(axis=2), expected, period_s)
+    return BELIEFS[config.iteration.costs].foresee(scenario, coming)
+
+
 def make_plan(
     config: RunConfig,
     learner: Learner,
     work: WorkCost,
     rule: Rule,
     feedback: Feedback,
+    radio_j: NDArray[np.float64],
     round_index: int,
     rng: np.random.Generator,
     trains: NDArray[np.bool_],
 ) -> IterationPlan:
     """Ask the iteration optimizer, in joules and seconds of the device profile.
 
+    radio_j (n): forecast of the round's radio.
     A training pays for the radio of all rounds until the next one: with a star, of two or more.
     """
     if is_own(config.iteration.rule):  # which may draw as it likes
@@ -248,7 +278,7 @@ def make_plan(
         Budget(
             remaining_energy_j=feedback.remaining_energy_j,
             reserve_j=config.energy.reserve_j,
-            radio_j=feedback.communication_j + idle_j,
+            radio_j=radio_j + idle_j,
             trainings_left=trainings_left,
             rounds_per_training=rounds_left / trainings_left,
             compute_limit_s=config.iteration.compute_share * config.network.round_period_s,

@@ -6,6 +6,7 @@ import numpy as np
 
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 from ns3_scenarios.batteries import Batteries
+from ns3_scenarios.causes import causes_of_airtime
 from ns3_scenarios.description.channel import link_loss_db
 from ns3_scenarios.description.energy import RADIO_STATES
 from ns3_scenarios.description.mobility import contact_s
@@ -109,13 +110,16 @@ class AnalyticNetwork:
         flows = self._flows(traffic, schedule, sent_until_s, heard_until_s)
         sent_s = _seconds_on_air(schedule, sent_until_s)
         heard_s = _seconds_on_air(schedule, heard_until_s)
+        energy = self._batteries.end_round()
+        sent_table_s, heard_table_s = (self._per_link(traffic, each) for each in (sent_s, heard_s))
         return RoundReport(
             round_index=traffic.round_index,
             start_s=start_s,
             duration_s=duration_s,
             flows=flows,
-            links=self._links(traffic, flows, sent_s, heard_s),
-            energy=self._batteries.end_round(),
+            links=self._links(traffic, flows, sent_s, sent_table_s, heard_table_s),
+            energy=energy,
+            causes=causes_of_airtime(self._scenario, energy, sent_table_s, heard_table_s),
             chunk_bytes=self._scenario.transport.segment_bytes,
             chunk_arrived=self._chunks(traffic, flows),
             stale_datagrams=np.zeros(len(traffic.compute_s), dtype=np.int64),
@@ -204,16 +208,23 @@ class AnalyticNetwork:
             or [np.zeros(0, dtype=np.bool_)]
         )
 
-    def _links(
-        self, traffic: RoundTraffic, flows: FlowReport, sent_s: FloatArray, heard_s: FloatArray
-    ) -> LinkReport:
-        def per_link(values: FloatArray | IntArray | BoolArray) -> FloatArray:
-            total = np.zeros_like(self._capacity_bps)
-            np.add.at(total, (traffic.src, traffic.dst), values)
-            return total
+    def _per_link(
+        self, traffic: RoundTraffic, values: FloatArray | IntArray | BoolArray
+    ) -> FloatArray:
+        """Add up what messages have (f), by link (n, n)."""
+        total = np.zeros_like(self._capacity_bps)
+        np.add.at(total, (traffic.src, traffic.dst), values)
+        return total
 
+    def _links(
+        self,
+        traffic: RoundTraffic,
+        flows: FlowReport,
+        sent_s: FloatArray,
+        airtime_s: FloatArray,
+        heard_airtime_s: FloatArray,
+    ) -> LinkReport:
         scenario = self._scenario
-        airtime_s, heard_airtime_s = per_link(sent_s), per_link(heard_s)
         used = airtime_s > 0
         share_heard = np.divide(
             heard_airtime_s, airtime_s, out=np.full(used.shape, np.nan), where=used
@@ -223,9 +234,9 @@ class AnalyticNetwork:
             sinr_db=np.where(heard_airtime_s > 0, self._snr_db, np.nan),
             snr_db=np.where(np.isfinite(self._snr_db), self._snr_db, np.nan),
             loss_ratio=1 - share_heard,
-            frames=per_link(sent_s > 0).astype(np.int64),
+            frames=self._per_link(traffic, sent_s > 0).astype(np.int64),
             airtime_s=airtime_s,
-            received_bytes=per_link(flows.delivered_bytes).astype(np.int64),
+            received_bytes=self._per_link(traffic, flows.delivered_bytes).astype(np.int64),
             is_peer=self._capacity_bps > 0,
             next_hop=np.where(self._capacity_bps > 0, np.arange(len(self._capacity_bps)), -1),
             contact_s=contact_s(

@@ -64,6 +64,16 @@ def shapes(scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport
                     f"{part}.{field.name}: expected {wanted} of {TYPES[field.type].__name__},"
                     f" got {value.shape} of {value.dtype}"
                 )
+    for field in fields(report.causes):
+        forwarded = field.name.startswith("forwarded")
+        pairs = (n, n) if field.name in ("sender_j", "receiver_j", "airtime_s") else (n,)
+        wanted = (len(report.causes.forwarded_j),) if forwarded else pairs
+        value = getattr(report.causes, field.name)
+        if value.shape != wanted or value.dtype != TYPES[field.type]:
+            yield (
+                f"causes.{field.name}: expected {wanted} of {TYPES[field.type].__name__},"
+                f" got {value.shape} of {value.dtype}"
+            )
     if report.stale_datagrams.shape != (n,):
         yield f"stale_datagrams: expected {(n,)}, got {report.stale_datagrams.shape}"
 
@@ -203,6 +213,25 @@ def joules(scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport
     yield from _where("expected board_j = seconds lived times power", wrong, energy.board_j)
 
 
+def causes(scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport) -> Iterator[str]:
+    """Check that causes add up to the radio's joules above idle, and that each is possible.
+
+    Nothing is sent to oneself, and nobody forwards what it sends or is sent.
+    """
+    told, energy = report.causes, report.energy
+    idle_w = scenario.currents.power_w(scenario.supply_voltage_v)[RADIO_STATES.index("idle")]
+    radio_j = energy.state_j.sum(axis=1)
+    above_j = radio_j - idle_w * energy.state_s.sum(axis=1)
+    all_j = np.sum(list(told.of_devices.values()), axis=0)
+    off = np.abs(all_j - above_j) > RELATIVE * (1e-3 + radio_j)
+    yield from _where("expected causes of the radio's joules above idle", off, all_j, above_j)
+    for name in ("sender_j", "receiver_j", "airtime_s"):
+        diagonal = np.diag(getattr(told, name))
+        yield from _where(f"expected no {name} to oneself", diagonal != 0, diagonal)
+    by, ends = told.forwarded_by, (told.forwarded_src, told.forwarded_dst)
+    yield from _where("expected others to forward", (by == ends[0]) | (by == ends[1]), by)
+
+
 def batteries(
     scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport
 ) -> Iterator[str]:
@@ -313,6 +342,7 @@ CHECKS: dict[str, SeriesCheck] = {
     "end of a round": each_round(end),
     "links": each_round(links),
     "joules": each_round(joules),
+    "causes": each_round(causes),
     "batteries": each_round(batteries),
     "state seconds": each_round(state_seconds),
     "clock": clock,

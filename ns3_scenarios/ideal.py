@@ -3,6 +3,7 @@
 import numpy as np
 
 from ns3_scenarios.batteries import OFF, Batteries
+from ns3_scenarios.causes import causes_of_airtime
 from ns3_scenarios.description.mobility import contact_s
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import OUTCOMES, FlowReport, LinkReport, RoundReport, num_chunks
@@ -35,6 +36,7 @@ class IdealNetwork:
         # Both ends must live at the instant in which a message is sent and received.
         whole = (ready_s <= lived_s[traffic.src]) & (ready_s <= lived_s[traffic.dst])
         sent = np.where(whole, traffic.payload_bytes, 0)
+        energy = self._batteries.end_round()
         chunk_bytes = self._scenario.transport.segment_bytes
         finish_s = np.where(whole, ready_s, np.inf)
         return RoundReport(
@@ -68,7 +70,8 @@ class IdealNetwork:
                     duration_s,
                 ),
             ),
-            energy=self._batteries.end_round(),
+            energy=energy,
+            causes=causes_of_airtime(self._scenario, energy, np.zeros((n, n)), np.zeros((n, n))),
             chunk_bytes=chunk_bytes,
             chunk_arrived=np.repeat(whole, num_chunks(traffic.payload_bytes, chunk_bytes)),
             stale_datagrams=np.zeros(n, dtype=np.int64),

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
-from ns3_scenarios.description.energy import RADIO_STATES
-from ns3_scenarios.reports import OUTCOMES, EnergyReport, FlowReport, LinkReport
+from ns3_scenarios.causes import AWAY, CCA_BUSY, RX, TX
+from ns3_scenarios.description.energy import RADIO_STATES, state_above_idle_w
+from ns3_scenarios.description.scenario import NetworkScenario
+from ns3_scenarios.reports import OUTCOMES, CauseReport, EnergyReport, FlowReport, LinkReport
 from ns3_scenarios.traffic import RoundTraffic
 
 
@@ -100,6 +102,62 @@ def read_flows(
         delay_s=finish_s - ready_s,
         retransmissions=column["retransmissions"],
     )
+
+
+def read_causes(
+    messages: Any,
+    devices: Any,
+    relayed: Any,
+    energy: EnergyReport,
+    scenario: NetworkScenario,
+    traffic: RoundTraffic,
+) -> CauseReport:
+    """Turn seconds of sending and receiving into joules above those of an idle radio.
+
+    A broadcast counts as received where it is meant for, and as overheard elsewhere.
+    """
+    n = len(traffic.compute_s)
+    pair = columns(messages, np.float64, n, n)
+    device = columns(devices, np.float64, n)
+    between = columns(relayed, np.float64, -1)
+    above_w = state_above_idle_w(scenario.currents, scenario.supply_voltage_v)
+    tx_w, rx_w = above_w[TX], above_w[RX]
+    is_broadcast = scenario.transport.kind.one_for_all
+    offered = np.zeros((n, n))
+    np.add.at(offered, (traffic.src, traffic.dst), traffic.payload_bytes)
+    sender_j, sent_to_all_j = _spread(
+        tx_w * pair["sender_tx_s"] + rx_w * pair["sender_rx_s"], offered
+    )
+    airtime_s, _ = _spread(pair["airtime_s"], offered)
+    receiver_j = tx_w * pair["receiver_tx_s"] + rx_w * pair["receiver_rx_s"]
+    not_meant_j = np.where(offered > 0, 0.0, receiver_j) if is_broadcast else np.zeros((n, n))
+    above_j = energy.state_s * above_w
+    return CauseReport(
+        sender_j=sender_j,
+        receiver_j=receiver_j - not_meant_j,
+        airtime_s=airtime_s,
+        forwarded_src=between["src"].astype(np.int64),
+        forwarded_dst=between["dst"].astype(np.int64),
+        forwarded_by=between["device"].astype(np.int64),
+        forwarded_j=tx_w * between["tx_s"] + rx_w * between["rx_s"],
+        overheard_j=rx_w * device["overheard_rx_s"] + not_meant_j.sum(axis=0),
+        protocol_j=tx_w * device["protocol_tx_s"] + rx_w * device["protocol_rx_s"] + sent_to_all_j,
+        cut_off_j=rx_w * device["cut_off_rx_s"],
+        medium_busy_j=above_j[:, CCA_BUSY],
+        away_j=above_j[:, AWAY].sum(axis=1),
+    )
+
+
+def _spread(pair: FloatArray, offered: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Share what stands on the diagonal, for messages to everybody, among a sender's receivers.
+
+    By what is on offer to each, (n, n) [byte]; what is left where nothing is, comes apart, (n).
+    """
+    whole = offered.sum(axis=1, keepdims=True)
+    share = np.divide(offered, whole, out=np.zeros_like(offered), where=whole > 0)
+    to_all = np.diag(pair)
+    spread = pair - np.diag(to_all) + share * to_all[:, np.newaxis]
+    return spread, np.where(whole[:, 0] > 0, 0.0, to_all)
 
 
 def read_links(

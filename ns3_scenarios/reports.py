@@ -105,6 +105,51 @@ class EnergyReport:
         return np.asarray(~self.alive | (self.revived_at_s > time_s))
 
 
+@dataclass(frozen=True)
+class CauseReport:
+    """Joules of the radios above those of idle ones, by what they were drawn for.
+
+    For messages src -> dst, (n, n): sender_j at src, receiver_j at dst; forwarded_j (r), at each
+    device forwarded_by (r) in between, of the messages forwarded_src -> forwarded_dst (r). They
+    hold all frames of these messages, and of the answers to them: sent again ones, RTS, CTS and
+    acknowledgements too. airtime_s (n, n): how long these were on the air, over all hops.
+    Of each device, (n): overheard_j, receiving messages between others; protocol_j, frames that
+    carry no message (beacons, peering, paths, routing) or a broadcast of an earlier round;
+    cut_off_j, receptions that came to no end in the round; medium_busy_j, finding the medium busy;
+    away_j, switching, asleep or off, below 0 where that draws less than idling.
+    Their sum is the radio's joules minus duration_s times the power of an idle radio. An RTS,
+    and an agreement on block acknowledgements, counts for the message that last went over its hop.
+    """
+
+    sender_j: FloatArray
+    receiver_j: FloatArray
+    airtime_s: FloatArray
+    forwarded_src: IntArray
+    forwarded_dst: IntArray
+    forwarded_by: IntArray
+    forwarded_j: FloatArray
+    overheard_j: FloatArray
+    protocol_j: FloatArray
+    cut_off_j: FloatArray
+    medium_busy_j: FloatArray
+    away_j: FloatArray
+
+    @property
+    def of_devices(self) -> dict[str, FloatArray]:
+        """Each device's joules by cause, (n) [J]."""
+        n = len(self.overheard_j)
+        return {
+            "sending_j": self.sender_j.sum(axis=1),
+            "receiving_j": self.receiver_j.sum(axis=0),
+            "forwarding_j": np.bincount(self.forwarded_by, self.forwarded_j, n),
+            "overheard_j": self.overheard_j,
+            "protocol_j": self.protocol_j,
+            "cut_off_j": self.cut_off_j,
+            "medium_busy_j": self.medium_busy_j,
+            "away_j": self.away_j,
+        }
+
+
 def num_chunks(payload_bytes: IntArray, chunk_bytes: int) -> IntArray:
     """Return how many chunks each message has, (f): payload_bytes / chunk_bytes, rounded up."""
     return -(-payload_bytes // chunk_bytes)
@@ -124,6 +169,7 @@ class RoundReport:
     flows: FlowReport
     links: LinkReport
     energy: EnergyReport
+    causes: CauseReport
     chunk_bytes: int
     chunk_arrived: BoolArray
     stale_datagrams: IntArray

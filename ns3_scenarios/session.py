@@ -32,7 +32,7 @@ from ns3_scenarios.installation import (
     is_built,
     native_build,
 )
-from ns3_scenarios.readings import BatteryTotals, array, read_flows, read_links
+from ns3_scenarios.readings import BatteryTotals, array, read_causes, read_flows, read_links
 from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.traffic import RoundTraffic
 
@@ -212,6 +212,14 @@ class Session:
             start_s=start_s,
             duration_s=duration_s,
             energy=energy,
+            causes=read_causes(
+                network.MessageCauses(),
+                network.DeviceCauses(),
+                network.Relayed(),
+                energy,
+                self._scenario,
+                traffic,
+            ),
             flows=read_flows(network.Messages(), traffic, start_s, dead, is_answered),
             chunk_bytes=self._scenario.transport.segment_bytes,
             chunk_arrived=array(network.Chunks(), np.int64, -1) > 0,

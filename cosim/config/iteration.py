@@ -7,9 +7,11 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from cosim.config.section import Section, described
+from cosim.planning.forecast import BELIEFS
 from cosim.planning.rules import RULES
 from learning.own_file import known_or_file
-from ns3_scenarios.description.fields import quantity
+from ns3_scenarios.description.fields import choice, quantity
+from ns3_scenarios.description.network_kind import WITH_RADIOS
 
 
 @described
@@ -27,6 +29,12 @@ class IterationConfig(Section):
         description="Speed of a modality: parameter variation per iteration, of the last rounds"
         " (step: a moving average) or of all so far (cumulative)",
         json_schema_extra={"when": {"rule": "not static"}},
+    )
+    costs: Literal[tuple(BELIEFS)] = choice(  # type: ignore[valid-type]
+        "packet",
+        "What plans believe of the radio's joules, whatever the network takes: "
+        + "; ".join(f"{name}: {belief.text}" for name, belief in BELIEFS.items()),
+        when={"network.kind": WITH_RADIOS},
     )
     max_iterations: int = quantity(80, "Most local iterations a round of one modality", "", 1, 1000)
     short_rule: Literal["best_modality", "idle"] = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cosim.config.model import RunConfig
+from cosim.planning.forecast import BELIEFS
 from cosim.planning.rules import find_rule
 from ns3_scenarios.description.network_kind import NETWORK_KINDS, WITH_PACKETS
 from ns3_scenarios.description.transport import TRANSPORTS
@@ -14,6 +15,12 @@ def check(config: RunConfig) -> None:
     find_rule(config.iteration.rule)
     _check_kind(config)
     _check_transport(config)
+    if BELIEFS[config.iteration.costs].is_formula and config.network.path_loss != "log_distance":
+        others = " or ".join(name for name, belief in BELIEFS.items() if not belief.is_formula)
+        raise ScenarioError(
+            f"iteration.costs: expected {others} with network.path_loss {config.network.path_loss},"
+            f" got {config.iteration.costs}; its formula knows log_distance only"
+        )
 
 
 def _check_kind(config: RunConfig) -> None:

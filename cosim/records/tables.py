@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cosim.bridge import TransmissionCost, is_rest
+from cosim.bridge import is_rest
 from cosim.errors import OutputError
 from cosim.loop import Exchanged, RoundRecord
+from cosim.planning.costs import TransmissionCost
 from cosim.records.delays import DELAYS, delay_s
 from learning.data.samples import MultiModalData
 from learning.learner import Learner
@@ -45,7 +47,7 @@ def partition_table(data: MultiModalData, learner: Learner) -> pd.DataFrame:
 def to_tables(
     record: RoundRecord, scenario: NetworkScenario, learner: Learner
 ) -> dict[str, pd.DataFrame]:
-    """Turn a round into rows of the four tables; wall times stay out, so that runs can be equal."""
+    """Turn a round into rows of the tables; wall times stay out, so that runs can be equal."""
     devices = _devices_table(record, scenario, learner)
     flows = _flows_table(record.traffic, record.report, record.payload)
     return {
@@ -53,6 +55,7 @@ def to_tables(
         "devices": devices,
         "links": _links_table(record.report, record.cost),
         "flows": flows,
+        "forwarding": _forwarding_table(record.report),
     }
 
 
@@ -69,8 +72,9 @@ def network_tables(done: Exchanged) -> dict[str, pd.DataFrame]:
             }
         ),
         "devices": pd.DataFrame(devices),
-        "links": _links_table(report, done.after.cost),
+        "links": _links_table(report, done.after.last.cost),
         "flows": _flows_table(done.traffic, report, done.payload),
+        "forwarding": _forwarding_table(report),
     }
 
 
@@ -142,6 +146,7 @@ def _measured(traffic: RoundTraffic, report: RoundReport) -> dict[str, Any]:
         **{f"{state}_j": energy.state_j[:, i] for i, state in enumerate(RADIO_STATES)},
         "radio_j": energy.state_j.sum(axis=1),
         "compute_j": energy.compute_j,
+        **report.causes.of_devices,
         "board_j": energy.board_j,
         "harvested_j": energy.harvested_j,
         "overflow_j": energy.overflow_j,
@@ -206,15 +211,27 @@ def _links_table(report: RoundReport, cost: TransmissionCost) -> pd.DataFrame:
         "next_hop": links.next_hop,
         "hops": links.hops,
         "contact_s": links.contact_s,
-        "time_s_per_byte": cost.time_s_per_byte,
-        "energy_j_per_byte": cost.energy_j_per_byte,
-        "samples": cost.samples,
-        "age_rounds": cost.age_rounds,
-        "reachable": cost.reachable,
+        "sender_j": report.causes.sender_j,
+        "receiver_j": report.causes.receiver_j,
+        "path_airtime_s": report.causes.airtime_s,
+        **{field.name: getattr(cost, field.name) for field in fields(cost)},
     }
     return pd.DataFrame(
         {"round": np.full(len(src), report.round_index + FIRST_ROUND), "src": src, "dst": dst}
         | {name: matrix[src, dst] for name, matrix in measured.items()}
+    )
+
+
+def _forwarding_table(report: RoundReport) -> pd.DataFrame:
+    causes = report.causes
+    return pd.DataFrame(
+        {
+            "round": np.full(len(causes.forwarded_j), report.round_index + FIRST_ROUND),
+            "src": causes.forwarded_src,
+            "dst": causes.forwarded_dst,
+            "device": causes.forwarded_by,
+            "forwarded_j": causes.forwarded_j,
+        }
     )
 
 

@@ -22,6 +22,7 @@ from cosim.report.figures import (
     draw_remaining_energy,
     draw_topology,
 )
+from cosim.report.radio_figures import draw_radio_causes
 from cosim.report.summary import modalities_of
 
 WIDTH_IN = 3.5
@@ -134,6 +135,14 @@ FIGURES = (
         "Joules of all devices in each round. Only compute, at the bottom, follows from "
         "the iteration plan; idle is the price of listening.",
         _one(lambda of, ax: draw_energy_by_state(of["devices"], ax)),
+    ),
+    RunFigure(
+        "radio_causes",
+        "What the radio is for",
+        "Joules of all radios above those of idle ones in each round, by what they were drawn for, "
+        "and the forecast that plans went by. Overheard: receiving messages between others; "
+        "protocol: beacons, peering, paths.",
+        _one(lambda of, ax: draw_radio_causes(of["devices"], ax)),
     ),
     RunFigure(
         "partition",

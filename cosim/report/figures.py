@@ -117,7 +117,7 @@ def draw_accuracy(rounds: pd.DataFrame, ax: Axes, against: str = "round") -> Axe
         ax.vlines(x, low, high, color=BLUE, alpha=0.4)
     ax.set_xlabel(AGAINST[against])
     if against == "round":
-        _count_rounds(ax, x)
+        count_rounds(ax, x)
     ax.set_ylabel("Accuracy (%)")
     ax.legend([line, band], ["mean of all devices", "worst to best"], loc="lower right")
     return ax
@@ -143,9 +143,9 @@ def draw_delay(rounds: pd.DataFrame, ax: Axes) -> Axes:
         lines += ax.plot(x, shown_s, style, color=colour, marker=marker)
     ax.set_ylim(bottom=0.0)
     ax.set_xlabel(AGAINST["round"])
-    _count_rounds(ax, x)
+    count_rounds(ax, x)
     ax.set_ylabel("Delay of all messages (s)")
-    _legend_above(ax, [*lines, came], ["half", "90 %", "arrived"])
+    legend_above(ax, [*lines, came], ["half", "90 %", "arrived"])
     return ax
 
 
@@ -177,7 +177,7 @@ def draw_remaining_energy(rounds: pd.DataFrame, devices: pd.DataFrame, ax: Axes)
     ax.set_ylim(0.0, 1.05 * float(finite.max()) if len(finite) else 1.0)
     ax.set_xlabel(AGAINST["time_s"])
     ax.set_ylabel("Energy left (J)")
-    _legend_above(ax, handles, labels)
+    legend_above(ax, handles, labels)
     return ax
 
 
@@ -198,10 +198,10 @@ def draw_energy_by_state(devices: pd.DataFrame, ax: Axes) -> Axes:
             bottom += joules
     ax.grid(visible=False, axis="x")
     ax.set_xlabel(AGAINST["round"])
-    _count_rounds(ax, by_round.index.to_numpy(dtype=float))
+    count_rounds(ax, by_round.index.to_numpy(dtype=float))
     ax.set_ylabel("Energy of all devices (J)")
     handles, labels = ax.get_legend_handles_labels()
-    _legend_above(ax, handles, labels)
+    legend_above(ax, handles, labels)
     return ax
 
 
@@ -225,7 +225,7 @@ def draw_iterations(
     ax.set_facecolor(LIGHT)
     ax.imshow(shown, aspect="auto", vmin=0, vmax=top, extent=extent, interpolation="nearest")
     ax.grid(visible=False)
-    _count_rounds(ax, x)
+    count_rounds(ax, x)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_title(_shortened(modality))
     ax.set_xlabel(AGAINST["round"])
@@ -306,16 +306,21 @@ def _draw_devices(position_m: pd.DataFrame, dead: pd.Series, ax: Axes) -> None:
     handles = [Line2D([], [], color=DARK, linestyle=style) for _, style, _ in LOSS_STYLES]
     labels = [label for _, _, label in LOSS_STYLES]
     handles.append(Line2D([], [], color=VERMILION, marker="x", linestyle=""))
-    _legend_above(ax, handles, [*labels, "dead"])
+    legend_above(ax, handles, [*labels, "dead"])
 
 
-def _count_rounds(ax: Axes, rounds: NDArray[np.float64]) -> None:
+def count_rounds(ax: Axes, rounds: NDArray[np.float64]) -> None:
+    """Let the axis show these rounds in full, at whole numbers."""
     ax.set_xlim(rounds.min() - 0.5, rounds.max() + 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def _legend_above(ax: Axes, handles: Sequence[Artist], labels: Sequence[str]) -> None:
-    ax.legend(handles, labels, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, borderpad=0.2)
+def legend_above(
+    ax: Axes, handles: Sequence[Artist], labels: Sequence[str], ncols: int = 4
+) -> None:
+    """Put the legend over the axes, where it hides nothing."""
+    at = (0.0, 1.0)
+    ax.legend(handles, labels, loc="lower left", bbox_to_anchor=at, ncols=ncols, borderpad=0.2)
 
 
 def _floats(column: pd.Series) -> NDArray[np.float64]:

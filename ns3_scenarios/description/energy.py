@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 
+import numpy as np
 from pydantic import Field
 
+from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.description.fields import Settings, quantity
 
 RADIO_STATES = ("tx", "rx", "idle", "cca_busy", "switching", "sleep", "off")
@@ -39,6 +41,13 @@ class RadioCurrents:
         """Return power per state in the order of RADIO_STATES [W]: P = I V, none when off."""
         currents_a = asdict(self) | {"off_a": 0.0}
         return [supply_voltage_v * currents_a[f"{state}_a"] for state in RADIO_STATES]
+
+
+def state_above_idle_w(currents: RadioCurrents, supply_voltage_v: float) -> FloatArray:
+    """Return power of each state above that of an idle radio, in the order of RADIO_STATES [W]."""
+    power_w = np.array(currents.power_w(supply_voltage_v))
+    above_w: FloatArray = power_w - power_w[RADIO_STATES.index("idle")]
+    return above_w
 
 
 @dataclass(frozen=True)

@@ -130,9 +130,10 @@ class Endpoint
     std::function<bool(int)> hearsFrames;
     int64_t staleDatagrams{0}; // datagrams of an earlier round that arrived in this one
 
-  protected:
     static constexpr uint16_t PORT = 9000;
     static constexpr uint32_t GREETING = 0x48454c4f; // no answer
+
+  protected:
     // How long the answer of a peer may take of which nothing is known yet.
     static constexpr double ANSWER_S = 0.5;
 

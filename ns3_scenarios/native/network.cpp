@@ -21,6 +21,7 @@
 #include "ns3/wifi-net-device.h"
 
 #include "arq.h"
+#include "causes.h"
 #include "datagrams.h"
 #include "link_budget.h"
 #include "link_metric.h"
@@ -132,6 +133,7 @@ struct Network::Parts
     Parts(int numDevices, const Transport& transport, const Band& band)
         : ledger(transport.segmentBytes),
           links(numDevices, transport.kind == "broadcast"),
+          causes(numDevices),
           audit(numDevices),
           metric(&links, band),
           transport(transport),
@@ -150,6 +152,7 @@ struct Network::Parts
 
     Ledger ledger;
     LinkProbe links;
+    RadioCauses causes;
     StateAudit audit;
     LinkMetric metric;
     Transport transport;
@@ -225,6 +228,7 @@ Network::AddDevice(Ptr<NetDevice> ipDevice, Ptr<NetDevice> radio, const Supply& 
     }
     phy->RegisterListener(battery);
     m->links.Attach(index, phy, wifi->GetMac()->GetAddress());
+    m->causes.AddDevice(phy, wifi->GetMac()->GetAddress(), battery);
     auto mobility = ipDevice->GetNode()->GetObject<MobilityModel>();
     const bool isMesh = DynamicCast<MeshPointDevice>(ipDevice) != nullptr;
     if (isMesh)
@@ -245,6 +249,7 @@ Network::AddRelay(Ptr<NetDevice> radio)
 {
     auto wifi = DynamicCast<WifiNetDevice>(radio);
     m->links.AttachRelay(wifi->GetPhy());
+    m->causes.AddRelay(wifi->GetPhy(), wifi->GetMac()->GetAddress());
     m->relay = radio->GetNode()->GetObject<MobilityModel>();
 }
 
@@ -280,6 +285,7 @@ Network::Finish(const std::string& routing)
             AddQueuePerCategory(device.ip);
         }
         device.address = interfaces.GetAddress(i);
+        m->causes.SetAddress(i, device.address);
         device.endpoint = m->MakeEndpoint(i, device.ip->GetNode());
         device.battery->OnDeath([power = device.power.get(), endpoint = device.endpoint.get()] {
             power->Off();
@@ -356,6 +362,7 @@ Network::BeginRound(uint32_t round, double periodS)
 {
     m->round = round;
     m->links.Reset();
+    m->causes.Reset();
     m->ledger.Clear();
     m->contactS.assign(m->devices.size() * m->devices.size(), 0.0);
     for (auto& device : m->devices)
@@ -425,6 +432,7 @@ Network::Run(double periodS, bool stopWhenSettled)
     {
         device.battery->Advance();
     }
+    m->causes.Settle();
 }
 
 double
@@ -501,6 +509,44 @@ Network::Links() const
     AddColumn(record, "sinr_samples", links.sinrSamples);
     AddColumn(record, "rate_bps_sum", links.rateBpsSum);
     AddColumn(record, "is_peer", isPeer);
+    return record;
+}
+
+Reals
+Network::MessageCauses() const
+{
+    Reals record;
+    const auto& causes = m->causes;
+    AddColumn(record, "sender_tx_s", causes.senderTxS);
+    AddColumn(record, "sender_rx_s", causes.senderRxS);
+    AddColumn(record, "receiver_tx_s", causes.receiverTxS);
+    AddColumn(record, "receiver_rx_s", causes.receiverRxS);
+    AddColumn(record, "airtime_s", causes.airtimeS);
+    return record;
+}
+
+Reals
+Network::DeviceCauses() const
+{
+    Reals record;
+    const auto& causes = m->causes;
+    AddColumn(record, "overheard_rx_s", causes.overheardRxS);
+    AddColumn(record, "protocol_tx_s", causes.protocolTxS);
+    AddColumn(record, "protocol_rx_s", causes.protocolRxS);
+    AddColumn(record, "cut_off_rx_s", causes.cutOffRxS);
+    return record;
+}
+
+Reals
+Network::Relayed() const
+{
+    Reals record;
+    const auto& rows = m->causes.relayed;
+    AddColumn(record, "src", rows, [](const auto& each) { return std::get<0>(each.first); });
+    AddColumn(record, "dst", rows, [](const auto& each) { return std::get<1>(each.first); });
+    AddColumn(record, "device", rows, [](const auto& each) { return std::get<2>(each.first); });
+    AddColumn(record, "tx_s", rows, [](const auto& each) { return each.second.tx; });
+    AddColumn(record, "rx_s", rows, [](const auto& each) { return each.second.rx; });
     return record;
 }
 

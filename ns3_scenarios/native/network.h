@@ -107,6 +107,14 @@ class Network
     // Tables n x n: sent_frames, received_frames, airtime_s, received_bytes, sinr_db_sum,
     // sinr_samples, rate_bps_sum, is_peer.
     Reals Links() const;
+    // What the radios sent and received for; see causes.h. Tables n x n, for messages of a row
+    // device to a column device: sender_tx_s, sender_rx_s, receiver_tx_s, receiver_rx_s, airtime_s.
+    // Of messages to everybody the sender's part stands on the diagonal.
+    Reals MessageCauses() const;
+    // Of each device: overheard_rx_s, protocol_tx_s, protocol_rx_s, cut_off_rx_s.
+    Reals DeviceCauses() const;
+    // Of each device between the ends of a message: src, dst (-1: everybody), device, tx_s, rx_s.
+    Reals Relayed() const;
     // n x n [dBm]: power of a row device's last frame at a column device, before receive gains, by
     // the losses of the channel without fading; of the weaker hop where an access point is between, as
     // far as known;

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 RADIO_STATES = ("tx", "rx", "idle", "cca_busy", "switching", "sleep", "off")
+COSTS = ("sender_j_per_byte", "receiver_j_per_byte", "relay_j_per_byte", "airtime_s_per_byte")
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,10 @@ def _devices(
             joules = {f"{s}_j": state[s] if works else 0.0 for s in RADIO_STATES}
             row |= joules | {"radio_j": sum(joules.values()), "compute_j": 2.0 if works else 0.0}
             row |= {"board_j": board_j if works else 0.0}
+            half_j = (row["radio_j"] - row["idle_j"]) / 2
+            row |= dict.fromkeys(("sending_j", "receiving_j"), half_j)
+            row |= dict.fromkeys(("forwarding_j", "overheard_j", "protocol_j"), 0.0)
+            row |= dict.fromkeys(("cut_off_j", "medium_busy_j", "away_j"), 0.0)
             row |= {"compute_s": 0.5 if works else 0.0, "start_energy_j": remaining[k]}
             row |= {"harvested_j": 0.0, "overflow_j": 0.0}
             row |= {"budget_j": 9.0, "predicted_j": 8.0, "communication_forecast_j": 5.0}
@@ -162,12 +167,13 @@ def _links(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
             row |= {"rate_bps": rng.uniform(6e6, 54e6) if measured else None}
             row |= {"sinr_db": 19.0 if measured else None, "snr_db": 20.0}
             row |= {"loss_ratio": rng.uniform(0.0, 0.6) if measured else None}
-            row |= {"frames": 40 if measured else 0, "time_s_per_byte": 1e-6 if measured else None}
-            row |= {"energy_j_per_byte": 1e-6 if measured else None, "samples": int(measured)}
+            row |= {"frames": 40 if measured else 0}
+            row |= dict.fromkeys(COSTS, 1e-6 if measured else None)
+            row |= {"measured_bytes": 1000 if measured else 0}
             rows.append(row | {"age_rounds": 0 if measured else None, "reachable": peer})
     columns = ["round", "src", "dst", "is_peer", "rate_bps", "sinr_db", "snr_db"]
     columns += ["loss_ratio", "frames", "next_hop"]
-    columns += ["time_s_per_byte", "energy_j_per_byte", "samples", "age_rounds", "reachable"]
+    columns += [*COSTS, "measured_bytes", "age_rounds", "reachable"]
     links = pd.DataFrame(rows, columns=columns)
     return links.astype({"rate_bps": "Float64", "loss_ratio": "Float64"})
 

@@ -53,7 +53,7 @@ LAYERS = {
         {"adhoc80211", "infrastructure", "mesh80211", "own_scenario"},
         {"scenario_kind"},
         {"examples", "build", "analytic", "ideal", "conformance"},
-        {"batteries", "contract"},
+        {"batteries", "causes", "contract"},
         {"description"},
         {"network", "installation"},
         {"reports", "traffic"},

@@ -14,6 +14,7 @@ from cosim.bridge import (
     Feedback,
     Neighbourhood,
     advertised_degree,
+    expected_bytes,
     initial_feedback,
     to_delivery,
     to_feedback,
@@ -28,6 +29,7 @@ from ns3_scenarios.traffic import RoundTraffic
 
 # Three devices of the 2 x 2 grid, 30 m apart: 0 has 1 and 2 for neighbours, 1 and 2 have only 0.
 CORNER = make_config()
+NOTHING_EXPECTED = np.zeros((3, 3), dtype=np.int64)
 CORNER_LINKS = {(0, 1), (1, 0), (0, 2), (2, 0)}
 
 
@@ -277,7 +279,7 @@ def hear(
         delivered_bytes=np.array([5 if pair in arrived else 0 for pair in pairs]),
         acked_bytes=np.array([5 if pair in acked else 0 for pair in pairs]),
     )
-    return to_feedback(before, traffic, report, make_scenario(CORNER)), traffic
+    return to_feedback(before, traffic, report, NOTHING_EXPECTED), traffic
 
 
 def test_data_tells_its_receiver_and_an_acknowledgement_its_sender() -> None:
@@ -310,48 +312,7 @@ def test_belief_is_lost_after_three_silent_rounds_and_regained_by_one_packet() -
     assert messages_to_1 == [2, 2, 2, 1, 1, 2]
 
 
-def with_links(report: RoundReport, **columns: object) -> RoundReport:
-    return replace(report, links=replace(report.links, **columns))
-
-
-def test_costs_are_airtime_per_byte_and_that_times_the_power_of_both_ends() -> None:
-    traffic, scenario = offer(make_payload([[10]] * 3)), make_scenario(CORNER)
-    airtime_s, received, frames = np.zeros((3, 3)), np.zeros((3, 3), int), np.zeros((3, 3), int)
-    airtime_s[0, 1], received[0, 1], frames[0, 1] = 0.25, 1000, 7
-    airtime_s[2, 0], received[2, 0], frames[2, 0] = 0.03, 0, 4  # on the air, but nothing came
-    nobody = np.zeros((3, 3), dtype=np.bool_)
-    quiet = with_links(report_of(traffic), is_peer=nobody)
-    measured = with_links(quiet, airtime_s=airtime_s, received_bytes=received, frames=frames)
-
-    cost = to_feedback(start(), traffic, measured, scenario).cost
-    # 0.38 A sending and 0.313 A receiving at 3 V: 2.079 W.
-    assert cost.time_s_per_byte[0, 1] == pytest.approx(0.25e-3)
-    assert cost.energy_j_per_byte[0, 1] == pytest.approx(0.25e-3 * 2.079)
-    assert np.isnan(cost.time_s_per_byte).sum() == np.isnan(cost.energy_j_per_byte).sum() == 8
-    assert cost.samples.tolist() == [[0, 7, 0], [0, 0, 0], [0, 0, 0]]
-    assert cost.reachable.tolist() == [[False, True, False], [False] * 3, [False] * 3]
-
-
-def test_an_old_cost_ages_and_stays_and_an_unmeasured_one_never_ages() -> None:
-    traffic, scenario = offer(make_payload([[10]] * 3)), make_scenario(CORNER)
-    received, frames = np.zeros((3, 3), int), np.zeros((3, 3), int)
-    received[0, 1], frames[0, 1] = 100, 5
-    airtime_s = received * 2e-3
-    quiet = report_of(traffic)
-    measured = with_links(quiet, airtime_s=airtime_s, received_bytes=received, frames=frames)
-    feedback, ages = start(), []
-    for report in (quiet, measured, quiet, quiet, measured, quiet):
-        feedback = to_feedback(feedback, traffic, report, scenario)
-        ages.append(int(feedback.cost.age_rounds[0, 1]))
-        assert feedback.cost.age_rounds.sum() == ages[-1]
-    assert ages == [0, 0, 1, 2, 0, 1]
-    assert feedback.cost.time_s_per_byte[0, 1] == pytest.approx(2e-3)
-    assert feedback.cost.samples[0, 1] == 5
-    assert feedback.cost.samples.sum() == 5
-    assert np.isnan(feedback.cost.energy_j_per_byte[1, 0])
-
-
-def test_batteries_deaths_and_the_radio_forecast_are_those_of_the_last_report() -> None:
+def test_batteries_and_deaths_are_those_of_the_last_report_and_so_is_the_radio_s_part() -> None:
     traffic = offer(make_payload([[10]] * 3))
     report = report_of(traffic)
     state_j = np.arange(21.0).reshape(3, 7)
@@ -361,25 +322,46 @@ def test_batteries_deaths_and_the_radio_forecast_are_those_of_the_last_report() 
         remaining_energy_j=np.array([4.0, -1e-12, 2.0]),
         died_at_s=np.array([np.nan, 1.5, np.nan]),
     )
-    after = to_feedback(start(), traffic, replace(report, energy=energy), make_scenario(CORNER))
+    after = to_feedback(start(), traffic, replace(report, energy=energy), NOTHING_EXPECTED)
     assert after.remaining_energy_j.tolist() == [4.0, 0.0, 2.0]
     assert after.alive.tolist() == [True, False, True]
     # 0 + ... + 6, 7 + ... + 13, 14 + ... + 20
-    assert after.communication_j.tolist() == [21.0, 70.0, 119.0]
+    assert after.last.communication_j.tolist() == [21.0, 70.0, 119.0]
 
 
 def test_the_first_forecast_is_an_idle_radio_for_the_period_and_nothing_if_ideal() -> None:
     flags = ("--network.round_period_s=5", "--energy.supply_voltage_v=3.7")
     # 0.273 A idle at 3.7 V for 5 s
     for kind in ("ns3", "analytic"):
-        forecast_j = start(make_config(*flags, f"--network.kind={kind}")).communication_j
+        forecast_j = start(make_config(*flags, f"--network.kind={kind}")).last.communication_j
         assert forecast_j == pytest.approx(0.273 * 3.7 * 5)
-    assert start(make_config(*flags, "--network.kind=ideal")).communication_j.tolist() == [0.0] * 3
+    free = start(make_config(*flags, "--network.kind=ideal")).last.communication_j
+    assert free.tolist() == [0.0] * 3
 
 
 def test_before_the_first_round_batteries_are_full_and_nothing_is_measured() -> None:
     feedback = start(make_config("--energy.battery_j=33"))
     assert feedback.remaining_energy_j.tolist() == [33.0] * 3
     assert feedback.alive.all()
-    assert np.isnan(feedback.cost.time_s_per_byte).all()
-    assert feedback.cost.samples.sum() == feedback.cost.reachable.sum() == 0
+    cost = feedback.last.cost
+    assert np.isnan(cost.sender_j_per_byte).all()
+    assert cost.measured_bytes.sum() == cost.reachable.sum() == 0
+
+
+def test_a_device_expects_what_it_would_be_sent_of_those_that_it_believes_alive() -> None:
+    # 0 has both parts, 1 only the first, 2 only the second; 2 has not been heard of by 0 for long.
+    payload = make_payload([[10, 200], [10, 0], [0, 200]])
+    feedback = silent(start(), {(0, 2): SILENT_ROUNDS})
+    everybody = np.ones(3, dtype=np.bool_)
+    assert expected_bytes(payload, feedback, everybody).tolist() == [
+        [0, 10, 200],
+        [10, 0, 0],
+        [0, 0, 0],
+    ]
+    # 1 has no turn to send in this round, and 2 is dead: it expects nothing.
+    feedback = replace(feedback, alive=np.array([True, True, False]))
+    assert expected_bytes(payload, feedback, np.array([True, False, True])).tolist() == [
+        [0, 10, 0],
+        [0, 0, 0],
+        [0, 0, 0],
+    ]

@@ -37,7 +37,7 @@ def test_the_columns_that_a_resumed_network_repeats_are_said_to_be_its_own() -> 
         last.traffic,
         last.report,
         last.evaluation,
-        SimpleNamespace(cost=last.cost),
+        SimpleNamespace(last=SimpleNamespace(cost=last.cost)),
     )
     done = Exchanged(*parts, wall_s=0.0)  # of which only these are looked at
     for name, table in network_tables(done).items():

@@ -23,6 +23,7 @@ from cosim.report.figures import (
     draw_topology,
     modalities_of,
 )
+from cosim.report.radio_figures import draw_radio_causes
 
 
 def draw_all(tables: dict[str, pd.DataFrame], folder: Path) -> list[Path]:
@@ -189,6 +190,22 @@ def test_stacked_bars_reach_the_joules_that_all_devices_spent() -> None:
     assert labels == {"compute", "tx", "rx", "CCA busy", "switching", "idle"}  # no sleep, no off
 
 
+def test_causes_reach_what_radios_drew_above_idling_and_the_forecast_is_drawn_beside() -> None:
+    run = made_run(deaths={4: 6})
+    ax = draw_radio_causes(run.devices, empty_axes())
+    (foreseen,) = ax.lines
+    for r in range(12):
+        tops = [bars[r].get_y() + bars[r].get_height() for bars in ax.containers]
+        part = run.devices[run.devices["round"] == r]
+        assert max(tops) == pytest.approx(part["radio_j"].sum() - part["idle_j"].sum())
+        # Each of nine devices foresaw 5 J.
+        assert foreseen.get_ydata()[r] == pytest.approx(9 * 5.0 - part["idle_j"].sum())
+    legend = ax.get_legend()
+    assert legend is not None
+    labels = {text.get_text() for text in legend.get_texts()}
+    assert labels == {"sending", "receiving", "foreseen"}
+
+
 def test_the_heat_map_holds_the_counts_and_masks_the_zeros() -> None:
     run = made_run(deaths={4: 6})
     image = draw_iterations(run.devices, "gyro", empty_axes(), most=50).images[0]
@@ -226,7 +243,7 @@ def test_all_figures_are_written_twice_with_the_same_bytes_at_700_pixels(tmp_pat
     second = draw_all(tables_of(run), tmp_path / "second")
     assert [path.name for path in first] == [path.name for path in second]
     assert {path.suffix for path in first} == {".png", ".pdf"}
-    assert len(first) == 18
+    assert len(first) == 20
     for one, two in zip(first, second, strict=True):
         assert one.read_bytes() == two.read_bytes()
         if one.suffix == ".png":  # 3.5 in at 200 dpi; the width stands in the IHDR chunk

@@ -167,11 +167,17 @@ def test_a_run_over_the_analytic_network_measures_the_cost_of_its_capacity(
     network = open_network(config, scenario, tmp_path / "ns3.log")
     assert isinstance(network, AnalyticNetwork)
     last = list(run_rounds(config, scenario, learner, network))[-1]
-    # A byte takes 8 / C seconds, at the power of a sender and a receiver.
+    # A byte takes 8 / C seconds, at the powers of sending and receiving above that of idling.
     s_per_byte = 8 / capacity_bps(scenario)[scenario.neighbours]
     cost = last.cost
-    np.testing.assert_allclose(cost.time_s_per_byte[scenario.neighbours], s_per_byte, rtol=1e-9)
-    np.testing.assert_allclose(
-        cost.energy_j_per_byte[scenario.neighbours], s_per_byte * 3.0 * (0.380 + 0.313), rtol=1e-9
-    )
+    for measured, each in (
+        (cost.airtime_s_per_byte, s_per_byte),
+        (cost.sender_j_per_byte, s_per_byte * 3.0 * (0.380 - 0.273)),
+        (cost.relay_j_per_byte, 0 * s_per_byte),
+    ):
+        np.testing.assert_allclose(measured[scenario.neighbours], each, rtol=1e-9)
+    # A receiver hears several at once, or sends meanwhile, and then draws for one of them at most.
+    received = cost.receiver_j_per_byte[scenario.neighbours]
+    assert np.all(received <= s_per_byte * 3.0 * (0.313 - 0.273) * (1 + 1e-9))
+    assert np.all(received > 0)
     assert cost.reachable.sum() == DEVICES * (DEVICES - 1)

@@ -63,7 +63,7 @@ def test_a_network_that_is_a_formula_keeps_every_promise(
     )
     findings = check_network(make, scenario)
     assert [finding for finding in findings if not finding.ok] == []
-    assert len({finding.name for finding in findings}) == len(findings) == 16
+    assert len({finding.name for finding in findings}) == len(findings) == 17
 
 
 def test_an_unspoilt_report_passes_and_every_network_is_closed() -> None:
@@ -184,6 +184,10 @@ def the_wrong_round(traffic: RoundTraffic, report: RoundReport) -> RoundReport:
     return replace(report, round_index=7)
 
 
+def a_cause_twice(traffic: RoundTraffic, report: RoundReport) -> RoundReport:
+    return change(report, "causes", protocol_j=lambda value: value + 1e-3)
+
+
 def a_link_to_oneself(traffic: RoundTraffic, report: RoundReport) -> RoundReport:
     return change(report, "links", is_peer=lambda value: value | np.eye(4, dtype=np.bool_))
 
@@ -230,6 +234,7 @@ def test_one_fault_breaks_no_promise_but_its_own() -> None:
         (delay_from_the_rounds_start, "times"),
         (a_leak_of_a_microjoule, "joules"),
         (a_link_to_oneself, "links"),
+        (a_cause_twice, "causes"),
         (the_dead_send, "deaths"),
     ):
         assert failed(check_planted(plant)) == [promise]
@@ -252,6 +257,7 @@ def test_a_wrong_shape_or_type_is_the_only_finding() -> None:
         ("energy", "state_s", lambda value: value[:, :5], "got (4, 5) of float64"),
         ("flows", "handed_bytes", lambda value: value.astype(float), "got (16,) of float64"),
         ("links", "sinr_db", lambda value: value[:3], "got (3, 4) of float64"),
+        ("causes", "away_j", lambda value: value[:3], "got (3,) of float64"),
     ):
         changes = {name: spoil}
         findings = check_planted(
