@@ -14,10 +14,13 @@ from cosim.studies.columns import NUMBERS
 if TYPE_CHECKING:
     from cosim.studies.study import Comparison, Study, Values
 
+# The field whose values are the names of arms.
+ARM = "arm"
+
 
 def check(study: Study, combinations: Iterable[Values], path: Path, is_quick: bool = False) -> None:
     """Raise ConfigError; combinations: of the swept fields."""
-    known = list(dotted_fields())
+    known = [*dotted_fields(), *([ARM] if study.arms else [])]
     settings = [table for each in study.set for table in (each.when, each.fields)]
     everywhere = (
         *(study.fixed, study.grid, study.zip, *study.case, *study.exclude),

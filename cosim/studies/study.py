@@ -5,6 +5,7 @@
     [grid]                  field -> values: every combination
     [zip]                   field -> values: the first of each, the second of each, ...
     [[case]]                fields of one more combination, for each of those above
+    [arms]                  name -> fields: alternatives by name, a value each of the field "arm"
     [[exclude]]             combinations that agree with all of these are left out
     [[set]]                 when: fields and values; fields: what runs that agree with it have too
     [seeds]                 count (from first, by default 1), or list; fields: what goes with them,
@@ -44,7 +45,7 @@ from cosim.errors import ConfigError
 from cosim.failures import ONE_LINE, said
 from cosim.files import content_hash, known_hash
 from cosim.records.user_files import data_files, own_files
-from cosim.studies.checks import check
+from cosim.studies.checks import ARM, check
 
 READY = Path(__file__).with_name("ready")
 LONGEST_LABEL = 80
@@ -143,6 +144,7 @@ class Study(_Varied):
     question: str = ""
     target_accuracy: float | None = Field(None, gt=0.0, lt=1.0)
     case: list[Values] = []
+    arms: dict[str, Values] = {}
     exclude: list[Values] = []
     set: list[Setting] = []
     figure: FigureChoice = FigureChoice()
@@ -207,11 +209,12 @@ def read_study(path: Path, quick: bool = False) -> Study:
         study = Study.model_validate(table)
     except ValidationError as error:
         raise ConfigError(f"{path}: {explain(error.errors(), str(path))}") from None
-    check(study, combinations(study), path)
+    whole = _with_arms(study)
+    check(whole, combinations(whole), path)
     if quick:
-        study = _quick(study)
-        check(study, combinations(study), path, quick)
-    return study
+        whole = _with_arms(_quick(study))
+        check(whole, combinations(whole), path, quick)
+    return whole
 
 
 def cases_of(study: Study, folder: Path = Path()) -> list[Case]:
@@ -246,6 +249,15 @@ def _quick(study: Study) -> Study:
     return study.model_copy(update=changes)
 
 
+def _with_arms(study: Study) -> Study:
+    """Sweep the names of arms, and let the fields of each go with its name."""
+    if not study.arms:
+        return study
+    settings = [Setting(when={ARM: name}, fields=of) for name, of in study.arms.items() if of]
+    grid = {ARM: list(study.arms), **study.grid}
+    return study.model_copy(update={"grid": grid, "set": [*study.set, *settings]})
+
+
 def _name_fields(table: dict[str, Any]) -> None:
     """Let [fixed] and the like name fields by dots, whichever way TOML nested them."""
     for name in ("fixed", "grid", "zip"):
@@ -254,6 +266,9 @@ def _name_fields(table: dict[str, Any]) -> None:
     for name in ("case", "exclude"):
         if isinstance(table.get(name), list):
             table[name] = [_flat(each) if isinstance(each, dict) else each for each in table[name]]
+    if isinstance(table.get("arms"), dict):
+        arms = table["arms"].items()
+        table["arms"] = {name: _flat(of) if isinstance(of, dict) else of for name, of in arms}
     settings = table.get("set")
     for each in (table.get("seeds"), *(settings if isinstance(settings, list) else ())):
         for name in ("when", "fields"):
@@ -307,6 +322,7 @@ def _case(study: Study, values: Values, seed: int) -> Case:
     fields = run | along
     try:
         base = fields.pop("scenario", "mesh80211")
+        fields.pop(ARM, None)
         config = configure(base, fields | {"seed": seed})
         make_scenario(config)
     except ONE_LINE as error:

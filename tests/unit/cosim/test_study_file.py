@@ -1,6 +1,7 @@
 """A study file makes the runs that a plain loop over its fields makes; what cannot be meant is
 refused in one line."""
 
+import textwrap
 from itertools import product
 from pathlib import Path
 
@@ -16,6 +17,7 @@ TIED = """[zip]
     learning.method = ["dmml", "dmml", "local"]
     learning.rounds = [2, 3, 2]
 """
+ARMS = "[arms]\n"
 SET = '[[set]]\nwhen = {learning.method = "local"}\n'
 
 
@@ -98,6 +100,10 @@ def test_zip_goes_in_step_cases_are_added_to_each_and_excluded_ones_left_out(
         ("count = 2", "count = 2\nfields.learning.fold = []", "got an empty list"),
         ("count = 2", "count = 2\nfields.learning.fold = [1]", "each of 2 seeds, got 1"),
         ("count = 2", "count = 2\nfields.learning.method = ['dmml', 'local']", "and elsewhere"),
+        ("[seeds]", ARMS + "a = {learning.batch_size = 8}\nb = {}\n[seeds]", None),
+        ("[seeds]", ARMS + "a = {learning.batchsize = 8}\n[seeds]", "unknown field"),
+        ("[seeds]", ARMS + "a = {learning.learning_rate = 0.1}\n[seeds]", "and elsewhere"),
+        ("[grid]", "[grid]\narm = ['a', 'b']", "unknown field arm"),
         ("[seeds]", SET + "fields = {learning.batch_size = 8}\n[seeds]", None),
         ("[seeds]", SET + "fields = {learning.batchsize = 8}\n[seeds]", "unknown field"),
         ("[seeds]", SET + "fields = {learning.learning_rate = 0.1}\n[seeds]", "and elsewhere"),
@@ -149,6 +155,30 @@ def test_what_goes_with_a_seed_or_an_arm_is_in_its_runs_alone_and_is_not_swept(
         assert (learning.fold, learning.batch_size) == (fold, batch)
         assert case.values["learning.fold"] == fold
         assert case.values.get("learning.batch_size", 16) == batch
+
+
+def test_an_arm_is_a_name_for_fields_that_replace_those_of_all_runs(tmp_path: Path) -> None:
+    arms = """
+        [arms]
+        "as it is" = {}
+        small = { learning.batch_size = 4, network.num_devices = 2 }
+        [seeds]
+    """
+    study = read_study(write_study(tmp_path, **{"[seeds]": arms}))
+    assert study.swept == ("arm", "learning.learning_rate", "learning.method")
+    cases = cases_of(study)
+    assert len(cases) == 2 * 2 * 2 * 2
+    for case in cases:
+        assert case.config is not None, case.refused
+        is_small = case.values["arm"] == "small"
+        assert case.config.network.num_devices == (2 if is_small else 3)
+        assert (case.config.learning.batch_size == 4) == is_small
+    # The quick size of a study keeps its arms.
+    quick = '[quick]\ngrid = { "learning.method" = ["local"] }\n'
+    text = STUDY.replace("[compare]\n", "").replace('field = "learning.method"\n', "")
+    text = textwrap.dedent(text.replace('against = "local"\n', "")).replace("lines =", "# lines =")
+    path = write_study(tmp_path, text.replace("x =", "# x =") + quick, **{"[seeds]": arms})
+    assert len(cases_of(read_study(path, quick=True))) == 2 * 2
 
 
 def test_files_of_ones_own_count_from_the_folder_of_the_study(
