@@ -78,7 +78,7 @@ def initial_feedback(config: RunConfig, scenario: NetworkScenario) -> Feedback:
     The round before the first counts as one in which the radio was idle for the whole period.
     """
     n = scenario.num_devices
-    idle_w = scenario.currents.power_w(scenario.supply_voltage_v)[RADIO_STATES.index("idle")]
+    idle_w = scenario.state_power_w[RADIO_STATES.index("idle")]
     if not NETWORK_KINDS[config.network.kind].has_radios:
         idle_w = 0.0
     nothing = np.zeros((n, n), dtype=np.int64)

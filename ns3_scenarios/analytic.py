@@ -39,7 +39,11 @@ def capacity_bps(scenario: NetworkScenario) -> FloatArray:
 
     Source: Shannon, A Mathematical Theory of Communication, 1948, theorem 17.
     """
-    snr = 10 ** (link_snr_db(scenario) / 10)
+    return _capacity_bps(scenario, link_snr_db(scenario))
+
+
+def _capacity_bps(scenario: NetworkScenario, snr_db: FloatArray) -> FloatArray:
+    snr = 10 ** (snr_db / 10)
     return np.asarray(scenario.radio.bandwidth_hz * np.log1p(snr) / np.log(2))
 
 
@@ -93,7 +97,7 @@ class AnalyticNetwork:
     def __init__(self, scenario: NetworkScenario) -> None:
         self._scenario = scenario
         self._batteries = Batteries(scenario)
-        self._snr_db = link_snr_db(scenario)
+        self._usual_snr_db = self._snr_db = link_snr_db(scenario)
         self._capacity_bps = capacity_bps(scenario)
 
     def wait_ready(self) -> None:
@@ -101,8 +105,11 @@ class AnalyticNetwork:
 
     def run_round(self, traffic: RoundTraffic) -> RoundReport:
         """Send what is ready until the round ends or its devices die."""
+        traffic.refuse_sleep()
+        state_power_w = traffic.state_power_w(self._scenario.state_power_w)
+        self._tune(traffic)
         schedule = self._schedule(traffic)
-        self._batteries.begin_round()
+        self._batteries.begin_round(state_power_w)
         self._live_through(traffic, schedule)
         start_s, duration_s = self._batteries.start_s, self._batteries.elapsed_s
         sent_until_s = np.minimum(duration_s, self._batteries.lived_s[traffic.src])
@@ -119,13 +126,20 @@ class AnalyticNetwork:
             flows=flows,
             links=self._links(traffic, flows, sent_s, sent_table_s, heard_table_s),
             energy=energy,
-            causes=causes_of_airtime(self._scenario, energy, sent_table_s, heard_table_s),
+            causes=causes_of_airtime(state_power_w, energy, sent_table_s, heard_table_s),
             chunk_bytes=self._scenario.transport.segment_bytes,
             chunk_arrived=self._chunks(traffic, flows),
             stale_datagrams=np.zeros(len(traffic.compute_s), dtype=np.int64),
             position_m=self._scenario.position_m,
             num_events=0,
         )
+
+    def _tune(self, traffic: RoundTraffic) -> None:
+        """Let radios send with the powers of the round, at the capacities that these give."""
+        usual_dbm, transmit = self._scenario.radio.tx_power_dbm, traffic.transmit
+        louder_db = 0.0 if transmit is None else transmit.power_dbm[:, np.newaxis] - usual_dbm
+        self._snr_db = self._usual_snr_db + louder_db
+        self._capacity_bps = _capacity_bps(self._scenario, self._snr_db)
 
     def _schedule(self, traffic: RoundTraffic) -> _Schedule:
         """Queue each sender's messages from the end of its computing on."""

@@ -3,8 +3,7 @@
 import numpy as np
 
 from ns3_scenarios.arrays import FloatArray
-from ns3_scenarios.description.energy import RADIO_STATES, state_above_idle_w
-from ns3_scenarios.description.scenario import NetworkScenario
+from ns3_scenarios.description.energy import RADIO_STATES, above_idle_w
 from ns3_scenarios.reports import CauseReport, EnergyReport
 
 TX, RX, CCA_BUSY = (RADIO_STATES.index(name) for name in ("tx", "rx", "cca_busy"))
@@ -12,15 +11,16 @@ AWAY = [RADIO_STATES.index(name) for name in ("switching", "sleep", "off")]
 
 
 def causes_of_airtime(
-    scenario: NetworkScenario, energy: EnergyReport, sent_s: FloatArray, heard_s: FloatArray
+    state_power_w: FloatArray, energy: EnergyReport, sent_s: FloatArray, heard_s: FloatArray
 ) -> CauseReport:
     """Charge all sending and receiving to messages, where nobody forwards, answers or overhears.
 
-    sent_s, heard_s (n, n): seconds of messages src -> dst on the air, and of these while dst lived.
+    state_power_w (n, states); sent_s, heard_s (n, n): seconds of messages src -> dst on the air,
+    and of these while dst lived.
     A device that receives several at once, or sends besides, draws for one: what it drew is shared
     by their seconds.
     """
-    above_j = energy.state_s * state_above_idle_w(scenario.currents, scenario.supply_voltage_v)
+    above_j = energy.state_s * above_idle_w(state_power_w)
     n = len(above_j)
     none, no_index = np.zeros(n), np.zeros(0, dtype=np.int64)
     return CauseReport(

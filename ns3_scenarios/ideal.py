@@ -31,6 +31,9 @@ class IdealNetwork:
         duration_s = traffic.period_s
         if traffic.stop_when_settled:
             duration_s = float(traffic.compute_s.max(initial=0.0))
+        traffic.refuse_sleep()
+        state_power_w = traffic.state_power_w(self._scenario.state_power_w)
+        self._batteries.begin_round(state_power_w)
         self._compute(traffic, duration_s)
         lived_s = self._batteries.lived_s
         # Both ends must live at the instant in which a message is sent and received.
@@ -71,7 +74,7 @@ class IdealNetwork:
                 ),
             ),
             energy=energy,
-            causes=causes_of_airtime(self._scenario, energy, np.zeros((n, n)), np.zeros((n, n))),
+            causes=causes_of_airtime(state_power_w, energy, np.zeros((n, n)), np.zeros((n, n))),
             chunk_bytes=chunk_bytes,
             chunk_arrived=np.repeat(whole, num_chunks(traffic.payload_bytes, chunk_bytes)),
             stale_datagrams=np.zeros(n, dtype=np.int64),
@@ -82,7 +85,6 @@ class IdealNetwork:
     def _compute(self, traffic: RoundTraffic, duration_s: float) -> None:
         """Let all devices compute, and then wait for the end of the round."""
         batteries = self._batteries
-        batteries.begin_round()
         radio_off = np.full(len(traffic.compute_s), OFF)
         for stop_s in np.unique(np.minimum([*traffic.compute_s, duration_s], duration_s)):
             while batteries.elapsed_s < stop_s:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 from ns3_scenarios.causes import AWAY, CCA_BUSY, RX, TX
-from ns3_scenarios.description.energy import RADIO_STATES, state_above_idle_w
+from ns3_scenarios.description.energy import RADIO_STATES, above_idle_w
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import OUTCOMES, CauseReport, EnergyReport, FlowReport, LinkReport
 from ns3_scenarios.traffic import RoundTraffic
@@ -43,8 +43,8 @@ class BatteryTotals:
         """Copy a record of batteries."""
         return cls(columns(record, np.float64, num_devices))
 
-    def since(self, before: BatteryTotals, state_power_w: list[float]) -> EnergyReport:
-        """Report what became of the batteries between two readings."""
+    def since(self, before: BatteryTotals, state_power_w: FloatArray) -> EnergyReport:
+        """Report what became of the batteries between two readings; state_power_w (n, states)."""
 
         def spent(name: str) -> FloatArray:
             return self.column[name] - before.column[name]
@@ -55,7 +55,7 @@ class BatteryTotals:
         state_s = np.stack([spent(f"{state}_s") for state in RADIO_STATES], axis=1)
         return EnergyReport(
             state_s=state_s,
-            state_j=state_s * np.array(state_power_w),
+            state_j=state_s * state_power_w,
             compute_j=spent("compute_j"),
             board_j=spent("board_j"),
             harvested_j=spent("harvested_j"),
@@ -120,13 +120,15 @@ def read_causes(
     pair = columns(messages, np.float64, n, n)
     device = columns(devices, np.float64, n)
     between = columns(relayed, np.float64, -1)
-    above_w = state_above_idle_w(scenario.currents, scenario.supply_voltage_v)
-    tx_w, rx_w = above_w[TX], above_w[RX]
+    above_w = above_idle_w(traffic.state_power_w(scenario.state_power_w))
+    tx_w, rx_w = above_w[:, TX], above_w[:, RX]
+    by = between["device"].astype(np.int64)
     is_broadcast = scenario.transport.kind.one_for_all
     offered = np.zeros((n, n))
     np.add.at(offered, (traffic.src, traffic.dst), traffic.payload_bytes)
     sender_j, sent_to_all_j = _spread(
-        tx_w * pair["sender_tx_s"] + rx_w * pair["sender_rx_s"], offered
+        tx_w[:, np.newaxis] * pair["sender_tx_s"] + rx_w[:, np.newaxis] * pair["sender_rx_s"],
+        offered,
     )
     airtime_s, _ = _spread(pair["airtime_s"], offered)
     receiver_j = tx_w * pair["receiver_tx_s"] + rx_w * pair["receiver_rx_s"]
@@ -138,8 +140,8 @@ def read_causes(
         airtime_s=airtime_s,
         forwarded_src=between["src"].astype(np.int64),
         forwarded_dst=between["dst"].astype(np.int64),
-        forwarded_by=between["device"].astype(np.int64),
-        forwarded_j=tx_w * between["tx_s"] + rx_w * between["rx_s"],
+        forwarded_by=by,
+        forwarded_j=tx_w[by] * between["tx_s"] + rx_w[by] * between["rx_s"],
         overheard_j=rx_w * device["overheard_rx_s"] + not_meant_j.sum(axis=0),
         protocol_j=tx_w * device["protocol_tx_s"] + rx_w * device["protocol_rx_s"] + sent_to_all_j,
         cut_off_j=rx_w * device["cut_off_rx_s"],

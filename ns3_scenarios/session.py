@@ -34,7 +34,7 @@ from ns3_scenarios.installation import (
 )
 from ns3_scenarios.readings import BatteryTotals, array, read_causes, read_flows, read_links
 from ns3_scenarios.reports import RoundReport
-from ns3_scenarios.traffic import RoundTraffic
+from ns3_scenarios.traffic import RoundTraffic, Transmit
 
 # In the order of their dependencies; only what the scenarios use, since each costs start-up time.
 NS3_MODULES = [
@@ -120,6 +120,7 @@ class Session:
             self._interferers = interferers.add(ns, scenario, self._built[1][0])
         self._recordings = self._record(self._built[1], folder)
         self._boot()
+        self._transmit: Transmit | None = None
         self._batteries = self._read_batteries()
 
     def _attach(self, devices: list[Any], radios: list[Any]) -> Any:
@@ -140,8 +141,7 @@ class Session:
         )
         if scenario.mesh.mesh_metric == "rate_and_loss":
             network.CountLossesInMetric()
-        self._state_power_w = scenario.currents.power_w(scenario.supply_voltage_v)
-        power_w = native.Reals(" ".join(RADIO_STATES), self._state_power_w)
+        power_w = native.Reals(" ".join(RADIO_STATES), scenario.state_power_w)
         for i, (device, below) in enumerate(zip(devices, radios, strict=False)):
             supply = native.Supply(
                 float(scenario.initial_energy_j[i]),
@@ -190,7 +190,10 @@ class Session:
         """Carry one round's traffic through the simulation and report what became of it."""
         network = self._network
         start_s, events_before = self._now_s, self._event_count
+        self._set_transmit(traffic)
         network.BeginRound(traffic.round_index, traffic.period_s)
+        for sleeper in np.flatnonzero(traffic.asleep if traffic.asleep is not None else []):
+            network.Sleep(int(sleeper), traffic.period_s)
         for device, (energy_j, duration_s) in enumerate(
             zip(traffic.compute_j, traffic.compute_s, strict=True)
         ):
@@ -203,7 +206,8 @@ class Session:
         network.Run(traffic.period_s, traffic.stop_when_settled)
         self._now_s, self._event_count = self._read_clock()
         before, self._batteries = self._batteries, self._read_batteries()
-        energy = self._batteries.since(before, self._state_power_w)
+        power_w = traffic.state_power_w(self._scenario.state_power_w)
+        energy = self._batteries.since(before, power_w)
         n, is_answered = len(traffic.compute_s), self._scenario.transport.kind.is_answered
         dead = energy.dead_since(start_s)
         duration_s = self._now_s - start_s
@@ -233,6 +237,21 @@ class Session:
             position_m=array(network.Positions(), np.float64, -1, 3),
             num_events=self._event_count - events_before,
         )
+
+    def _set_transmit(self, traffic: RoundTraffic) -> None:
+        """Let radios send with the powers of a round, until others are given."""
+        n, radio = len(traffic.compute_s), self._scenario.radio
+        usual = Transmit(
+            power_dbm=np.full(n, radio.tx_power_dbm),
+            draw_w=np.full(n, self._scenario.state_power_w[RADIO_STATES.index("tx")]),
+        )
+        now, before = traffic.transmit or usual, self._transmit or usual
+        changed = (now.power_dbm != before.power_dbm) | (now.draw_w != before.draw_w)
+        for device in np.flatnonzero(changed):
+            self._network.SetTransmitPower(
+                int(device), float(now.power_dbm[device]), float(now.draw_w[device])
+            )
+        self._transmit = now
 
     def audit_state_s(self, boundaries_s: list[float]) -> FloatArray:
         """Return seconds per state from the PHY's own State trace, (rounds, n, states) [s].
@@ -270,7 +289,8 @@ class Session:
         n, radio = self._scenario.num_devices, self._scenario.radio
         power_dbm: FloatArray = array(self._network.LinkPowersDbm(), np.float64, n, n)
         if self._scenario.channel.phy == "spectrum":  # whose losses are taken of 0 dBm
-            power_dbm += radio.tx_power_dbm + radio.antenna_gain_dbi
+            sent_dbm = self._transmit.power_dbm[:, None] if self._transmit else radio.tx_power_dbm
+            power_dbm += sent_dbm + radio.antenna_gain_dbi
         return power_dbm + radio.antenna_gain_dbi - radio.noise_power_dbm
 
     def _contact_s(self, duration_s: float) -> Any:

@@ -4,8 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ns3_scenarios.arrays import FloatArray, IntArray
+from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
+from ns3_scenarios.description.energy import RADIO_STATES
 from ns3_scenarios.errors import ScenarioError
+
+
+@dataclass(frozen=True)
+class Transmit:
+    """What each radio sends with: power_dbm (n); draw_w (n), what it draws while it does [W]."""
+
+    power_dbm: FloatArray
+    draw_w: FloatArray
 
 
 @dataclass(frozen=True)
@@ -17,7 +26,9 @@ class RoundTraffic:
     device computes from the round's start on, and its messages are ready when it has finished.
     period_s: the round lasts so long; with stop_when_settled it ends as soon as every message is
     whole, given up or cut off by a death, and all computing is done (a named oracle: no device
-    could know).
+    could know). transmit: none where all radios send as the scenario has it. asleep (n): radios
+    that sleep through the round, as soon as their frames of the last one are sent; none: nobody's.
+    Only ns-3 has sleeping radios.
     """
 
     round_index: int
@@ -29,6 +40,8 @@ class RoundTraffic:
     compute_j: FloatArray
     period_s: float
     stop_when_settled: bool
+    transmit: Transmit | None = None
+    asleep: BoolArray | None = None
 
     def __post_init__(self) -> None:
         """Check once, where the traffic is made."""
@@ -53,11 +66,28 @@ class RoundTraffic:
             raise ScenarioError("compute_s, compute_j: expected finite values of at least 0")
         if np.any((self.compute_s == 0) & (self.compute_j > 0)):
             raise ScenarioError("compute_s: expected a positive time wherever compute_j is spent")
+        if self.asleep is not None and np.any(self.asleep[self.src]):
+            raise ScenarioError("asleep: expected no messages of a device that sleeps")
         if np.any(self.compute_s > self.period_s):
             raise ScenarioError(
                 f"compute_s: expected at most the period of {self.period_s:g} s,"
                 f" got {self.compute_s.max():g}; plan less work or lengthen the round"
             )
+
+    def refuse_sleep(self) -> None:
+        """Raise ScenarioError where a radio is to sleep: for networks that have no such."""
+        if self.asleep is not None and self.asleep.any():
+            raise ScenarioError(
+                "asleep: expected radios that stay awake with this network, got some asleep; only"
+                " ns3 has sleeping radios"
+            )
+
+    def state_power_w(self, usual_w: list[float]) -> FloatArray:
+        """Return what each radio draws in each state, (n, states), where usually usual_w [W]."""
+        power_w = np.tile(usual_w, (len(self.compute_s), 1))
+        if self.transmit is not None:
+            power_w[:, RADIO_STATES.index("tx")] = self.transmit.draw_w
+        return power_w
 
     @property
     def compute_w(self) -> FloatArray:

@@ -10,7 +10,7 @@ import numpy as np
 from cosim.planning.costs import LastRound, forecast_j
 from ns3_scenarios.analytic import capacity_bps
 from ns3_scenarios.arrays import FloatArray, IntArray
-from ns3_scenarios.description.energy import RADIO_STATES, state_above_idle_w
+from ns3_scenarios.description.energy import RADIO_STATES, above_idle_w
 from ns3_scenarios.description.scenario import NetworkScenario
 
 
@@ -51,9 +51,9 @@ def _analytic(scenario: NetworkScenario, coming: Coming) -> FloatArray:
     acknowledgements, retransmissions, relays, what is overheard, fading, movement.
     """
     rate_bps = capacity_bps(scenario)
-    above_w = state_above_idle_w(scenario.currents, scenario.supply_voltage_v)
+    above_w = above_idle_w(scenario.state_power_w)
     tx_w, rx_w = (above_w[RADIO_STATES.index(state)] for state in ("tx", "rx"))
-    idle_w = scenario.currents.power_w(scenario.supply_voltage_v)[RADIO_STATES.index("idle")]
+    idle_w = scenario.state_power_w[RADIO_STATES.index("idle")]
 
     def on_air_s(size_bytes: IntArray) -> FloatArray:
         seconds: FloatArray = np.zeros_like(rate_bps)

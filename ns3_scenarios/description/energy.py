@@ -43,10 +43,10 @@ class RadioCurrents:
         return [supply_voltage_v * currents_a[f"{state}_a"] for state in RADIO_STATES]
 
 
-def state_above_idle_w(currents: RadioCurrents, supply_voltage_v: float) -> FloatArray:
-    """Return power of each state above that of an idle radio, in the order of RADIO_STATES [W]."""
-    power_w = np.array(currents.power_w(supply_voltage_v))
-    above_w: FloatArray = power_w - power_w[RADIO_STATES.index("idle")]
+def above_idle_w(state_power_w: FloatArray | list[float]) -> FloatArray:
+    """Return powers above that of an idle radio, (..., states) in the order of RADIO_STATES [W]."""
+    power_w = np.asarray(state_power_w)
+    above_w: FloatArray = power_w - power_w[..., [RADIO_STATES.index("idle")]]
     return above_w
 
 

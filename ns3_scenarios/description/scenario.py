@@ -167,6 +167,11 @@ class NetworkScenario:
         """Number of devices n."""
         return len(self.position_m)
 
+    @property
+    def state_power_w(self) -> list[float]:
+        """What a radio draws in each state, in the order of RADIO_STATES [W]."""
+        return self.currents.power_w(self.supply_voltage_v)
+
     def __post_init__(self) -> None:
         """Check shapes and signs once, where the scenario is made."""
         n = self.num_devices

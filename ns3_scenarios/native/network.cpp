@@ -358,6 +358,25 @@ Network::SleepWhileComputing()
 }
 
 void
+Network::SetTransmitPower(int device, double powerDbm, double drawnW)
+{
+    const auto phy = m->devices[device].radio->GetPhy();
+    phy->SetTxPowerStart(dBm_u{powerDbm});
+    phy->SetTxPowerEnd(dBm_u{powerDbm});
+    m->devices[device].battery->ChangeTxPower(drawnW);
+}
+
+void
+Network::Sleep(int device, double durationS)
+{
+    const Device& one = m->devices[device];
+    if (!one.battery->IsDead())
+    {
+        one.power->SleepFor(Seconds(durationS));
+    }
+}
+
+void
 Network::BeginRound(uint32_t round, double periodS)
 {
     m->round = round;
@@ -378,7 +397,7 @@ Network::Compute(int device, double energyJ, double durationS)
     if (durationS > 0 && !one.battery->IsDead())
     {
         one.battery->BeginCompute(energyJ / durationS, Seconds(durationS).GetNanoSeconds());
-        if (m->sleepsWhileComputing)
+        if (m->sleepsWhileComputing && !one.power->IsToSleep())
         {
             one.power->SleepFor(Seconds(durationS));
         }

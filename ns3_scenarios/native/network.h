@@ -89,7 +89,12 @@ class Network
     // From now on a device's radio is asleep while the device computes; see radio_switch.h.
     void SleepWhileComputing();
 
+    // From now on the device sends at this power, and its radio draws drawnW while it does.
+    void SetTransmitPower(int device, double powerDbm, double drawnW);
+
     void BeginRound(uint32_t round, double periodS);
+    // After BeginRound: a living device's radio sleeps for so long; see radio_switch.h.
+    void Sleep(int device, double durationS);
     void Compute(int device, double energyJ, double durationS);
     void AddMessage(int src, int dst, int part, int64_t bytes, double readyS);
     // Runs on until the period is over or, with stopWhenSettled, until every message is settled

@@ -60,6 +60,14 @@ class RadioBattery : public WifiPhyListener
         m_maxRadioW = std::max(m_maxRadioW, powerW);
     }
 
+    // From now on the radio draws this while it sends.
+    void ChangeTxPower(double powerW)
+    {
+        Advance();
+        SetStatePower(TX, powerW);
+        Check();
+    }
+
     // Before this call the radio is on, but nothing is drawn or harvested.
     void StartMetering()
     {

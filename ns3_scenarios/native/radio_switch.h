@@ -35,6 +35,12 @@ class RadioSwitch
         m_look = Simulator::ScheduleNow([this] { SleepWhenAtRest(); });
     }
 
+    // Whether the radio sleeps, or is going to.
+    bool IsToSleep() const
+    {
+        return m_wake.IsPending();
+    }
+
     void Off()
     {
         m_look.Cancel();

@@ -10,7 +10,7 @@ from mesh import make_traffic, run_mesh
 from cosim.config.sources import load
 from cosim.config.to_scenario import make_scenario
 from cosim.planning.costs import forecast_j, last_round, measure, per_pair, unmeasured
-from ns3_scenarios.description.energy import RADIO_STATES, state_above_idle_w
+from ns3_scenarios.description.energy import RADIO_STATES, above_idle_w
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.worker import Ns3Network
@@ -54,7 +54,7 @@ def test_named_causes_add_up_to_what_each_radio_draws_above_idling(
     energy = "rx_current_a=0.320 cca_busy_current_a=0.290"
     scenario = scenario_of(name, flags, energy)
     reports = run_mesh(scenario, tmp_path, 3, payload_bytes=20_000)
-    above_w = state_above_idle_w(scenario.currents, scenario.supply_voltage_v)
+    above_w = above_idle_w(scenario.state_power_w)
     for report in reports:
         causes = report.causes
         named_j = sum(causes.of_devices.values())
@@ -119,7 +119,7 @@ def test_a_round_without_messages_costs_what_the_protocol_sends_and_nothing_else
     assert named["protocol_j"] > 0
     # Nine devices, a beacon each half a second, for 3 s.
     frames = 9 * 2 * report.duration_s
-    tx_j = state_above_idle_w(scenario.currents, scenario.supply_voltage_v)[TX]
+    tx_j = above_idle_w(scenario.state_power_w)[TX]
     sent_s = report.energy.state_s[:, TX].sum()
     assert named["protocol_j"] > tx_j * sent_s
     assert sent_s / frames < 1e-3  # some hundred microseconds at 6 Mbit/s
