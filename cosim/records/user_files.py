@@ -22,6 +22,7 @@ def own_files(config: RunConfig) -> list[Path]:
         network.placement_file,
         network.mobility_trace,
         network.loss_trace,
+        network.link_trace,
     )
     own = [name for name in named if is_own(name) or is_own_data(name)]
     own += [name for name in tables if name is not None]
