@@ -16,7 +16,7 @@ from cosim.errors import OutputError
 from cosim.files import content_hash, file_hash
 from cosim.records.code_version import code_version, source_version
 from cosim.records.manifest import Manifest
-from cosim.records.user_files import data_files, own_files
+from cosim.records.user_files import given_files, own_files, recorded_files
 from cosim.seeds import NS3_RNG_SEED
 from learning.data.samples import MultiModalData
 
@@ -47,10 +47,11 @@ def origin_of(config: RunConfig, data: MultiModalData) -> dict[str, Any]:
 
 
 def config_origin(config: RunConfig) -> dict[str, Any]:
-    """Return the hashes of the configuration and of the user's files that it names."""
+    """Return the hashes of the configuration, of the user's files that it names, of its record."""
+    files = (*own_files(config), *recorded_files(config))
     return {
         "config_sha256": content_hash(to_toml(config).encode()),
-        "own_files_sha256": {str(file): file_hash(file) for file in own_files(config)},
+        "own_files_sha256": {str(file): file_hash(file) for file in files},
     }
 
 
@@ -65,7 +66,7 @@ def code_origin() -> dict[str, Any]:
 
 def run_id(config: RunConfig) -> str:
     """Return the id of a run: a hash of its resolved configuration, data, own files and code."""
-    own = [file_hash(file) for file in (*own_files(config), *data_files(config))]
+    own = [file_hash(file) for file in given_files(config)]
     text = to_toml(config) + code_version() + "".join(own)
     return content_hash(text.encode())[:10]
 
