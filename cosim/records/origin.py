@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -73,17 +74,23 @@ def run_id(config: RunConfig) -> str:
 
 def check_same(before: Manifest, now: dict[str, Any]) -> None:
     """Refuse to go on with other code, packages, files, data or fields; now: some of these."""
-    for name in (each for each in SAME if each in now):
-        what, was, got = name, getattr(before, name), now[name]
-        if was == got:
-            continue
-        if isinstance(was, dict):
-            odd = next(key for key in (*was, *got) if was.get(key) != got.get(key))
-            what, was, got = f"{name} of {odd}", was.get(odd), got.get(odd)
+    for what, was, got in others(before, now):
         raise OutputError(
             f"resume: expected {what} {was} as when the run began, got {got};"
             " put back what was changed, or start anew with --output DIR"
         )
+
+
+def others(before: Manifest, now: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield what of code, packages, files, data or fields is another: its name, before, now."""
+    for name in (each for each in SAME if each in now):
+        was, got = getattr(before, name), now[name]
+        if not isinstance(was, dict):
+            yield from [(name, was, got)] if was != got else []
+            continue
+        for key in dict.fromkeys((*was, *got)):
+            if was.get(key) != got.get(key):
+                yield f"{name} of {key}", was.get(key), got.get(key)
 
 
 def processor() -> str:

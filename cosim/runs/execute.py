@@ -207,7 +207,11 @@ def _repeat(
     folder: RunFolder,
 ) -> Feedback:
     """Take network and learner to where an unfinished run stands, at least one round on."""
-    log.info("resumed: %d finished rounds are repeated first, by the network", folder.num_rounds)
+    log.info(
+        "resumed: %d finished rounds are repeated first, by the network, some %.0f s as they took",
+        folder.num_rounds,
+        folder.repetition_s(),
+    )
     recorded = [folder.round(index) for index in range(folder.num_rounds)]
     compute_s = [tables["devices"]["compute_s"].to_numpy() for tables in recorded]
     repeated = repeat_rounds(config, scenario, learner, network, compute_s)
