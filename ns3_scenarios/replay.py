@@ -32,8 +32,7 @@ class ReplayNetwork:
         if fault:
             raise OtherTrafficError(
                 f"network.replay: round {traffic.round_index + 1}, {fault}; change only what leaves"
-                " messages and computing as they were (learning.learning_rate with iteration.rule"
-                " uniform, say), or run it live"
+                " messages and computing as they were, or run it live"
             )
         return played.report
 

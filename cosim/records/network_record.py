@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from cosim.config.model import RunConfig
 from cosim.config.sources import load
 from cosim.errors import ConfigError, OutputError
 from cosim.files import file_hash, is_regular
+from cosim.records.columns import COLUMNS, KEY, NETWORK
 from cosim.records.layout import CONFIG, JOINED, TABLES
 from cosim.records.manifest import Manifest, read_manifest
 from cosim.records.parquet import read_table
@@ -83,11 +85,8 @@ def read_record(config: RunConfig) -> NetworkRecord | None:
             f" has, got {config.learning.rounds}; ask for fewer, or run it live"
         )
     tables = {name: read_table(folder / f"{name}.parquet") for name in TABLES}
-    if "chunk_map" not in tables["flows"]:
-        raise ConfigError(
-            f"{FIELD}: expected a run of a version of the code that keeps which chunks arrived, got"
-            f" one of version {said.code_version} in {folder}; record it anew"
-        )
+    for name, table in tables.items():
+        _refuse_missing(name, table, said)
     return NetworkRecord(recorded, tables)
 
 
@@ -123,6 +122,17 @@ def _refuse_changed(path: Path, expected: str | None) -> None:
             f" {'none' if found is None else 'a changed one'}; put back what was damaged, or record"
             " anew"
         )
+
+
+def _refuse_missing(name: str, table: pd.DataFrame, said: Manifest) -> None:
+    """Refuse the record of a version of the code that did not keep all that a report has."""
+    for column in COLUMNS[name]:
+        kept = any(re.fullmatch(column.pattern, str(each)) for each in table.columns)
+        if column.doing in (NETWORK, KEY) and not kept:
+            raise ConfigError(
+                f"{FIELD}: expected column {column.name} in {name}.parquet, got a record without,"
+                f" of another version of the code ({said.code_version}); record it anew"
+            )
 
 
 def _refuse_other_fields(config: RunConfig, recorded: RunConfig, said: Manifest) -> None:

@@ -15,7 +15,7 @@ from cosim.errors import ConfigError, OutputError
 from cosim.records.compare import COMPARED, first_difference
 from cosim.records.layout import CONFIG, NO_FIGURES
 from cosim.records.manifest import read_manifest
-from cosim.records.origin import code_origin, config_origin, others
+from cosim.records.origin import code_origin, config_origin, others, processor
 from cosim.runs.execute import execute
 
 
@@ -53,6 +53,8 @@ def prepare(folder: Path) -> Rerun:
             " was changed"
         )
     remarks = [f"{what} was {was}, is {now}" for what, was, now in others(said, code_origin())]
+    if said.host.arithmetic != "portable" and said.host.processor != processor():
+        remarks.append(f"processor was {said.host.processor}, is {processor()}; fast arithmetic")
     return Rerun(folder, said.timings["total_s"], remarks)
 
 
