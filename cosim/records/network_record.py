@@ -16,6 +16,7 @@ from cosim.config.model import RunConfig
 from cosim.config.sources import load
 from cosim.errors import ConfigError, OutputError
 from cosim.files import file_hash, is_regular
+from cosim.records.code_version import code_version
 from cosim.records.columns import COLUMNS, KEY, NETWORK
 from cosim.records.layout import CONFIG, JOINED, TABLES
 from cosim.records.manifest import Manifest, read_manifest
@@ -34,10 +35,17 @@ SECTIONS = ("network", "energy")
 
 @dataclass(frozen=True)
 class NetworkRecord:
-    """A run whose network answers again: its configuration, and its tables."""
+    """A run whose network answers again: its configuration, the code that made it, its tables."""
 
     config: RunConfig
+    code_version: str
     tables: dict[str, pd.DataFrame]
+
+    def remarks(self) -> list[str]:
+        """Say that other code has recorded it than answers from it."""
+        now = code_version()
+        same = now == self.code_version
+        return [] if same else [f"{FIELD}: recorded by code {self.code_version}, this is {now}"]
 
     def as_recorded(self, config: RunConfig) -> RunConfig:
         """Return what the loop is to take a replaying configuration for: that of a live run."""
@@ -87,7 +95,7 @@ def read_record(config: RunConfig) -> NetworkRecord | None:
     tables = {name: read_table(folder / f"{name}.parquet") for name in TABLES}
     for name, table in tables.items():
         _refuse_missing(name, table, said)
-    return NetworkRecord(recorded, tables)
+    return NetworkRecord(recorded, said.code_version, tables)
 
 
 def _manifest(folder: Path) -> Manifest:

@@ -21,6 +21,8 @@ from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import OUTCOMES, EnergyReport, FlowReport, LinkReport, RoundReport
 from ns3_scenarios.traffic import RoundTraffic
 
+# Fields that are several columns of devices, (n, columns).
+COLUMNS_OF = {"state_j": [f"{state}_j" for state in RADIO_STATES]}
 # What links say of a device and itself, which no table has; all else of it is 0.
 OF_ONESELF = {
     **dict.fromkeys(("rate_bps", "sinr_db", "snr_db", "loss_ratio"), np.nan),
@@ -56,7 +58,7 @@ def rebuild(
         chunk_bytes=scenario.transport.segment_bytes,
         chunk_arrived=read_maps(count, arrived_count, flows["chunk_map"]),
         stale_datagrams=devices["stale_datagrams"].to_numpy(np.int64),
-        position_m=devices[["x_m", "y_m", "z_m"]].to_numpy(np.float64),
+        position_m=np.ascontiguousarray(devices[["x_m", "y_m", "z_m"]].to_numpy(np.float64)),
         num_events=int(whole["events"]),
     )
     return Played(_traffic(round_index, tables, config, parts), report)
@@ -108,18 +110,13 @@ def _matrix(links: pd.DataFrame, num_devices: int) -> Read:
 
 def _battery_column(devices: pd.DataFrame, scenario: NetworkScenario, duration_s: float) -> Read:
     def read(name: str, dtype: type) -> Any:
-        if name == "state_j":
-            return _state_j(devices)
         if name == "state_s":
             power_w = np.array(scenario.currents.power_w(scenario.supply_voltage_v))
-            return _state_s(_state_j(devices), power_w, duration_s)
-        return devices[name].to_numpy(dtype)
+            return _state_s(read("state_j", dtype), power_w, duration_s)
+        # Row by row as the network has them, so that sums over a row round alike.
+        return np.ascontiguousarray(devices[COLUMNS_OF.get(name, name)].to_numpy(dtype))
 
     return read
-
-
-def _state_j(devices: pd.DataFrame) -> FloatArray:
-    return devices[[f"{state}_j" for state in RADIO_STATES]].to_numpy(np.float64)
 
 
 def _state_s(state_j: FloatArray, power_w: FloatArray, duration_s: float) -> FloatArray:

@@ -119,6 +119,7 @@ def execute(
                     *learner.warnings(),
                     *arithmetic.remarks(config.learning.arithmetic),
                     *_other_processors(folder),
+                    *(record.remarks() if record else ()),
                 ):
                     log.warning(warning)
                 folder.add_partition(partition_table(data, learner))
@@ -165,10 +166,8 @@ def _all_rounds(
     network: Network | None = None
     try:
         if record:
-            network, config = (
-                record.open(scenario, learner.payload().parts),
-                record.as_recorded(config),
-            )
+            network = record.open(scenario, learner.payload().parts)
+            config = record.as_recorded(config)
         else:
             network = open_network(config, scenario, folder.ns3_log)
         feedback = None

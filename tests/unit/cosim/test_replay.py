@@ -168,6 +168,11 @@ def test_a_record_that_is_cut_or_changed_or_itself_a_replay_is_refused(
     assert cli.main([*replay_of(run), "--output", str(tmp_path / "again")]) == 0
     line = refused([*replay_of(tmp_path / "again"), *into], capsys)
     assert "expected a run of a network, got a replay" in line
+    change_manifest(run, code_version="0123456789ab")
+    two = ("--learning.rounds=2", "--output", str(tmp_path / "two"))
+    assert cli.main([*replay_of(run), *two]) == 0
+    log = (tmp_path / "two" / "log.txt").read_text(encoding="utf-8")
+    assert "warning: network.replay: recorded by code 0123456789ab, this is " in log
     flows = run / "flows.parquet"
     flows.write_bytes(flows.read_bytes()[:-1])
     line = refused([*replay_of(run), *into], capsys)

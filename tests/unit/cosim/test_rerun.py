@@ -106,6 +106,10 @@ def test_the_first_row_that_differs_counts_and_in_it_the_first_column(tmp_path: 
     assert between(one.astype({"b": "float64"})) == "column b: of another type"
     one.to_parquet(files[1], compression="gzip")
     assert first_difference(*files) == "other bytes, the same values"
+    files[0].write_bytes(files[0].read_bytes()[:-9])
+    assert first_difference(*files).startswith("cannot be read (")
+    files[0].unlink()
+    assert first_difference(*files).startswith("cannot be read (")
 
 
 def test_what_cannot_be_run_again_is_refused_in_a_line(
