@@ -12,7 +12,7 @@ COMMAND = (sys.executable, *((str(ROOT / "cosim" / "run.py"),) if CHECKOUT else 
 # First words that ask for something else than a new run, each a module of cosim/commands.
 VERBS = {
     "resume": "go on with a run that was cut short",
-    "verify": "hold the files of a run against their hashes",
+    "verify": "hold the files of a run against their hashes, or its numbers against a rerun",
     "sweep": "run a study, many runs with one question, or what is missing of it",
     "collect": "write tables, figures and page of a study's folder",
     "doctor": "say what this machine has of what runs and studies need",

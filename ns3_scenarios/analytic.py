@@ -1,20 +1,16 @@
 """The analytic network: every link at its Shannon capacity. What papers assume, not ns-3."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from ns3_scenarios.airtime import Carried, Schedule, carry, per_link
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 from ns3_scenarios.batteries import Batteries
 from ns3_scenarios.causes import causes_of_airtime
 from ns3_scenarios.description.channel import link_loss_db
-from ns3_scenarios.description.energy import RADIO_STATES
 from ns3_scenarios.description.mobility import contact_s
 from ns3_scenarios.description.scenario import NetworkScenario
-from ns3_scenarios.reports import OUTCOMES, FlowReport, LinkReport, RoundReport, num_chunks
+from ns3_scenarios.reports import LinkReport, RoundReport
 from ns3_scenarios.traffic import RoundTraffic
-
-TX, RX, IDLE = (RADIO_STATES.index(name) for name in ("tx", "rx", "idle"))
 
 
 def link_snr_db(scenario: NetworkScenario) -> FloatArray:
@@ -45,28 +41,6 @@ def capacity_bps(scenario: NetworkScenario) -> FloatArray:
 def _capacity_bps(scenario: NetworkScenario, snr_db: FloatArray) -> FloatArray:
     snr = 10 ** (snr_db / 10)
     return np.asarray(scenario.radio.bandwidth_hz * np.log1p(snr) / np.log(2))
-
-
-@dataclass(frozen=True)
-class _Schedule:
-    """When each message is on the air if nobody dies, (f) [s from the round's start]."""
-
-    src: IntArray
-    dst: IntArray
-    begin_s: FloatArray
-    end_s: FloatArray
-
-    def radio_state(self, at_s: float, alive: BoolArray) -> IntArray:
-        """Return each device's radio state from at_s on, (n): sending hides receiving."""
-        on_air = (self.begin_s <= at_s) & (at_s < self.end_s) & alive[self.src]
-        state = np.full(len(alive), IDLE)
-        state[self.dst[on_air]] = RX
-        state[self.src[on_air]] = TX
-        return state
-
-    def is_settled(self, at_s: float, alive: BoolArray) -> bool:
-        """Say whether every message has arrived by at_s, or has an end that died."""
-        return bool(np.all((self.end_s <= at_s) | ~alive[self.src] | ~alive[self.dst]))
 
 
 class AnalyticNetwork:
@@ -105,30 +79,21 @@ class AnalyticNetwork:
 
     def run_round(self, traffic: RoundTraffic) -> RoundReport:
         """Send what is ready until the round ends or its devices die."""
-        traffic.refuse_sleep()
-        state_power_w = traffic.state_power_w(self._scenario.state_power_w)
         self._tune(traffic)
-        schedule = self._schedule(traffic)
-        self._batteries.begin_round(state_power_w)
-        self._live_through(traffic, schedule)
-        start_s, duration_s = self._batteries.start_s, self._batteries.elapsed_s
-        sent_until_s = np.minimum(duration_s, self._batteries.lived_s[traffic.src])
-        heard_until_s = np.minimum(sent_until_s, self._batteries.lived_s[traffic.dst])
-        flows = self._flows(traffic, schedule, sent_until_s, heard_until_s)
-        sent_s = _seconds_on_air(schedule, sent_until_s)
-        heard_s = _seconds_on_air(schedule, heard_until_s)
-        energy = self._batteries.end_round()
-        sent_table_s, heard_table_s = (self._per_link(traffic, each) for each in (sent_s, heard_s))
+        schedule, chunk_bytes = self._schedule(traffic), self._scenario.transport.segment_bytes
+        carried = carry(self._batteries, traffic, schedule, chunk_bytes)
+        n, energy = self._scenario.num_devices, self._batteries.end_round()
+        on_air_s = (per_link(n, traffic, each) for each in (carried.sent_s, carried.heard_s))
         return RoundReport(
             round_index=traffic.round_index,
-            start_s=start_s,
-            duration_s=duration_s,
-            flows=flows,
-            links=self._links(traffic, flows, sent_s, sent_table_s, heard_table_s),
+            start_s=self._batteries.start_s,
+            duration_s=carried.duration_s,
+            flows=carried.flows,
+            links=self._links(traffic, carried),
             energy=energy,
-            causes=causes_of_airtime(state_power_w, energy, sent_table_s, heard_table_s),
-            chunk_bytes=self._scenario.transport.segment_bytes,
-            chunk_arrived=self._chunks(traffic, flows),
+            causes=causes_of_airtime(self._batteries.state_power_w, energy, *on_air_s),
+            chunk_bytes=chunk_bytes,
+            chunk_arrived=carried.chunk_arrived,
             stale_datagrams=np.zeros(len(traffic.compute_s), dtype=np.int64),
             position_m=self._scenario.position_m,
             num_events=0,
@@ -141,8 +106,8 @@ class AnalyticNetwork:
         self._snr_db = self._usual_snr_db + louder_db
         self._capacity_bps = _capacity_bps(self._scenario, self._snr_db)
 
-    def _schedule(self, traffic: RoundTraffic) -> _Schedule:
-        """Queue each sender's messages from the end of its computing on."""
+    def _schedule(self, traffic: RoundTraffic) -> Schedule:
+        """Queue each sender's messages from the end of its computing on, a stretch each."""
         rate_bps = self._capacity_bps[traffic.src, traffic.dst]
         takes_s = np.divide(
             8.0 * traffic.payload_bytes,
@@ -155,90 +120,22 @@ class AnalyticNetwork:
             own = np.flatnonzero(traffic.src == device)
             instants_s = np.cumsum([ready_s, *takes_s[own]])
             begin_s[own], end_s[own] = instants_s[:-1], instants_s[1:]
-        return _Schedule(traffic.src, traffic.dst, begin_s, end_s)
-
-    def _live_through(self, traffic: RoundTraffic, schedule: _Schedule) -> None:
-        """Drain the batteries from one change of anybody's power to the next, to the end."""
-        batteries = self._batteries
-        changes_s = np.concatenate([schedule.begin_s, schedule.end_s, traffic.compute_s])
-        for stop_s in np.unique(np.minimum([*changes_s, traffic.period_s], traffic.period_s)):
-            while batteries.elapsed_s < stop_s:
-                now_s, alive = batteries.elapsed_s, batteries.alive
-                busy = alive & (now_s < traffic.compute_s)
-                may_stop = traffic.stop_when_settled and not busy.any()
-                if may_stop and schedule.is_settled(now_s, alive):
-                    return
-                compute_w = np.where(busy, traffic.compute_w, 0.0)
-                batteries.live_until(float(stop_s), schedule.radio_state(now_s, alive), compute_w)
-
-    def _flows(
-        self,
-        traffic: RoundTraffic,
-        schedule: _Schedule,
-        sent_until_s: FloatArray,
-        heard_until_s: FloatArray,
-    ) -> FlowReport:
-        sent_bytes = self._whole_bytes(traffic, schedule, sent_until_s)
-        heard_bytes = self._whole_bytes(traffic, schedule, heard_until_s)
-        died = self._batteries.lived_s < np.inf
-        whole = schedule.end_s <= heard_until_s
-        deaf = self._capacity_bps[traffic.src, traffic.dst] == 0
-        ready_s = traffic.compute_s[traffic.src]
-        finish_s = np.where(whole, schedule.end_s, np.inf)
-        return FlowReport(
-            outcome=np.select(
-                [whole, died[traffic.src] | died[traffic.dst], deaf],
-                [OUTCOMES.index(name) for name in ("delivered", "dead", "unreachable")],
-                OUTCOMES.index("late"),
-            ),
-            handed_bytes=sent_bytes,
-            unsent_bytes=traffic.payload_bytes - sent_bytes,
-            delivered_bytes=heard_bytes,
-            acked_bytes=heard_bytes,
-            ready_s=ready_s,
-            finish_s=finish_s,
-            delay_s=finish_s - ready_s,
-            retransmissions=np.zeros_like(sent_bytes),
+        return Schedule(
+            message=np.arange(len(takes_s)),
+            begin_s=begin_s,
+            end_s=end_s,
+            byte_per_s=rate_bps / 8,
+            end_s_of=end_s,
+            lag_s=np.zeros_like(end_s),
+            up_s=np.where(rate_bps > 0, 0.0, np.inf),
         )
 
-    def _whole_bytes(
-        self, traffic: RoundTraffic, schedule: _Schedule, until_s: FloatArray
-    ) -> IntArray:
-        """Count the bytes of each message that were on the air in full by until_s, (f)."""
-        byte_per_s = self._capacity_bps[traffic.src, traffic.dst] / 8
-        whole = np.floor(_seconds_on_air(schedule, until_s) * byte_per_s).astype(np.int64)
-        # Rounding must not complete a message that has not ended.
-        cut_off = np.minimum(whole, traffic.payload_bytes - 1)
-        return np.where(schedule.end_s <= until_s, traffic.payload_bytes, cut_off)
+    def _links(self, traffic: RoundTraffic, carried: Carried) -> LinkReport:
+        def of_links(values: FloatArray | IntArray | BoolArray) -> FloatArray:
+            return per_link(len(self._capacity_bps), traffic, values)
 
-    def _chunks(self, traffic: RoundTraffic, flows: FlowReport) -> BoolArray:
-        """Say which chunks of each message have left in full: the first ones."""
-        chunk_bytes = self._scenario.transport.segment_bytes
-        count = num_chunks(traffic.payload_bytes, chunk_bytes)
-        whole = flows.delivered_bytes == traffic.payload_bytes
-        arrived = np.where(whole, count, flows.delivered_bytes // chunk_bytes)
-        return np.concatenate(
-            [np.arange(of) < got for of, got in zip(count, arrived, strict=True)]
-            or [np.zeros(0, dtype=np.bool_)]
-        )
-
-    def _per_link(
-        self, traffic: RoundTraffic, values: FloatArray | IntArray | BoolArray
-    ) -> FloatArray:
-        """Add up what messages have (f), by link (n, n)."""
-        total = np.zeros_like(self._capacity_bps)
-        np.add.at(total, (traffic.src, traffic.dst), values)
-        return total
-
-    def _links(
-        self,
-        traffic: RoundTraffic,
-        flows: FlowReport,
-        sent_s: FloatArray,
-        airtime_s: FloatArray,
-        heard_airtime_s: FloatArray,
-    ) -> LinkReport:
         scenario = self._scenario
+        airtime_s, heard_airtime_s = of_links(carried.sent_s), of_links(carried.heard_s)
         used = airtime_s > 0
         share_heard = np.divide(
             heard_airtime_s, airtime_s, out=np.full(used.shape, np.nan), where=used
@@ -248,15 +145,15 @@ class AnalyticNetwork:
             sinr_db=np.where(heard_airtime_s > 0, self._snr_db, np.nan),
             snr_db=np.where(np.isfinite(self._snr_db), self._snr_db, np.nan),
             loss_ratio=1 - share_heard,
-            frames=self._per_link(traffic, sent_s > 0).astype(np.int64),
+            frames=of_links(carried.sent_s > 0).astype(np.int64),
             airtime_s=airtime_s,
-            received_bytes=self._per_link(traffic, flows.delivered_bytes).astype(np.int64),
+            received_bytes=of_links(carried.flows.delivered_bytes).astype(np.int64),
             is_peer=self._capacity_bps > 0,
             next_hop=np.where(self._capacity_bps > 0, np.arange(len(self._capacity_bps)), -1),
             contact_s=contact_s(
                 scenario.position_m,
                 scenario.settings.neighbour_distance_m,
-                self._batteries.elapsed_s,
+                carried.duration_s,
             ),
         )
 
@@ -265,9 +162,3 @@ class AnalyticNetwork:
 
     def kill(self) -> None:
         """Do nothing: it holds nothing."""
-
-
-def _seconds_on_air(schedule: _Schedule, until_s: FloatArray) -> FloatArray:
-    """How long each message was on the air by until_s, (f) [s]."""
-    on_air_s = np.minimum(schedule.end_s, until_s) - schedule.begin_s
-    return np.asarray(np.maximum(on_air_s, 0.0))

@@ -6,6 +6,7 @@ from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 from ns3_scenarios.description.energy import RADIO_STATES
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import EnergyReport
+from ns3_scenarios.traffic import RoundTraffic
 
 OFF = RADIO_STATES.index("off")
 
@@ -20,18 +21,17 @@ class Batteries:
     """
 
     def __init__(self, scenario: NetworkScenario) -> None:
-        self._radio_w = np.tile(scenario.state_power_w, (scenario.num_devices, 1))
+        self._usual_w = scenario.state_power_w
         self._board_idle_w = scenario.energy.board_idle_w
         self._harvest_w = scenario.harvest_power_w
         self._capacity_j = scenario.battery_capacity_j
         self._remaining_j = scenario.initial_energy_j.copy()
         self._died_at_s = np.full(scenario.num_devices, np.nan)
         self._now_s = 0.0
-        self.begin_round(self._radio_w)
 
-    def begin_round(self, state_power_w: FloatArray) -> None:
-        """Open new books; state_power_w (n, states): what radios draw from now on [W]."""
-        self._radio_w = state_power_w
+    def begin_round(self, traffic: RoundTraffic) -> None:
+        """Open new books; radios draw from now on what the traffic lets them."""
+        self.state_power_w = traffic.state_power_w(self._usual_w)
         n = len(self._remaining_j)
         self.start_s = self._now_s
         self.elapsed_s = 0.0
@@ -58,7 +58,7 @@ class Batteries:
         compute_w = np.where(alive, compute_w, 0.0)
         harvest_w = np.where(alive, self._harvest_w, 0.0)
         board_w = np.where(alive, self._board_idle_w, 0.0)
-        net_w = self._radio_w[np.arange(len(state)), state] + compute_w + board_w - harvest_w
+        net_w = self.state_power_w[np.arange(len(state)), state] + compute_w + board_w - harvest_w
         lasts_s = np.divide(
             self._remaining_j, net_w, out=np.full(len(net_w), np.inf), where=net_w > 0
         )
@@ -88,7 +88,7 @@ class Batteries:
         self._now_s += self.elapsed_s
         return EnergyReport(
             state_s=self._state_s,
-            state_j=self._state_s * self._radio_w,
+            state_j=self._state_s * self.state_power_w,
             compute_j=self._compute_j,
             board_j=self._board_j,
             harvested_j=self._harvested_j,

@@ -32,14 +32,13 @@ class IdealNetwork:
         if traffic.stop_when_settled:
             duration_s = float(traffic.compute_s.max(initial=0.0))
         traffic.refuse_sleep()
-        state_power_w = traffic.state_power_w(self._scenario.state_power_w)
-        self._batteries.begin_round(state_power_w)
+        self._batteries.begin_round(traffic)
         self._compute(traffic, duration_s)
         lived_s = self._batteries.lived_s
         # Both ends must live at the instant in which a message is sent and received.
         whole = (ready_s <= lived_s[traffic.src]) & (ready_s <= lived_s[traffic.dst])
         sent = np.where(whole, traffic.payload_bytes, 0)
-        energy = self._batteries.end_round()
+        energy, nothing_s = self._batteries.end_round(), np.zeros((n, n))
         chunk_bytes = self._scenario.transport.segment_bytes
         finish_s = np.where(whole, ready_s, np.inf)
         return RoundReport(
@@ -74,7 +73,7 @@ class IdealNetwork:
                 ),
             ),
             energy=energy,
-            causes=causes_of_airtime(state_power_w, energy, np.zeros((n, n)), np.zeros((n, n))),
+            causes=causes_of_airtime(self._batteries.state_power_w, energy, nothing_s, nothing_s),
             chunk_bytes=chunk_bytes,
             chunk_arrived=np.repeat(whole, num_chunks(traffic.payload_bytes, chunk_bytes)),
             stale_datagrams=np.zeros(n, dtype=np.int64),

@@ -19,8 +19,9 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog=f"{PROGRAM} resume",
         description="Go on with a run that failed, was interrupted or killed, from its last"
-        " finished round. A fresh ns-3 first repeats the finished rounds, which must come out as"
-        " recorded; the tables end up as if nothing had happened.",
+        " finished round. A fresh ns-3 first repeats the finished rounds, for about the seconds"
+        " that are said then, and they must come out as recorded; the tables end up as if nothing"
+        " had happened.",
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the run")
     parser.add_argument(

@@ -11,7 +11,8 @@ from cosim.files import one_line
 from cosim.program import PROGRAM
 from cosim.records import paths
 from cosim.records.layout import CHECKPOINT, CONFIG, MANIFEST
-from cosim.records.verify import WELL, examine
+from cosim.records.verify import DIFFERS, WELL, examine
+from cosim.runs.rerun import in_its_arithmetic, prepare, rerun
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,13 +26,38 @@ def main(arguments: Sequence[str]) -> int:
         " version of the code, which alone can tell. Exit code 1 if any of the latter.",
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the run")
-    folder = _folder(parser.parse_args(arguments).folder)
+    parser.add_argument(
+        "--rerun",
+        action="store_true",
+        help="then run it again, on this machine, and name the first value of each table that comes"
+        " out otherwise, by column, round and device or link; takes about as long as the run took,"
+        " which is said first; exit code 1 if any does",
+    )
+    given = parser.parse_args(arguments)
+    folder = _folder(given.folder)
+    if given.rerun:
+        in_its_arithmetic(folder)
     findings = examine(folder)
     for finding in findings:
         print(f"{finding.state:<11} {one_line(finding.name)}")
     wrong = sum(finding.state not in WELL for finding in findings)
     print(f"{one_line(folder)}: {len(findings) - wrong} of {len(findings)} files as written")
-    return 1 if wrong else 0
+    differing = _differing(folder) if given.rerun else 0
+    return 1 if wrong or differing else 0
+
+
+def _differing(folder: Path) -> int:
+    """Run it again, print a line a table, and return how many differ."""
+    run = prepare(folder)
+    for remark in run.remarks:
+        print(f"other than then: {remark}")
+    print(f"runs again, some {run.took_s:.0f} s as it took", flush=True)
+    found = dict(rerun(run))
+    for name, text in found.items():
+        print(f"{DIFFERS if text else 'same':<11} {name}{': ' + one_line(text) if text else ''}")
+    differing = sum(bool(text) for text in found.values())
+    print(f"{one_line(folder)}: {len(found) - differing} of {len(found)} tables come out the same")
+    return differing
 
 
 def _folder(given: Path) -> Path:

@@ -14,6 +14,7 @@ from ns3_scenarios.analytic import AnalyticNetwork
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.ideal import IdealNetwork
 from ns3_scenarios.network import Network
+from ns3_scenarios.trace import TraceNetwork
 from ns3_scenarios.worker import Ns3Network
 
 
@@ -38,6 +39,7 @@ def open_network(config: RunConfig, scenario: NetworkScenario, log_file: Path) -
     makers: dict[str, Callable[[], Network]] = {
         "ns3": lambda: Ns3Network(scenario, log_file, config.network.wall_limit_s),
         "analytic": lambda: AnalyticNetwork(scenario),
+        "trace": lambda: TraceNetwork(scenario),
         "ideal": lambda: IdealNetwork(scenario),
     }
     return makers[config.network.kind]()

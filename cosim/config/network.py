@@ -11,7 +11,7 @@ from ns3_scenarios.description.channel import ChannelSettings
 from ns3_scenarios.description.fields import quantity
 from ns3_scenarios.description.interference import InterferenceSettings
 from ns3_scenarios.description.mobility import MobilitySettings
-from ns3_scenarios.description.network_kind import NETWORK_KINDS, WITH_PACKETS
+from ns3_scenarios.description.network_kind import NETWORK_KINDS, READS, RUNS_NS3
 from ns3_scenarios.description.radio import RadioSettings
 from ns3_scenarios.description.scenario import MeshSettings, RecordingSettings, ScenarioSettings
 from ns3_scenarios.description.transport import TransportSettings
@@ -85,6 +85,18 @@ class _OwnFields(Section):
         "ns3",
         description="; ".join(f"{name}: {kind.text}" for name, kind in NETWORK_KINDS.items()),
     )
+    replay: StoredPath | None = Field(
+        None,
+        description="Folder of the finished run that kind replay answers from, give its"
+        " config.toml as --config; all of network and energy has to be as it is there",
+        json_schema_extra={"when": {"kind": READS["replay"]}},
+    )
+    link_trace: StoredPath | None = Field(
+        None,
+        description="CSV or Parquet file of kind trace: time_s (from 0, the start of the first"
+        " round), i, j (from i to j), rate_bps, delay_s, loss (share of what is sent)",
+        json_schema_extra={"when": {"kind": READS["link_trace"]}},
+    )
     sync: Literal["fixed_period", "oracle"] = Field(
         "fixed_period",
         description="fixed_period: a round lasts round_period_s, late messages are late;"
@@ -97,7 +109,7 @@ class _OwnFields(Section):
         "s",
         0.01,
         1e6,
-        when={"kind": WITH_PACKETS},
+        when={"kind": RUNS_NS3},
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from cosim.config.inert import inert
 from cosim.config.model import RunConfig
 from cosim.config.network import NetworkConfig
+from cosim.config.placement import run_s
 from cosim.config.radio_currents import currents
 from cosim.config.sources import preset_values
 from learning.methods.catalogue import topology_of
@@ -37,13 +38,14 @@ def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
         )
     said += inert(config)
     said += _free_power(config)
+    said += _outlasted(config, scenario)
     isolated = np.flatnonzero(~scenario.neighbours.any(axis=1))
     if isolated.size:
         said.append(
             f"no neighbour within {scenario.settings.neighbour_distance_m:g} m"
             f" (network.neighbour_distance_m): device {', '.join(map(str, isolated))}"
         )
-    said += physics_remarks(scenario) if NETWORK_KINDS[config.network.kind].has_radios else []
+    said += physics_remarks(scenario) if NETWORK_KINDS[config.network.kind].has_channel else []
     kind = kind_of(scenario.name)
     if kind and kind.forwards and scenario.channel.path_loss == "log_distance":
         radio = scenario.radio
@@ -57,6 +59,17 @@ def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
                 " power, or scenario adhoc80211"
             )
     return said
+
+
+def _outlasted(config: RunConfig, scenario: NetworkScenario) -> list[str]:
+    """Warn of a run that outlasts its measured links, unless these never change."""
+    end_s = scenario.link_trace.end_s if scenario.link_trace else 0.0
+    if not 0.0 < end_s < run_s(config):
+        return []
+    return [
+        f"network.link_trace: its last row begins at {end_s:g} s, the run may last"
+        f" {run_s(config):g} s; each link's last values hold to the end"
+    ]
 
 
 def _free_power(config: RunConfig) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from cosim.config.model import RunConfig
 from cosim.planning.forecast import BELIEFS
 from cosim.planning.rules import find_rule
-from ns3_scenarios.description.network_kind import NETWORK_KINDS, WITH_PACKETS
-from ns3_scenarios.description.transport import TRANSPORTS
+from ns3_scenarios.description.network_kind import NETWORK_KINDS, RUNS_NS3
+from ns3_scenarios.description.transport import ANSWERED, TRANSPORTS
 from ns3_scenarios.errors import ScenarioError
 
 
@@ -26,6 +26,12 @@ def check(config: RunConfig) -> None:
 def _check_kind(config: RunConfig) -> None:
     """Refuse what the kind of network has not."""
     net, energy = config.network, config.energy
+    reads = NETWORK_KINDS[net.kind].needs
+    if reads and getattr(net, reads) is None:
+        raise ScenarioError(
+            f"network.{reads}: expected what network.kind {net.kind} reads, got none; name it with"
+            f" --network.{reads}"
+        )
     if NETWORK_KINDS[net.kind].has_packets:
         return
     # (field, what it has to be, what it is, whether that is so, what the others have)
@@ -43,10 +49,15 @@ def _check_kind(config: RunConfig) -> None:
             said = f"{got:g}" if isinstance(got, float) else got
             raise ScenarioError(
                 f"{field}: expected {expected} with network.kind {net.kind}, got {said};"
-                f" only {' and '.join(WITH_PACKETS)} {what}"
+                f" only {' and '.join(RUNS_NS3)} {what}"
             )
+    if reads and not TRANSPORTS[net.transport].is_answered:
+        raise ScenarioError(
+            f"network.transport: expected {' or '.join(ANSWERED)} with network.kind {net.kind},"
+            f" got {net.transport} (a mean loss does not say which datagrams are lost)"
+        )
     plain = (net.path_loss, net.fading) == ("log_distance", "none")
-    if NETWORK_KINDS[net.kind].has_radios and not plain:
+    if NETWORK_KINDS[net.kind].has_channel and not plain:
         raise ScenarioError(
             f"network.path_loss: expected log_distance without fading with network.kind {net.kind},"
             f" got {net.path_loss} with fading {net.fading}; use --network.kind ns3"

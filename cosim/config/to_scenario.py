@@ -25,8 +25,10 @@ from ns3_scenarios.description.interference import (
     InterferenceSettings,
     pair_positions_m,
 )
+from ns3_scenarios.description.link_trace import LinkTrace, read_link_trace
 from ns3_scenarios.description.loss_trace import LossTrace, read_loss_trace
 from ns3_scenarios.description.mobility import bounding_area_m
+from ns3_scenarios.description.network_kind import READS
 from ns3_scenarios.description.path_loss import PATH_LOSSES
 from ns3_scenarios.description.radio import Radio, RadioSettings
 from ns3_scenarios.description.scenario import (
@@ -73,6 +75,7 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
             ),
         ),
         recordings=RecordingSettings(**part(net, RecordingSettings)),
+        link_trace=_link_trace(config),
         energy_audit=energy_audit,
     )
     catalogue.check(scenario)
@@ -93,6 +96,13 @@ def _channel(config: RunConfig, radio: Radio) -> Channel:
         "trace": _loss_trace(config),
     }
     return Channel(**part(net, ChannelSettings) | derived)
+
+
+def _link_trace(config: RunConfig) -> LinkTrace | None:
+    net = config.network
+    if net.link_trace is None or net.kind not in READS["link_trace"]:
+        return None
+    return read_link_trace(Path(net.link_trace), net.num_devices)
 
 
 def _loss_trace(config: RunConfig) -> LossTrace | None:

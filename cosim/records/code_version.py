@@ -20,6 +20,7 @@ SHOWS = (
     ),
     *("cosim/cli.py", "cosim/library.py", "cosim/program.py", "cosim/run.py", "cosim/terminal.py"),
     *("cosim/runs/log.py", "cosim/runs/progress.py", "cosim/records/columns.py"),
+    *("cosim/runs/rerun.py", "cosim/records/compare.py"),
 )
 PACKAGES_OF_OURS = ("cosim", "learning", "ns3_scenarios")
 

@@ -194,6 +194,8 @@ COLUMNS: dict[str, list[Column]] = {
             ("retransmissions", "", "chunks sent again by the transport"),
             ("chunks", "", "chunks that the message travels in"),
             ("arrived_chunks", "", "of these, arrived; mixed too with transports udp and broadcast"),
+            ("chunk_map", "", "which ones, where some did: hexadecimal digits of four chunks each, a 1"
+             " for each that arrived, the first chunk foremost"),
         ),
     ],
     "forwarding": [

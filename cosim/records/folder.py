@@ -162,6 +162,14 @@ class RunFolder:
         """The run's own log."""
         return self.path / LOG
 
+    def repetition_s(self) -> float:
+        """Return about how long the network takes for the finished rounds, by what it has taken.
+
+        Its time so far is that of all attempts, each of which began with what was finished.
+        """
+        repeated = sum(step["after_rounds"] for step in self.resumed[:-1])
+        return self.timings["ns3_s"] * self.num_rounds / (self.num_rounds + int(repeated))
+
     def add(self, tables: dict[str, pd.DataFrame], learner: Learner) -> None:
         """Store a finished round and the learner's state behind it."""
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from cosim.errors import OutputError
 from cosim.files import content_hash, file_hash
 from cosim.records.code_version import code_version, source_version
 from cosim.records.manifest import Manifest
-from cosim.records.user_files import data_files, own_files
+from cosim.records.user_files import given_files, own_files, recorded_files
 from cosim.seeds import NS3_RNG_SEED
 from learning.data.samples import MultiModalData
 
@@ -47,10 +48,11 @@ def origin_of(config: RunConfig, data: MultiModalData) -> dict[str, Any]:
 
 
 def config_origin(config: RunConfig) -> dict[str, Any]:
-    """Return the hashes of the configuration and of the user's files that it names."""
+    """Return the hashes of the configuration, of the user's files that it names, of its record."""
+    files = (*own_files(config), *recorded_files(config))
     return {
         "config_sha256": content_hash(to_toml(config).encode()),
-        "own_files_sha256": {str(file): file_hash(file) for file in own_files(config)},
+        "own_files_sha256": {str(file): file_hash(file) for file in files},
     }
 
 
@@ -65,24 +67,30 @@ def code_origin() -> dict[str, Any]:
 
 def run_id(config: RunConfig) -> str:
     """Return the id of a run: a hash of its resolved configuration, data, own files and code."""
-    own = [file_hash(file) for file in (*own_files(config), *data_files(config))]
+    own = [file_hash(file) for file in given_files(config)]
     text = to_toml(config) + code_version() + "".join(own)
     return content_hash(text.encode())[:10]
 
 
 def check_same(before: Manifest, now: dict[str, Any]) -> None:
     """Refuse to go on with other code, packages, files, data or fields; now: some of these."""
-    for name in (each for each in SAME if each in now):
-        what, was, got = name, getattr(before, name), now[name]
-        if was == got:
-            continue
-        if isinstance(was, dict):
-            odd = next(key for key in (*was, *got) if was.get(key) != got.get(key))
-            what, was, got = f"{name} of {odd}", was.get(odd), got.get(odd)
+    for what, was, got in others(before, now):
         raise OutputError(
             f"resume: expected {what} {was} as when the run began, got {got};"
             " put back what was changed, or start anew with --output DIR"
         )
+
+
+def others(before: Manifest, now: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield what of code, packages, files, data or fields is another: its name, before, now."""
+    for name in (each for each in SAME if each in now):
+        was, got = getattr(before, name), now[name]
+        if not isinstance(was, dict):
+            yield from [(name, was, got)] if was != got else []
+            continue
+        for key in dict.fromkeys((*was, *got)):
+            if was.get(key) != got.get(key):
+                yield f"{name} of {key}", was.get(key), got.get(key)
 
 
 def processor() -> str:

@@ -13,6 +13,7 @@ from cosim.bridge import is_rest
 from cosim.errors import OutputError
 from cosim.loop import Exchanged, RoundRecord
 from cosim.planning.costs import TransmissionCost
+from cosim.records.chunk_map import chunk_maps
 from cosim.records.delays import DELAYS, delay_s
 from learning.data.samples import MultiModalData
 from learning.learner import Learner
@@ -187,6 +188,7 @@ def _flows_table(traffic: RoundTraffic, report: RoundReport, payload: Payload) -
             "retransmissions": flows.retransmissions,
             "chunks": chunks,
             "arrived_chunks": np.bincount(message, arrived, len(chunks)).astype(np.int64),
+            "chunk_map": chunk_maps(chunks, arrived),
         }
     )
 

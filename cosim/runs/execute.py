@@ -25,6 +25,7 @@ from cosim.records import paths
 from cosim.records.folder import RunFolder, default_folder, publish
 from cosim.records.layout import CONFIG, FOR_REPORT, MANIFEST
 from cosim.records.manifest import is_complete, read_manifest
+from cosim.records.network_record import NetworkRecord, read_record
 from cosim.records.tables import check_repeated, network_tables, partition_table, to_tables
 from cosim.records.unfinished import Unfinished, taken_up
 from cosim.report import presentation
@@ -35,6 +36,7 @@ from learning.learner import Learner
 from learning.own_file import begin_run
 from ns3_scenarios.description.network_kind import NETWORK_KINDS
 from ns3_scenarios.description.scenario import NetworkScenario
+from ns3_scenarios.errors import OtherTrafficError
 from ns3_scenarios.installation import check_installation
 from ns3_scenarios.network import Network
 from ns3_scenarios.worker import Ns3Network
@@ -104,8 +106,9 @@ def execute(
     torch.set_num_threads(1)  # the same sums in the same order on every machine
     begin_run()
     scenario = make_scenario(config)
-    if NETWORK_KINDS[config.network.kind].has_packets:
+    if NETWORK_KINDS[config.network.kind].runs_ns3:
         check_installation()
+    record = read_record(config)
     data, learner = make_learner(config)
     folder = RunFolder(destination, config, data, left)
     try:
@@ -116,10 +119,11 @@ def execute(
                     *learner.warnings(),
                     *arithmetic.remarks(config.learning.arithmetic),
                     *_other_processors(folder),
+                    *(record.remarks() if record else ()),
                 ):
                     log.warning(warning)
                 folder.add_partition(partition_table(data, learner))
-                _all_rounds(config, scenario, learner, folder, started)
+                _all_rounds(config, scenario, learner, folder, record, started)
                 not_drawn = presentation.draw(folder.path, formats)
             except BaseException as error:
                 endings.ignore()
@@ -153,6 +157,7 @@ def _all_rounds(
     scenario: NetworkScenario,
     learner: Learner,
     folder: RunFolder,
+    record: NetworkRecord | None,
     started: float,
 ) -> None:
     """Run the rounds that the folder lacks, then publish it."""
@@ -160,7 +165,11 @@ def _all_rounds(
     started -= timings["total_s"]  # as if earlier attempts had ended just before
     network: Network | None = None
     try:
-        network = open_network(config, scenario, folder.ns3_log)
+        if record:
+            network = record.open(scenario, learner.payload().parts)
+            config = record.as_recorded(config)
+        else:
+            network = open_network(config, scenario, folder.ns3_log)
         feedback = None
         if folder.num_rounds > 0:
             feedback = _repeat(config, scenario, learner, network, folder)
@@ -197,7 +206,11 @@ def _repeat(
     folder: RunFolder,
 ) -> Feedback:
     """Take network and learner to where an unfinished run stands, at least one round on."""
-    log.info("resumed: %d finished rounds are repeated first, by the network", folder.num_rounds)
+    log.info(
+        "resumed: %d finished rounds are repeated first, by the network, some %.0f s as they took",
+        folder.num_rounds,
+        folder.repetition_s(),
+    )
     recorded = [folder.round(index) for index in range(folder.num_rounds)]
     compute_s = [tables["devices"]["compute_s"].to_numpy() for tables in recorded]
     repeated = repeat_rounds(config, scenario, learner, network, compute_s)
@@ -236,7 +249,7 @@ def _end(folder: RunFolder, error: BaseException) -> None:
     try:
         if folder.completed:
             print(f"{status}: all rounds are in {folder.path}; {_resume(folder)} draws them")
-        elif folder.num_rounds == 0 and not folder.resumed:
+        elif not folder.resumed and _has_nothing(folder, error):
             folder.discard()
         else:
             folder.end(status, reason)
@@ -248,6 +261,11 @@ def _end(folder: RunFolder, error: BaseException) -> None:
             f"{status}, and {folder.path} could not be written: {failures.said(also)}",
             file=sys.stderr,
         )
+
+
+def _has_nothing(folder: RunFolder, error: BaseException) -> bool:
+    """Tell whether nobody could go on from what is there: nothing can from a refused replay."""
+    return folder.num_rounds == 0 or isinstance(error, OtherTrafficError)
 
 
 def _how_it_ended(error: BaseException) -> tuple[str, str]:

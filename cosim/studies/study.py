@@ -44,7 +44,7 @@ from cosim.config.sources import (
 from cosim.errors import ConfigError
 from cosim.failures import ONE_LINE, said
 from cosim.files import content_hash, known_hash
-from cosim.records.user_files import data_files, own_files
+from cosim.records.user_files import given_files
 from cosim.studies.checks import ARM, check
 
 READY = Path(__file__).with_name("ready")
@@ -328,8 +328,7 @@ def _case(study: Study, values: Values, seed: int) -> Case:
     except ONE_LINE as error:
         name = f"{label}-{content_hash(f'{fields} {seed}'.encode())[:8]}"
         return Case(name, values | along, seed, None, said(error))
-    files = (*own_files(config), *data_files(config))
-    whole = to_toml(config) + "".join(known_hash(each) for each in files)
+    whole = to_toml(config) + "".join(known_hash(each) for each in given_files(config))
     name = f"{label}-{content_hash(whole.encode())[:8]}"
     return Case(name, values | along, seed, config)
 

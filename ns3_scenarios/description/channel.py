@@ -11,7 +11,7 @@ from ns3_scenarios.arrays import BoolArray, FloatArray
 from ns3_scenarios.description.fields import Settings, choice, quantity
 from ns3_scenarios.description.loss_trace import LossTrace
 from ns3_scenarios.description.mobility import distances_m
-from ns3_scenarios.description.network_kind import WITH_PACKETS, WITH_RADIOS
+from ns3_scenarios.description.network_kind import WITH_CHANNEL, WITH_PACKETS
 from ns3_scenarios.description.path_loss import PATH_LOSSES, check_heights
 from ns3_scenarios.errors import ScenarioError
 
@@ -41,7 +41,7 @@ class ChannelSettings(Settings):
         "",
         1.5,
         6.0,
-        when={"kind": WITH_RADIOS, "path_loss": ["log_distance"]},
+        when={"kind": WITH_CHANNEL, "path_loss": ["log_distance"]},
     )
     reference_loss_db: float | None = quantity(
         None,
@@ -49,7 +49,7 @@ class ChannelSettings(Settings):
         "dB",
         0.0,
         100.0,
-        when={"kind": WITH_RADIOS, "path_loss": ["log_distance"]},
+        when={"kind": WITH_CHANNEL, "path_loss": ["log_distance"]},
     )
     shadowing_sigma_db: float | None = quantity(
         None,
@@ -58,7 +58,7 @@ class ChannelSettings(Settings):
         "dB",
         0.0,
         20.0,
-        when={"kind": WITH_RADIOS, "path_loss": "not trace"},
+        when={"kind": WITH_CHANNEL, "path_loss": "not trace"},
     )
     decorrelation_distance_m: float = quantity(
         20.0,

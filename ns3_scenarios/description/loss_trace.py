@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ns3_scenarios.arrays import FloatArray
-from ns3_scenarios.description.table_file import read_numbers, refuse_row
+from ns3_scenarios.description.table_file import read_numbers, refuse_pairs, refuse_row
 from ns3_scenarios.errors import ScenarioError
 
 FIELD = "network.loss_trace"
@@ -43,21 +43,9 @@ def read_loss_trace(path: Path, num_devices: int, end: str) -> LossTrace:
     """
     table = read_numbers(path, FIELD, required=COLUMNS)
     time_s, i, j, loss_db = (table[name].to_numpy(np.float64) for name in COLUMNS)
-    last = num_devices - 1
-    for name, device in (("i", i), ("j", j)):
-        odd = (device < 0) | (device > last) | (device % 1 != 0)
-        refuse_row(path, FIELD, odd, device, f"{name} to be a device from 0 to {last}")
-    refuse_row(path, FIELD, i == j, j, "j to be another device than i")
+    refuse_pairs(path, FIELD, table, num_devices)
     positive = "at least 0 dB (a loss is positive; a gain in dB is the loss with the other sign)"
     refuse_row(path, FIELD, loss_db < 0, loss_db, f"loss_db to be {positive}")
-    twice = table.duplicated(["time_s", "i", "j"]).to_numpy()
-    if twice.any():
-        row = int(twice.argmax())
-        same = (time_s == time_s[row]) & (i == i[row]) & (j == j[row])
-        raise ScenarioError(
-            f"{FIELD} row {row + 1}: expected devices {i[row]:g} and {j[row]:g} once at"
-            f" {time_s[row]:g} s, got them in row {int(same.argmax()) + 1}, too, in {path}"
-        )
     times_s, at = np.unique(time_s, return_inverse=True)
     if times_s[0] != 0:
         row = int(time_s.argmin())

@@ -1,29 +1,66 @@
 """The kinds of network by name, and what each can; whatever asks, asks for that."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
 class NetworkKind:
     """One kind of network.
 
-    has_radios: powers, losses and joules of radios count. has_packets: every packet is simulated,
-    so radios contend, sleep and come back to life, devices move, and all channels are known.
+    has_radios: joules of radios count. has_channel: powers and losses make the links. has_packets:
+    every packet is simulated, so radios contend, sleep and come back to life, and devices move.
+    runs_ns3: by this machine, now. replays: answers with the reports of a finished run, so it has
+    what that one's network may have had. needs: the field with the file or folder that it reads.
     """
 
     text: str
     has_radios: bool = False
+    has_channel: bool = False
     has_packets: bool = False
+    runs_ns3: bool = False
+    replays: bool = False
+    needs: str = ""
 
 
 NETWORK_KINDS = {
-    "ns3": NetworkKind("every packet simulated", has_radios=True, has_packets=True),
+    "ns3": NetworkKind(
+        "every packet simulated",
+        has_radios=True,
+        has_channel=True,
+        has_packets=True,
+        runs_ns3=True,
+    ),
     "analytic": NetworkKind(
         "each link at its Shannon capacity, without contention or loss, as papers assume",
         has_radios=True,
+        has_channel=True,
+    ),
+    "trace": NetworkKind(
+        "each link as a measurement has it: rates, delays and losses of link_trace",
+        has_radios=True,
+        needs="link_trace",
+    ),
+    "replay": NetworkKind(
+        "what a finished run's network reported, without ns-3: the run is in folder replay",
+        has_radios=True,
+        has_channel=True,
+        has_packets=True,
+        replays=True,
+        needs="replay",
     ),
     "ideal": NetworkKind("lossless, instant, free (a control)"),
 }
-# Beside which a field of radios, or of packets, has an effect.
-WITH_RADIOS = [name for name, kind in NETWORK_KINDS.items() if kind.has_radios]
-WITH_PACKETS = [name for name, kind in NETWORK_KINDS.items() if kind.has_packets]
+
+
+def _kinds(ability: str) -> list[str]:
+    return [name for name, kind in NETWORK_KINDS.items() if getattr(kind, ability)]
+
+
+# Beside which a field has an effect: of what radios draw, of the channel, of packets, of ns-3 as it
+# runs, of a file that only one kind reads.
+WITH_RADIOS = _kinds("has_radios")
+WITH_CHANNEL = _kinds("has_channel")
+WITH_PACKETS = _kinds("has_packets")
+RUNS_NS3 = _kinds("runs_ns3")
+READS: dict[str, Any] = {kind.needs: [name] for name, kind in NETWORK_KINDS.items() if kind.needs}

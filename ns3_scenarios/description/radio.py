@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import model_validator
 
 from ns3_scenarios.description.fields import Settings, choice, quantity
-from ns3_scenarios.description.network_kind import WITH_PACKETS, WITH_RADIOS
+from ns3_scenarios.description.network_kind import WITH_CHANNEL, WITH_PACKETS, WITH_RADIOS
 from ns3_scenarios.errors import ScenarioError
 
 BOLTZMANN_J_PER_K = 1.380649e-23
@@ -88,7 +88,7 @@ class RadioSettings(Settings):
     standard: Literal[tuple(WIDTHS_MHZ)] = choice(  # type: ignore[valid-type]
         "80211ax",
         f"IEEE 802.11 standard: {', '.join(WIDTHS_MHZ)}",
-        when={"kind": WITH_RADIOS},
+        when={"kind": WITH_CHANNEL},
     )
     band_ghz: float = quantity(
         5.0,
@@ -96,7 +96,7 @@ class RadioSettings(Settings):
         "GHz",
         2.4,
         6.0,
-        when={"kind": WITH_RADIOS},
+        when={"kind": WITH_CHANNEL},
     )
     channel_width_mhz: int = quantity(
         20,
@@ -104,7 +104,7 @@ class RadioSettings(Settings):
         "MHz",
         20,
         80,
-        when={"kind": WITH_RADIOS},
+        when={"kind": WITH_CHANNEL},
     )
     channel_number: int = quantity(
         0,
@@ -112,16 +112,16 @@ class RadioSettings(Settings):
         "",
         0,
         233,
-        when={"kind": WITH_RADIOS},
+        when={"kind": WITH_CHANNEL},
     )
     tx_power_dbm: float = quantity(
         16.0, "Transmit power", "dBm", -20.0, 30.0, when={"kind": WITH_RADIOS}
     )
     antenna_gain_dbi: float = quantity(
-        0.0, "Antenna gain, each way", "dBi", -20.0, 40.0, when={"kind": WITH_RADIOS}
+        0.0, "Antenna gain, each way", "dBi", -20.0, 40.0, when={"kind": WITH_CHANNEL}
     )
     noise_figure_db: float = quantity(
-        7.0, "Receiver noise figure", "dB", 0.0, 20.0, when={"kind": WITH_RADIOS}
+        7.0, "Receiver noise figure", "dB", 0.0, 20.0, when={"kind": WITH_CHANNEL}
     )
     preamble_detection_dbm: float = quantity(
         -82.0,

@@ -13,8 +13,9 @@ from ns3_scenarios.description.channel import Channel
 from ns3_scenarios.description.energy import EnergySettings, RadioCurrents
 from ns3_scenarios.description.fields import Settings, choice, quantity
 from ns3_scenarios.description.interference import Interference
+from ns3_scenarios.description.link_trace import LinkTrace
 from ns3_scenarios.description.mobility import Mobility
-from ns3_scenarios.description.network_kind import WITH_PACKETS
+from ns3_scenarios.description.network_kind import RUNS_NS3, WITH_PACKETS
 from ns3_scenarios.description.radio import Radio
 from ns3_scenarios.description.transport import Transport
 from ns3_scenarios.errors import ScenarioError
@@ -69,17 +70,17 @@ class RecordingSettings(Settings):
     pcap: bool = choice(
         False,
         "Write what each radio sends and hears (folder pcap)",
-        when={"kind": WITH_PACKETS},
+        when={"kind": RUNS_NS3},
     )
     flow_monitor: bool = choice(
         False,
         "Write ns-3's flow statistics (XML)",
-        when={"kind": WITH_PACKETS},
+        when={"kind": RUNS_NS3},
     )
     netanim: bool = choice(
         False,
         "Write an animation for NetAnim (XML)",
-        when={"kind": WITH_PACKETS},
+        when={"kind": RUNS_NS3},
     )
 
 
@@ -137,8 +138,8 @@ class NetworkScenario:
 
     position_m (n, 3): at the start of the simulation; neighbours (n, n): row greets column before
     the first round, so that paths stand. initial_energy_j (at the start of the first round),
-    battery_capacity_j, harvest_power_w (n). Raises ScenarioError where a field does not fit the
-    others.
+    battery_capacity_j, harvest_power_w (n). link_trace: of kind trace. Raises
+    ScenarioError where a field does not fit the others.
     """
 
     name: str
@@ -160,6 +161,7 @@ class NetworkScenario:
     energy: EnergySettings
     interference: Interference
     recordings: RecordingSettings
+    link_trace: LinkTrace | None = None
     energy_audit: bool = False
 
     @property

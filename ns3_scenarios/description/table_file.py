@@ -70,6 +70,24 @@ def refuse_row(path: Path, field: str, odd: BoolArray, values: FloatArray, expec
         )
 
 
+def refuse_pairs(path: Path, field: str, table: pd.DataFrame, num_devices: int) -> None:
+    """Raise ScenarioError where i, j are no two devices, or are there twice at one time_s."""
+    time_s, i, j = (table[name].to_numpy(np.float64) for name in ("time_s", "i", "j"))
+    last = num_devices - 1
+    for name, device in (("i", i), ("j", j)):
+        odd = (device < 0) | (device > last) | (device % 1 != 0)
+        refuse_row(path, field, odd, device, f"{name} to be a device from 0 to {last}")
+    refuse_row(path, field, i == j, j, "j to be another device than i")
+    twice = table.duplicated(["time_s", "i", "j"]).to_numpy()
+    if twice.any():
+        row = int(twice.argmax())
+        same = (time_s == time_s[row]) & (i == i[row]) & (j == j[row])
+        raise ScenarioError(
+            f"{field} row {row + 1}: expected devices {i[row]:g} and {j[row]:g} once at"
+            f" {time_s[row]:g} s, got them in row {int(same.argmax()) + 1}, too, in {path}"
+        )
+
+
 def _cells(path: Path, field: str) -> tuple[list[str], pd.DataFrame]:
     """Return the names of the columns, and what stands below them."""
     import pandas as pd

@@ -95,6 +95,7 @@ BESIDE: dict[str, dict[str, Any]] = {
 }
 # Named by the value of another field, or free text.
 SKIPPED = {"placement_file", "mobility_trace", "loss_trace", "device_file", "ns3_defaults"}
+SKIPPED |= {"link_trace", "replay"}
 # Fields that take minutes at their upper end: last.
 CROWDS = ("num_devices", "interferers")
 # Values between the ends that the standards know.

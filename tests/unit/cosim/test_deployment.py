@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from made_config import make_config
 
+from cosim.config.inert import inert
 from cosim.config.remarks import warnings
 from cosim.config.sources import load
 from cosim.config.to_scenario import make_scenario
@@ -88,6 +89,49 @@ def test_radios_sleep_only_where_they_can(words: str, refusal: str) -> None:
 def test_a_revival_that_cannot_be_is_refused(words: str, refusal: str) -> None:
     with pytest.raises(ScenarioError, match=f"energy.revival_j: expected {refusal}"):
         make_scenario(make_config(*words.split()))
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        (
+            "--network.transport udp",
+            "network.transport: expected arq or tcp with network.kind trace",
+        ),
+        ("--network.mobility random_waypoint", "network.mobility: expected static"),
+        (
+            "--network.num_devices 3",
+            "network.link_trace row 3: expected j to be a device from 0 to 2",
+        ),
+    ],
+)
+def test_what_measured_links_do_not_know_is_refused(
+    tmp_path: Path, words: str, refusal: str
+) -> None:
+    with pytest.raises(ScenarioError, match=refusal):
+        make_scenario(make_config(*measured_in(tmp_path), *words.split(), devices=4))
+
+
+def test_measured_links_warn_where_they_end_early_and_have_nothing_of_a_channel(
+    tmp_path: Path,
+) -> None:
+    # Of powers only what they draw counts.
+    odd = ("--network.antenna_gain_dbi=3", "--network.tx_power_dbm=9", "--network.pcap")
+    config = make_config(*measured_in(tmp_path), *odd, devices=4)
+    scenario = make_scenario(config)
+    assert scenario.link_trace is not None
+    assert set(scenario.link_trace.links) == {(0, 1), (1, 0), (0, 3)}
+    (said,) = (line for line in warnings(config, scenario) if "link_trace" in line)
+    assert "last row begins at 5 s, the run may last" in said
+    found = {line.split()[0] for line in inert(config)}
+    assert found == {"network.pcap", "network.antenna_gain_dbi"}
+
+
+def measured_in(folder: Path) -> tuple[str, ...]:
+    """Flags of a network of four devices, three of whose links were measured."""
+    rows = ["time_s,i,j,rate_bps,delay_s,loss", "0,0,1,1e6,0,0", "5,1,0,1e6,0,0", "0,0,3,1e6,0,0"]
+    (folder / "links.csv").write_text("\n".join(rows), encoding="utf-8")
+    return ("--network.kind=trace", f"--network.link_trace={folder}/links.csv")
 
 
 def test_a_sleeping_radio_draws_the_current_of_its_profile_or_the_one_that_is_given() -> None:

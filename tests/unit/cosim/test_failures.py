@@ -29,6 +29,8 @@ COMMANDS = [
     *(("--config", name) for name in (*ODD, *TOMLS)),
     *(("--output", name) for name in ("loop/x", "a" * 300, "a" * 250, "file/x", "/proc/x")),
     *((f"--energy.device_file={name}",) for name in ODD),
+    *(("--network.kind=replay", f"--network.replay={name}") for name in ODD),
+    *(("--network.kind=trace", f"--network.link_trace={name}") for name in ODD),
     *((f"--learning.data_path={name}", "--learning.dataset=uci_har") for name in ODD),
     *((f"--learning.method={name}",) for name in ("folder.py", "pipe.py", "zero.py", "none.py")),
     *((verb, name) for verb in ("resume", "verify") for name in (*ODD, "")),

@@ -12,6 +12,7 @@ from cut_runs import (
     IDEAL,
     SMALL,
     assert_same_run,
+    change_checkpoint,
     change_manifest,
     cut_short,
     fail_in,
@@ -230,3 +231,23 @@ def test_an_unfinished_run_under_another_name_or_link_is_not_taken_for_a_finishe
     (tmp_path / "latest").symlink_to(tmp_path / "run.partial")
     assert cli.main(["resume", str(tmp_path / "latest")]) == 0
     assert (tmp_path / "run" / "manifest.json").exists()
+
+
+def test_how_long_the_repetition_takes_is_said_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_short(tmp_path / "run", IDEAL, 2, monkeypatch)
+    times = {"learning_s": 1.0, "waited_s": 1.0}
+    # 12 s for two rounds. Then 30 s in all: for these twice, and a third, 6 s a round.
+    for ns3_s, total_s, rounds, said_s in ((12.0, 1e3, 3, 12), (30.0, 1e4, 4, 18)):
+        change_checkpoint(
+            tmp_path / "run.partial", timings=times | {"ns3_s": ns3_s, "total_s": total_s}
+        )
+        with monkeypatch.context() as patch:
+            fail_in(rounds, patch)
+            assert cli.main(["resume", str(tmp_path / "run")]) == 3
+        log = (tmp_path / "run.partial" / "log.txt").read_text(encoding="utf-8")
+        said = [line for line in log.splitlines() if "are repeated first" in line]
+        assert said[-1].endswith(f"by the network, some {said_s} s as they took")
+        first = log.splitlines().index(said[-1])
+        assert "round 1 repeated" in log.splitlines()[first + 1]
