@@ -22,6 +22,9 @@ from ns3_scenarios.traffic import RoundTraffic
 
 # Rounds without a sign of life after which a device takes a neighbour for gone.
 SILENT_ROUNDS = 3
+# Weight of the last round in the forecast of harvest, a moving average as that of Kansal, Hsu,
+# Zahedi, Srivastava, ACM TECS 6(4), 2007, who keep one for each hour of the day; one half is ours.
+HARVEST_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
@@ -77,13 +80,17 @@ class Unfinished:
 class Feedback:
     """The one backward arrow: what the next plan may know.
 
-    communication_j (n): forecast of the coming round's radio joules, idle ones included.
+    communication_j (n): forecast of the coming round's radio joules, idle ones included; harvest_j
+    (n): of what a round will bring, by what its rounds brought so far; rested_rounds (n): since the
+    last one in which a device trained, 0 for the one just over, inf if there was none.
     unfinished: with learning.late_weight, after the first round.
     """
 
     cost: TransmissionCost
     remaining_energy_j: FloatArray
     communication_j: FloatArray
+    harvest_j: FloatArray
+    rested_rounds: FloatArray
     alive: BoolArray
     neighbourhood: Neighbourhood
     unfinished: Unfinished | None = None
@@ -92,7 +99,8 @@ class Feedback:
 def initial_feedback(config: RunConfig, scenario: NetworkScenario) -> Feedback:
     """Say what is known before the first round: the batteries, and the plan of the deployment.
 
-    The forecast of an unmeasured round is an idle radio for the whole period.
+    The forecast of an unmeasured round is an idle radio for the whole period, and the harvest of
+    this instant all along it.
     """
     n = scenario.num_devices
     idle_w = scenario.currents.power_w(scenario.supply_voltage_v)[RADIO_STATES.index("idle")]
@@ -108,6 +116,8 @@ def initial_feedback(config: RunConfig, scenario: NetworkScenario) -> Feedback:
         ),
         remaining_energy_j=scenario.initial_energy_j.copy(),
         communication_j=np.full(n, idle_w * config.network.round_period_s),
+        harvest_j=scenario.harvest_power_w * config.network.round_period_s,
+        rested_rounds=np.full(n, np.inf),
         alive=np.ones(n, dtype=np.bool_),
         neighbourhood=Neighbourhood(scenario.neighbours, np.zeros((n, n), dtype=np.int64)),
     )
@@ -231,13 +241,17 @@ def to_feedback(
 ) -> Feedback:
     """Carry over costs, batteries and beliefs to the next plan.
 
-    The communication forecast is what the radio drew in the round that has just ended.
+    The communication forecast is what the radio drew in the round that has just ended; that of
+    harvest a moving average of what came, which does not know the future of a file.
     """
     energy = report.energy
+    news_j = energy.harvested_j - before.harvest_j
     return Feedback(
         cost=_measure_cost(before.cost, report, scenario),
         remaining_energy_j=np.maximum(energy.remaining_energy_j, 0.0),
         communication_j=energy.state_j.sum(axis=1),
+        harvest_j=before.harvest_j + HARVEST_WEIGHT * news_j,
+        rested_rounds=np.where(traffic.compute_s > 0, 0.0, before.rested_rounds + 1.0),
         alive=energy.alive,
         neighbourhood=_listen(before.neighbourhood, traffic, report),
         unfinished=unfinished,

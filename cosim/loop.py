@@ -22,7 +22,8 @@ from cosim.config.model import RunConfig
 from cosim.planning import plan as optimizer
 from cosim.planning.budget import Budget, Cost
 from cosim.planning.compute import compute_j, compute_s
-from cosim.planning.plan import IterationPlan
+from cosim.planning.horizon import Horizon, Outlook, look_ahead, periods
+from cosim.planning.plan import IterationPlan, least_training_j
 from cosim.planning.rules import Known, Rule, find_rule
 from cosim.seeds import stream
 from learning.learner import Learner
@@ -92,7 +93,8 @@ def run_rounds(
     def begin(index: int, known: Feedback) -> tuple[IterationPlan, Future[Exchanged]]:
         """Plan a round, and hand its traffic to the network."""
         trains, sends = learner.roles(index)
-        plan = make_plan(config, learner, work, rule, known, index, plan_rng, trains)
+        to_plan = config, scenario, learner, work, rule, known, index, plan_rng, trains
+        plan = make_plan(*to_plan)
         busy_s = compute_s(work.of(plan.iterations), config.energy.work_profile)
         told = config, scenario, network, known, learner.payload(), index, sends, busy_s
         return plan, air.submit(exchange, *told)
@@ -216,6 +218,7 @@ def undo_cut_off_training(
 
 def make_plan(
     config: RunConfig,
+    scenario: NetworkScenario,
     learner: Learner,
     work: WorkCost,
     rule: Rule,
@@ -232,9 +235,15 @@ def make_plan(
         rng = stream(config.seed, f"own rule, round {round_index}")
     rounds_left = config.learning.rounds - round_index
     trainings_left = learner.trainings_left(round_index, config.learning.rounds)
+    rounds_per_training = rounds_left / trainings_left
     profile = config.energy.work_profile
     parts = (work.per_iteration_flop, work.per_step_flop, work.per_round_flop)
-    idle_j = config.energy.board_idle_w * config.network.round_period_s
+    joules = Cost(*(compute_j(flop, profile) for flop in parts))
+    radio_j = feedback.communication_j + config.energy.board_idle_w * config.network.round_period_s
+    could_train = learner.available & feedback.alive[:, None]
+    horizon = _horizon(
+        config, scenario, feedback, joules, could_train, radio_j, trainings_left, rounds_left
+    )
     return optimizer.plan(
         Known(
             learner.speed("first" if rule.first_speeds else config.iteration.speed_metric),
@@ -243,17 +252,45 @@ def make_plan(
             feedback.alive,
             rng,
         ),
-        Cost(*(compute_j(flop, profile) for flop in parts)),
+        joules,
         Cost(*(compute_s(flop, profile) for flop in parts)),
         Budget(
-            remaining_energy_j=feedback.remaining_energy_j,
-            reserve_j=config.energy.reserve_j,
-            radio_j=feedback.communication_j + idle_j,
-            trainings_left=trainings_left,
-            rounds_per_training=rounds_left / trainings_left,
+            horizon=horizon,
+            radio_j=radio_j,
+            rounds_per_training=rounds_per_training,
             compute_limit_s=config.iteration.compute_share * config.network.round_period_s,
             max_iterations=config.iteration.max_iterations,
         ),
         rule,
         config.iteration.short_rule,
     )
+
+
+def _horizon(
+    config: RunConfig,
+    scenario: NetworkScenario,
+    feedback: Feedback,
+    joules: Cost,
+    could_train: NDArray[np.bool_],
+    radio_j: NDArray[np.float64],
+    trainings_left: float,
+    rounds_left: int,
+) -> Horizon:
+    """Share out what is in the batteries, and the harvest to come, among the trainings left."""
+    length, rounds_per_training = periods(trainings_left), rounds_left / trainings_left
+    fixed_j = radio_j * rounds_per_training
+    harvest_j = feedback.harvest_j * rounds_per_training
+    least_j = least_training_j(joules, could_train, fixed_j, config.iteration.short_rule)
+    outlook = Outlook(
+        remaining_energy_j=feedback.remaining_energy_j,
+        capacity_j=scenario.battery_capacity_j,
+        level_j=scenario.initial_energy_j,
+        reserve_j=config.energy.reserve_j,
+        harvest_j=harvest_j[:, None] * length,
+        fixed_j=fixed_j,
+        training_j=least_j,
+        length=length,
+        rested=feedback.rested_rounds / rounds_per_training,
+        alive=feedback.alive,
+    )
+    return look_ahead(outlook, config.iteration.schedule, config.iteration.short_rounds)
