@@ -290,6 +290,7 @@ def _horizon(
         fixed_j=fixed_j,
         training_j=least_j,
         length=length,
+        rounds=rounds_per_training,
         rested=feedback.rested_rounds / rounds_per_training,
         alive=feedback.alive,
     )

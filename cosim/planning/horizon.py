@@ -35,7 +35,8 @@ class Outlook:
     remaining_energy_j, capacity_j, level_j (n) [J]: in the battery now, at most, and when the run
     began; reserve_j: never planned with. harvest_j (n, p): forecast. fixed_j (n): what a living
     device pays in a whole period, trained or not; training_j (n): the same with the least training;
-    length (p): of each period, 1, the last one less where only a part of a training is expected.
+    length (p): of each period, 1, the last one less where only a part of a training is expected;
+    rounds: of a whole period.
     rested (n): periods since the last training, 0 for the one just over, inf if there was none.
     """
 
@@ -47,6 +48,7 @@ class Outlook:
     fixed_j: FloatArray
     training_j: FloatArray
     length: FloatArray
+    rounds: float
     rested: FloatArray
     alive: BoolArray
 
@@ -58,7 +60,8 @@ class Horizon:
     budget_j (n, p): what a period may take, its fixed costs included, 0 for the dead; battery_j
     (n, p): what this leaves at its end, if all comes as forecast; harvest_j (n, p); trains (n, p).
     paid (n): for how many periods from now on fixed costs are paid without touching the reserve:
-    fewer than p where a device cannot live to the end on what it may spend.
+    fewer than p where a device cannot live to the end on what it may spend. begins (p + 1): in how
+    many rounds each begins; the last: in how many all are over.
     """
 
     budget_j: FloatArray
@@ -66,6 +69,12 @@ class Horizon:
     harvest_j: FloatArray
     trains: BoolArray
     paid: IntArray
+    begins: IntArray
+
+    @property
+    def paid_rounds(self) -> IntArray:
+        """Return paid in rounds, (n)."""
+        return self.begins[self.paid]
 
 
 @dataclass(frozen=True)
@@ -155,6 +164,7 @@ def look_ahead(outlook: Outlook, schedule: str, short_rounds: str) -> Horizon:
         harvest_j=outlook.harvest_j,
         trains=trains,
         paid=np.where(outlook.alive, np.where(unpaid.any(1), unpaid.argmax(1), p), 0),
+        begins=_whole(np.append(0.0, np.cumsum(outlook.length)) * outlook.rounds),
     )
 
 
@@ -313,6 +323,11 @@ def _most_j(
         lost += max(0.0, battery.start_j + gained_j[t] - lost - spent - battery.capacity_j)
         lost_j[t] = lost
     return most_j, lost_j
+
+
+def _whole(rounds: FloatArray) -> IntArray:
+    """Round down, but for what a rounding left below a whole number."""
+    return np.floor(rounds + 1e-6).astype(np.int64)
 
 
 def _left_j(outlook: Outlook, spent_j: FloatArray) -> FloatArray:

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-TABLES = ("rounds", "devices", "links", "flows")
+TABLES = ("rounds", "devices", "links", "flows", "plans")
 PARTITION = "partition.parquet"
 CONFIG = "config.toml"
 MANIFEST = "manifest.json"

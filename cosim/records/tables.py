@@ -12,6 +12,7 @@ from cosim.bridge import TransmissionCost, is_rest
 from cosim.errors import OutputError
 from cosim.loop import Exchanged, RoundRecord
 from cosim.records.delays import DELAYS, delay_s
+from cosim.records.plans_table import plans_table
 from learning.data.samples import MultiModalData
 from learning.learner import Learner
 from learning.messages import Payload
@@ -45,7 +46,7 @@ def partition_table(data: MultiModalData, learner: Learner) -> pd.DataFrame:
 def to_tables(
     record: RoundRecord, scenario: NetworkScenario, learner: Learner
 ) -> dict[str, pd.DataFrame]:
-    """Turn a round into rows of the four tables; wall times stay out, so that runs can be equal."""
+    """Turn a round into rows of the five tables; wall times stay out, so that runs can be equal."""
     devices = _devices_table(record, scenario, learner)
     flows = _flows_table(record.traffic, record.report, record.payload)
     return {
@@ -53,6 +54,9 @@ def to_tables(
         "devices": devices,
         "links": _links_table(record.report, record.cost),
         "flows": flows,
+        "plans": plans_table(
+            record.plan.horizon, record.alive_at_start, record.round_index + FIRST_ROUND
+        ),
     }
 
 
@@ -123,11 +127,22 @@ def _devices_table(
         "objective": plan.objective,
         "optimality_gap": plan.optimality_gap,
         "binding": list(plan.binding),
+        "planned_trainings": plan.horizon.trains.sum(axis=1),
+        "paid_rounds": plan.horizon.paid_rounds,
+        "overspent_j": _overspent_j(record),
         "compute_s": record.traffic.compute_s,
         "flop": trained.flop,
         **_measured(record.traffic, record.report),
     }
     return pd.DataFrame(columns)
+
+
+def _overspent_j(record: RoundRecord) -> FloatArray:
+    """Return what devices spent above the budget of the round, (n) [J]; nan for the dead."""
+    energy = record.report.energy
+    spent_j = energy.state_j.sum(axis=1) + energy.compute_j + energy.board_j
+    over_j = np.maximum(spent_j - record.plan.round_budget_j, 0.0)
+    return np.where(record.alive_at_start, over_j, np.nan)
 
 
 def _whereabouts(report: RoundReport) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def plan(case: Case, schedule: str = "even", short_rounds: str = "spread") -> Ho
     start, capacity, level, fixed, training, rested = (np.array([float(case[n])]) for n in values)
     length = np.asarray(case.get("length", np.ones(harvest.shape[1])))
     energy = (start, capacity, level, case["reserve"], harvest, fixed, training)
-    outlook = Outlook(*energy, length, rested, np.array([True]))
+    outlook = Outlook(*energy, length, case.get("rounds", 1.0), rested, np.array([True]))
     return look_ahead(outlook, schedule, short_rounds)
 
 

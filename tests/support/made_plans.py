@@ -25,9 +25,10 @@ def plan(**case: Any) -> IterationPlan:
     limits = {name: case[name] for name in names}
     alive = case["alive"]
     share_j = np.array([[budget_of(case, k) if alive[k] else 0.0] for k in range(len(alive))])
+    ones = np.ones(len(alive), dtype=np.int64)
     nothing_j, trains = np.zeros_like(share_j), alive[:, np.newaxis]
     budget = Budget(
-        horizon=Horizon(share_j, nothing_j, nothing_j, trains, np.ones(len(alive), dtype=int)),
+        horizon=Horizon(share_j, nothing_j, nothing_j, trains, ones, np.arange(2)),
         radio_j=case["communication_j"] + case["idle_j"],
         **limits,
     )

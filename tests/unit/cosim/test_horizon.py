@@ -75,6 +75,7 @@ def test_iterations_are_the_best_that_the_share_of_battery_and_harvest_buys() ->
         fixed_j=radio_j,
         training_j=radio_j + one_of_each_j + case["kd_j"],
         length=np.ones(p),
+        rounds=1.0,
         rested=np.full(n, np.inf),
         alive=case["alive"],
     )
@@ -130,6 +131,9 @@ def test_without_harvest_even_is_the_same_bits_as_what_is_left_over_the_rounds_l
     star = one(harvest=[0.0] * 4, length=periods(3.6))
     np.testing.assert_array_equal(star.budget_j[0, :3], 10.0 / 3.6)
     assert star.budget_j.sum() == pytest.approx(10.0)
+    # Of two rounds each, in 7.2 rounds; they begin in whole ones.
+    star = one(harvest=[0.0] * 4, length=periods(3.6), rounds=2.0)
+    np.testing.assert_array_equal(star.begins, [0, 2, 4, 6, 7])
 
 
 def test_a_full_battery_spends_what_would_overflow() -> None:
@@ -185,7 +189,7 @@ def test_who_cannot_pay_for_all_rounds_trains_at_once_in_all_that_can_be_paid() 
         found = one("even", short_rounds, start=5.3, reserve=0.3, harvest=[0.0] * 6)
         np.testing.assert_allclose(found.budget_j, [[2.5, 2.5, 0, 0, 0, 0]], atol=1e-9)
         np.testing.assert_allclose(found.battery_j, [[2.8, 0.3, 0, 0, 0, 0]], atol=1e-9)
-        assert found.paid[0] == 2
+        assert found.paid[0] == found.paid_rounds[0] == 2
     # Not even one: the radio alone, for as long as it can be paid.
     alone = one(start=1.5, harvest=[0.0] * 6)
     np.testing.assert_allclose(alone.budget_j, [[1.0, 0.5, 0, 0, 0, 0]])
@@ -219,7 +223,7 @@ def test_neutral_spends_what_is_harvested_and_the_battery_ends_where_it_began() 
 
 def test_the_dead_have_no_budgets() -> None:
     battery = (np.array([5.0]), np.array([9.0]), np.array([9.0]), 0.0, np.ones((1, 3)))
-    rest = (np.ones(1), np.full(1, 2.0), np.ones(3), np.zeros(1), np.array([False]))
+    rest = (np.ones(1), np.full(1, 2.0), np.ones(3), 1.0, np.zeros(1), np.array([False]))
     found = look_ahead(Outlook(*battery, *rest), "even", "spread")
     assert not found.budget_j.any()
     assert not found.trains.any()

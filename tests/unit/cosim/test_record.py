@@ -155,6 +155,7 @@ def test_row_counts_and_sums_are_those_of_the_records(run: Run) -> None:
             "devices": 4,
             "links": 4 * 3,
             "flows": len(record.traffic.src),
+            "plans": 4 * (run.config.learning.rounds - record.round_index),
         }
         (row,) = tables["rounds"].to_dict("records")
         assert row["offered_bytes"] == sum(record.traffic.payload_bytes.tolist())
