@@ -121,7 +121,7 @@ def _overdraw(scenario: NetworkScenario) -> dict[str, Any]:
     """Plan computing that the small battery cannot pay for, whatever is harvested."""
     compute_j = np.full(scenario.num_devices, COMPUTE_J)
     device = _poor_device(scenario)
-    compute_j[device] = 2 * SMALL_BATTERY_J + scenario.harvest_power_w[device] * COMPUTE_S
+    compute_j[device] = 2 * SMALL_BATTERY_J + scenario.harvest.most_w[device] * COMPUTE_S
     return {"compute_j": compute_j}
 
 

@@ -248,6 +248,26 @@ def clock(scenario: NetworkScenario, rounds: list[Played]) -> Iterator[str]:
             )
 
 
+def harvest(scenario: NetworkScenario, rounds: list[Played]) -> Iterator[str]:
+    """Check that harvested_j is the integral of the power, and of the dead no more than that.
+
+    Times count from the start of the first round.
+    """
+    revives = scenario.energy.revival_j is not None
+    for each in rounds:
+        report = each.report
+        begin_s = report.start_s - rounds[0].report.start_s
+        came_j = scenario.harvest.harvested_j(begin_s, begin_s + report.duration_s)
+        slack_j = TOLERANCE_S * scenario.harvest.most_w + RELATIVE * (1 + came_j)
+        over_j = report.energy.harvested_j - came_j
+        lived = ~report.energy.dead_since(report.start_s) | revives
+        wrong = np.where(lived, np.abs(over_j), over_j) > slack_j
+        for fault in _where(
+            "expected harvested_j = power over time", wrong, report.energy.harvested_j, came_j
+        ):
+            yield f"round {report.round_index + 1}: {fault}"
+
+
 def deaths(scenario: NetworkScenario, rounds: list[Played]) -> Iterator[str]:
     """Check that a change of life falls into its round, and that the dead are silent and free.
 
@@ -255,7 +275,7 @@ def deaths(scenario: NetworkScenario, rounds: list[Played]) -> Iterator[str]:
     """
     n = scenario.num_devices
     dead, died_at_s, revived_at_s = np.zeros(n, np.bool_), np.full(n, np.nan), np.full(n, np.nan)
-    can_revive = (scenario.harvest_power_w > 0) & (scenario.energy.revival_j is not None)
+    can_revive = (scenario.harvest.most_w > 0) & (scenario.energy.revival_j is not None)
     for each in rounds:
         energy = each.report.energy
         faults = [
@@ -316,5 +336,6 @@ CHECKS: dict[str, SeriesCheck] = {
     "batteries": each_round(batteries),
     "state seconds": each_round(state_seconds),
     "clock": clock,
+    "harvest": harvest,
     "deaths": deaths,
 }

@@ -37,10 +37,10 @@ def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
         )
     said += inert(config)
     said += _free_power(config)
-    if config.iteration.schedule == "neutral" and not scenario.harvest_power_w.any():
+    if config.iteration.schedule == "neutral" and not scenario.harvest.most_w.any():
         said.append(
-            "iteration.schedule neutral spends what is harvested, and nobody harvests anything at"
-            " the start; use even, or give energy.harvest_power_w"
+            "iteration.schedule neutral spends what is harvested, and nobody harvests anything;"
+            " use even, or give energy.harvest_power_w"
         )
     isolated = np.flatnonzero(~scenario.neighbours.any(axis=1))
     if isolated.size:

@@ -124,11 +124,15 @@ def summary_lines(summary: dict[str, Any]) -> dict[str, str]:
 
 
 def _budgets(devices: pd.DataFrame, last_round: int) -> dict[str, float | int]:
-    """Joules drawn above budgets; how often a plan waits; devices that cannot pay all rounds."""
+    """Joules drawn above budgets; how often a plan waits; devices that cannot pay all rounds.
+
+    unpaid_j: of who has no budget left for what a living device draws anyway.
+    """
     left = last_round + 1 - devices["round"]
     fades = (devices["paid_rounds"] < left) & (devices["binding"] != "dead")
     return {
         "overspent_j": float(devices["overspent_j"].sum()),
+        "unpaid_j": float(devices.loc[devices["paid_rounds"] == 0, "overspent_j"].sum()),
         "waiting_plans": int((devices["binding"] == "waiting").sum()),
         "fading_devices": int(devices.loc[fades, "device"].nunique()),
     }
@@ -136,6 +140,8 @@ def _budgets(devices: pd.DataFrame, last_round: int) -> dict[str, float | int]:
 
 def _said_of_budgets(summary: dict[str, Any]) -> str:
     said = [f"overspent by {summary['overspent_j']:,.2f} J in all"]
+    if summary["unpaid_j"]:
+        said[0] += f", {summary['unpaid_j']:,.2f} J of them by radio and board alone, unpaid"
     if summary["waiting_plans"]:
         said.append(f"{summary['waiting_plans']:,} times a device waited so as to train later")
     if summary["fading_devices"]:

@@ -155,6 +155,11 @@ def test_what_was_spent_above_budgets_and_who_could_not_pay_for_all_rounds_is_to
     # Device 4 plans in rounds 0 to 6 of 12, the other eight in all, each 0.25 J too little.
     assert summary["overspent_j"] == pytest.approx(0.25 * (8 * 12 + 7))
     assert (summary["waiting_plans"], summary["fading_devices"]) == (0, 0)
+    assert summary["unpaid_j"] == 0
+    devices.loc[devices["round"] == 11, "paid_rounds"] = 0
+    last = summarise(run.rounds, devices, run.flows, run.manifest)
+    assert last["unpaid_j"] == pytest.approx(0.25 * 8)
+    devices.loc[devices["round"] == 11, "paid_rounds"] = 1
     of_two = devices["device"].isin([4, 5]) & (devices["round"] < 3)
     devices.loc[of_two, "paid_rounds"] -= 1
     devices.loc[of_two, "binding"] = "waiting"
