@@ -23,7 +23,7 @@ from ns3_scenarios.traffic import RoundTraffic
 # Rounds without a sign of life after which a device takes a neighbour for gone.
 SILENT_ROUNDS = 3
 # Weight of the last round in the forecast of harvest, a moving average as that of Kansal, Hsu,
-# Zahedi, Srivastava, ACM TECS 6(4), 2007, who keep one for each hour of the day; one half is ours.
+# Zahedi, Srivastava, ACM TECS 6(4), 2007, who keep one for each slot of a day; one half is ours.
 HARVEST_WEIGHT = 0.5
 
 
