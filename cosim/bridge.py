@@ -23,6 +23,9 @@ from ns3_scenarios.traffic import RoundTraffic
 
 # Rounds without a sign of life after which a device takes a neighbour for gone.
 SILENT_ROUNDS = 3
+# Weight of the last round in the forecast of harvest, a moving average as that of Kansal, Hsu,
+# Zahedi, Srivastava, ACM TECS 6(4), 2007, who keep one for each slot of a day; one half is ours.
+HARVEST_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,16 @@ class Unfinished:
 class Feedback:
     """The one backward arrow: what the next plan may know.
 
-    last: what forecasts of the radio go by. unfinished: with learning.late_weight, after the first
-    round.
+    last: what forecasts of the radio go by; harvest_j (n): forecast of what a round will bring, by
+    what its rounds brought so far; rested_rounds (n): since the last one in which a device trained,
+    0 for the one just over, inf if there was none. unfinished: with learning.late_weight, after the
+    first round.
     """
 
     last: LastRound
     remaining_energy_j: FloatArray
+    harvest_j: FloatArray
+    rested_rounds: FloatArray
     alive: BoolArray
     neighbourhood: Neighbourhood
     unfinished: Unfinished | None = None
@@ -75,7 +82,8 @@ class Feedback:
 def initial_feedback(config: RunConfig, scenario: NetworkScenario) -> Feedback:
     """Say what is known before the first round: the batteries, and the plan of the deployment.
 
-    The round before the first counts as one in which the radio was idle for the whole period.
+    The round before the first counts as one in which the radio was idle for the whole period, and
+    the harvest of this instant as that of all of it.
     """
     n = scenario.num_devices
     idle_w = scenario.state_power_w[RADIO_STATES.index("idle")]
@@ -94,6 +102,8 @@ def initial_feedback(config: RunConfig, scenario: NetworkScenario) -> Feedback:
             overheard_j=np.zeros(n),
         ),
         remaining_energy_j=scenario.initial_energy_j.copy(),
+        harvest_j=scenario.harvest_power_w * config.network.round_period_s,
+        rested_rounds=np.full(n, np.inf),
         alive=np.ones(n, dtype=np.bool_),
         neighbourhood=Neighbourhood(scenario.neighbours, np.zeros((n, n), dtype=np.int64)),
     )
@@ -247,13 +257,17 @@ def to_feedback(
 ) -> Feedback:
     """Carry over costs, batteries and beliefs to the next plan.
 
-    expected (n, n): see expected_bytes, of the round that has ended.
+    expected (n, n): see expected_bytes, of the round that has ended. The forecast of harvest is a
+    moving average of what came, which does not know the future of a file.
     """
     energy = report.energy
     cost = measure(before.last.cost, traffic, report)
+    news_j = energy.harvested_j - before.harvest_j
     return Feedback(
         last=last_round(cost, traffic, report, expected),
         remaining_energy_j=np.maximum(energy.remaining_energy_j, 0.0),
+        harvest_j=before.harvest_j + HARVEST_WEIGHT * news_j,
+        rested_rounds=np.where(traffic.compute_s > 0, 0.0, before.rested_rounds + 1.0),
         alive=energy.alive,
         neighbourhood=_listen(before.neighbourhood, traffic, report),
         unfinished=unfinished,

@@ -48,6 +48,11 @@ class Run:
         return read_table(self.folder / "flows.parquet")
 
     @property
+    def plans(self) -> pd.DataFrame:
+        """One row per round, device and round to come."""
+        return read_table(self.folder / "plans.parquet")
+
+    @property
     def partition(self) -> pd.DataFrame:
         """Who holds which data."""
         return read_table(self.folder / PARTITION)

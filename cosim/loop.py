@@ -19,19 +19,15 @@ from torch import Tensor
 from cosim import bridge
 from cosim.bridge import Feedback
 from cosim.config.model import RunConfig
-from cosim.planning import plan as optimizer
-from cosim.planning.budget import Budget, Cost
-from cosim.planning.compute import compute_j, compute_s
+from cosim.plan_round import make_plan, radio_forecast_j
+from cosim.planning.compute import compute_s
 from cosim.planning.costs import TransmissionCost
-from cosim.planning.forecast import BELIEFS, Coming
 from cosim.planning.plan import IterationPlan
-from cosim.planning.rules import Known, Rule, find_rule
+from cosim.planning.rules import find_rule
 from cosim.seeds import stream
 from learning.learner import Learner
 from learning.messages import Delivery, Payload, TrainResult
 from learning.model.evaluate import Evaluation
-from learning.own_file import is_own
-from learning.training.work_cost import WorkCost
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.network import Network
 from ns3_scenarios.reports import RoundReport
@@ -103,11 +99,12 @@ def run_rounds(
     def begin(index: int, known: Feedback) -> Begun:
         """Plan a round, and hand its traffic to the network."""
         (trains, sends), payload = learner.roles(index), learner.payload()
-        radio_j = radio_forecast_j(config, scenario, known, payload, index, sends)
-        plan = make_plan(config, learner, work, rule, known, radio_j, index, plan_rng, trains)
+        foreseen_j = radio_forecast_j(config, scenario, known, payload, index, sends)
+        to_plan = config, scenario, learner, work, rule, known, foreseen_j, index, plan_rng, trains
+        plan = make_plan(*to_plan)
         busy_s = compute_s(work.of(plan.iterations), config.energy.work_profile)
         told = config, scenario, network, known, payload, index, sends, busy_s
-        return Begun(plan, radio_j, air.submit(exchange, *told))
+        return Begun(plan, foreseen_j, air.submit(exchange, *told))
 
     clock, feedback = time.perf_counter(), feedback or bridge.initial_feedback(config, scenario)
     rounds = range(first_round, config.learning.rounds)
@@ -223,67 +220,4 @@ def undo_cut_off_training(
         parameter_variation=np.where(cut_off[:, None], np.nan, trained.parameter_variation),
         contribution=np.where(cut_off[:, None], np.nan, trained.contribution),
         flop=np.where(cut_off, paid * trained.flop, trained.flop),
-    )
-
-
-def radio_forecast_j(
-    config: RunConfig,
-    scenario: NetworkScenario,
-    feedback: Feedback,
-    payload: Payload,
-    round_index: int,
-    sends: NDArray[np.bool_],
-) -> NDArray[np.float64]:
-    """Forecast the radio's joules of a round, (n), by what the plan is to believe."""
-    offered = bridge.offered_bytes(round_index, payload, feedback, sends, config)
-    expected = bridge.expected_bytes(payload, feedback, sends)
-    period_s = config.network.round_period_s
-    coming = Coming(feedback.last, offered.sum(axis=2), expected, period_s)
-    return BELIEFS[config.iteration.costs].foresee(scenario, coming)
-
-
-def make_plan(
-    config: RunConfig,
-    learner: Learner,
-    work: WorkCost,
-    rule: Rule,
-    feedback: Feedback,
-    radio_j: NDArray[np.float64],
-    round_index: int,
-    rng: np.random.Generator,
-    trains: NDArray[np.bool_],
-) -> IterationPlan:
-    """Ask the iteration optimizer, in joules and seconds of the device profile.
-
-    radio_j (n): forecast of the round's radio.
-    A training pays for the radio of all rounds until the next one: with a star, of two or more.
-    """
-    if is_own(config.iteration.rule):  # which may draw as it likes
-        rng = stream(config.seed, f"own rule, round {round_index}")
-    rounds_left = config.learning.rounds - round_index
-    trainings_left = learner.trainings_left(round_index, config.learning.rounds)
-    profile = config.energy.work_profile
-    parts = (work.per_iteration_flop, work.per_step_flop, work.per_round_flop)
-    idle_j = config.energy.board_idle_w * config.network.round_period_s
-    return optimizer.plan(
-        Known(
-            learner.speed("first" if rule.first_speeds else config.iteration.speed_metric),
-            learner.contribution(),
-            learner.available & trains[:, None],
-            feedback.alive,
-            rng,
-        ),
-        Cost(*(compute_j(flop, profile) for flop in parts)),
-        Cost(*(compute_s(flop, profile) for flop in parts)),
-        Budget(
-            remaining_energy_j=feedback.remaining_energy_j,
-            reserve_j=config.energy.reserve_j,
-            radio_j=radio_j + idle_j,
-            trainings_left=trainings_left,
-            rounds_per_training=rounds_left / trainings_left,
-            compute_limit_s=config.iteration.compute_share * config.network.round_period_s,
-            max_iterations=config.iteration.max_iterations,
-        ),
-        rule,
-        config.iteration.short_rule,
     )

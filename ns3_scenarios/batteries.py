@@ -14,7 +14,7 @@ OFF = RADIO_STATES.index("off")
 class Batteries:
     """The batteries of n devices, and the books of the round under way.
 
-    dE/dt = harvest - P(radio state) - P(computing) - P(board), from 0 to the capacity; what no
+    dE/dt = harvest(t) - P(radio state) - P(computing) - P(board), from 0 to the capacity; what no
     longer fits overflows. A device that is empty and draws more than it harvests dies: its radio
     and board are off from then on, and it neither computes nor harvests any more. Left out: losses
     and ageing of the battery, and revival.
@@ -23,7 +23,7 @@ class Batteries:
     def __init__(self, scenario: NetworkScenario) -> None:
         self._usual_w = scenario.state_power_w
         self._board_idle_w = scenario.energy.board_idle_w
-        self._harvest_w = scenario.harvest_power_w
+        self._harvest, self._step = scenario.harvest, 0
         self._capacity_j = scenario.battery_capacity_j
         self._remaining_j = scenario.initial_energy_j.copy()
         self._died_at_s = np.full(scenario.num_devices, np.nan)
@@ -48,15 +48,20 @@ class Batteries:
         return np.asarray(np.isnan(self._died_at_s))
 
     def live_until(self, end_s: float, state: IntArray, compute_w: FloatArray) -> None:
-        """Draw constant power until end_s of the round, or until a battery is empty.
+        """Draw constant power until end_s of the round, a battery is empty or the harvest changes.
 
         state (n): index into RADIO_STATES; compute_w (n) [W]; of the dead neither counts. Moves
         elapsed_s on, not at all where a device dies at this instant: call it until it is there.
         """
+        changes_s = self._harvest.times_s[self._step + 1 :] - self.start_s
+        if len(changes_s) and changes_s[0] <= self.elapsed_s:
+            self._step += int((changes_s <= self.elapsed_s).sum())
+            changes_s = changes_s[changes_s > self.elapsed_s]
+        end_s = min(end_s, float(changes_s.min(initial=np.inf)))
         alive = self.alive
         state = np.where(alive, state, OFF)
         compute_w = np.where(alive, compute_w, 0.0)
-        harvest_w = np.where(alive, self._harvest_w, 0.0)
+        harvest_w = np.where(alive, self._harvest.power_w[self._step], 0.0)
         board_w = np.where(alive, self._board_idle_w, 0.0)
         net_w = self.state_power_w[np.arange(len(state)), state] + compute_w + board_w - harvest_w
         lasts_s = np.divide(

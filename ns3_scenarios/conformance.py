@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ns3_scenarios import contract
-from ns3_scenarios.contract import Played
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.network import Network
+from ns3_scenarios.promise import Played, SeriesCheck, each_round
 from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.traffic import RoundTraffic
 
@@ -53,14 +53,14 @@ def check_network(
     first_again = _run(make(scenario), _ample_plan(scenario)[:1])
     poor_rounds = _run(make(poor), [_traffic(poor, i, **_overdraw(poor)) for i in range(3)])
 
-    def find(name: str, check: contract.SeriesCheck) -> Finding:
+    def find(name: str, check: SeriesCheck) -> Finding:
         faults = [
             *(f"ample batteries, {fault}" for fault in check(scenario, ample_rounds)),
             *(f"small battery, {fault}" for fault in check(poor, poor_rounds)),
         ]
         return _finding(name, faults)
 
-    shapes = find("shapes", contract.each_round(contract.shapes))
+    shapes = find("shapes", each_round(contract.shapes))
     if not shapes.ok:
         return [shapes]
     return [
@@ -121,7 +121,7 @@ def _overdraw(scenario: NetworkScenario) -> dict[str, Any]:
     """Plan computing that the small battery cannot pay for, whatever is harvested."""
     compute_j = np.full(scenario.num_devices, COMPUTE_J)
     device = _poor_device(scenario)
-    compute_j[device] = 2 * SMALL_BATTERY_J + scenario.harvest_power_w[device] * COMPUTE_S
+    compute_j[device] = 2 * SMALL_BATTERY_J + scenario.harvest.most_w[device] * COMPUTE_S
     return {"compute_j": compute_j}
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from ns3_scenarios.contract import Played
 from ns3_scenarios.errors import OtherTrafficError
+from ns3_scenarios.promise import Played
 from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.traffic import RoundTraffic
 

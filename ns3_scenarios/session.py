@@ -146,10 +146,10 @@ class Session:
             supply = native.Supply(
                 float(scenario.initial_energy_j[i]),
                 float(scenario.battery_capacity_j[i]),
-                float(scenario.harvest_power_w[i]),
                 scenario.energy.board_idle_w,
                 power_w,
                 math.inf if scenario.energy.revival_j is None else scenario.energy.revival_j,
+                *scenario.harvest.changes_of(i),
             )
             network.AddDevice(device, below, supply, scenario.energy_audit)
         for relay in radios[scenario.num_devices :]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from cosim.config.energy import EnergyConfig
 from cosim.config.model import RunConfig
 from cosim.config.section import bounds
 from ns3_scenarios.arrays import FloatArray
+from ns3_scenarios.description.harvest import read_harvest
 from ns3_scenarios.description.table_file import read_numbers, refuse_row
 from ns3_scenarios.errors import ScenarioError
 
@@ -18,11 +20,11 @@ FIELD = "energy.device_file"
 COLUMNS = ("battery_j", "capacity_j", "harvest_power_w")
 
 
-def batteries(config: RunConfig) -> dict[str, FloatArray]:
+def batteries(config: RunConfig) -> dict[str, Any]:
     """Return initial energy, capacity [J] and harvested power [W] of each device, (n).
 
-    Raises ScenarioError where a value of the file is outside the limits of the field of that name,
-    or a battery holds more than it can.
+    Raises ScenarioError where a value of a file is outside the limits of the field of that name, a
+    battery holds more than it can, or two files have the harvest.
     """
     energy, n = config.energy, config.network.num_devices
     table = pd.DataFrame(index=range(n))
@@ -46,11 +48,17 @@ def batteries(config: RunConfig) -> dict[str, FloatArray]:
             f"{battery}: expected at most what the battery holds ({capacity} {capacity_j[i]:g}),"
             f" got {initial_j[i]:g}"
         )
-    return {
-        "initial_energy_j": initial_j,
-        "battery_capacity_j": capacity_j,
-        "harvest_power_w": column("harvest_power_w", np.full(n, energy.harvest_power_w)),
-    }
+    found: dict[str, Any] = {"initial_energy_j": initial_j, "battery_capacity_j": capacity_j}
+    if energy.harvest_file is None:
+        power_w = column("harvest_power_w", np.full(n, energy.harvest_power_w))
+        return found | {"harvest_power_w": power_w}
+    if "harvest_power_w" in table:
+        raise ScenarioError(
+            f"{FIELD}: expected no column harvest_power_w with energy.harvest_file, got one in"
+            f" {energy.device_file}; take it out, or give the power of each device in the other"
+        )
+    trace = read_harvest(Path(energy.harvest_file), n)
+    return found | {"harvest_power_w": trace.power_w[0], "harvest_trace": trace}
 
 
 def _check_limits(path: Path, table: pd.DataFrame) -> None:

@@ -11,6 +11,7 @@ from cosim.config.section import Section, StoredPath, described
 from cosim.planning.compute import PROFILES, DeviceProfile
 from ns3_scenarios.description.energy import RADIO_PROFILES, EnergySettings
 from ns3_scenarios.description.fields import choice, quantity
+from ns3_scenarios.description.harvest import MOST_POWER_W
 from ns3_scenarios.description.network_kind import WITH_PACKETS, WITH_RADIOS
 
 
@@ -30,7 +31,15 @@ class EnergyConfig(Section, EnergySettings):
     capacity_j: float | None = quantity(
         None, "What a battery holds at most; by default battery_j", "J", 1e-3, 1e9
     )
-    harvest_power_w: float = quantity(0.0, "Harvested power, constant", "W", 0.0, 1e3)
+    harvest_power_w: float = quantity(
+        0.0, "Harvested power, constant", "W", 0.0, MOST_POWER_W, when={"harvest_file": "none"}
+    )
+    harvest_file: StoredPath | None = Field(
+        None,
+        description="CSV or Parquet file of harvested power over time: time_s (from 0, the start of"
+        " the first round), harvest_power_w, and device where they differ; a row holds until the"
+        " next one, the last to the end",
+    )
     device_file: StoredPath | None = Field(
         None,
         description="CSV file with one row a device and any of the columns battery_j, capacity_j,"

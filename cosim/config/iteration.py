@@ -8,10 +8,15 @@ from pydantic import Field, field_validator
 
 from cosim.config.section import Section, described
 from cosim.planning.forecast import BELIEFS
+from cosim.planning.horizon import SCHEDULES, SHORT_ROUNDS
 from cosim.planning.rules import RULES
 from learning.own_file import known_or_file
 from ns3_scenarios.description.fields import choice, quantity
 from ns3_scenarios.description.network_kind import WITH_RADIOS
+
+
+def _listed(choices: dict[str, str]) -> str:
+    return "; ".join(f"{name}: {text}" for name, text in choices.items())
 
 
 @described
@@ -20,7 +25,7 @@ class IterationConfig(Section):
 
     rule: str = Field(
         "balance",
-        description="; ".join(f"{name}: {rule.text}" for name, rule in RULES.items())
+        description=_listed({name: rule.text for name, rule in RULES.items()})
         + " (all but the first two are controls, with the same budget); or a Python file with a"
         " RULE of your own",
     )
@@ -40,6 +45,16 @@ class IterationConfig(Section):
     short_rule: Literal["best_modality", "idle"] = Field(
         "best_modality",
         description="When not even one iteration of each modality fits the budget",
+    )
+    schedule: Literal[tuple(SCHEDULES)] = Field(  # type: ignore[valid-type]
+        "even",
+        description="How a device shares its battery and its harvest, forecast by what it measured,"
+        " over the rounds to come: " + _listed(SCHEDULES),
+    )
+    short_rounds: Literal[tuple(SHORT_ROUNDS)] = Field(  # type: ignore[valid-type]
+        "spread",
+        description="Where the battery pays for the radio in all rounds to come but not for"
+        " training in each, when to train: " + _listed(SHORT_ROUNDS),
     )
     compute_share: float = quantity(
         0.4,

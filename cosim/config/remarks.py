@@ -39,6 +39,11 @@ def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
     said += inert(config)
     said += _free_power(config)
     said += _outlasted(config, scenario)
+    if config.iteration.schedule == "neutral" and not scenario.harvest.most_w.any():
+        said.append(
+            "iteration.schedule neutral spends what is harvested, and nobody harvests anything;"
+            " use even, or give energy.harvest_power_w"
+        )
     isolated = np.flatnonzero(~scenario.neighbours.any(axis=1))
     if isolated.size:
         said.append(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ns3_scenarios.arrays import FloatArray, IntArray
+from cosim.planning.horizon import Horizon
+from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -35,30 +35,36 @@ class Cost:
 class Budget:
     """What a training may spend, and what else has to be paid of it.
 
-    B = max(0, remaining - reserve) / trainings_left [J] for each living device.
-    remaining_energy_j (n,): in the battery; reserve_j: never planned with; radio_j (n,): forecast
-    of the coming round's radio, and of what a device draws whatever it does; trainings_left >= 1:
-    rounds of training that share the rest, with the coming one; rounds_per_training >= 1: rounds
-    whose radio a training pays for; compute_limit_s: after which messages would be late;
-    max_iterations >= 1: of a modality.
-    Raises ValueError for a count below 1.
+    horizon: whose first period is the coming round's; radio_j (n): forecast of the coming round's
+    radio, and of what a device draws whatever it does; rounds_per_training >= 1: rounds whose radio
+    a training pays for; compute_limit_s: after which messages would be late; max_iterations >= 1:
+    of a modality.
+    Raises ValueError for max_iterations below 1.
     """
 
-    remaining_energy_j: FloatArray
-    reserve_j: float
+    horizon: Horizon
     radio_j: FloatArray
-    trainings_left: float
     rounds_per_training: float
     compute_limit_s: float
     max_iterations: int
 
     def __post_init__(self) -> None:
-        """Check the counts."""
-        for name in ("trainings_left", "max_iterations"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected at least 1; got {getattr(self, name)}")
+        """Check the count."""
+        if self.max_iterations < 1:
+            raise ValueError(f"max_iterations: expected at least 1; got {self.max_iterations}")
 
-    def joules(self, alive: NDArray[np.bool_]) -> FloatArray:
-        """Return B of each device, 0 for the dead, (n,) [J]."""
-        spare_j = np.maximum(0.0, self.remaining_energy_j - self.reserve_j)
-        return np.where(alive, spare_j / self.trainings_left, 0.0)
+    @property
+    def budget_j(self) -> FloatArray:
+        """Return B, 0 for the dead, (n) [J]."""
+        return self.horizon.budget_j[:, 0]
+
+    @property
+    def waits(self) -> BoolArray:
+        """Say whose horizon leaves the coming round out, so that others are paid, (n)."""
+        trains = self.horizon.trains
+        return np.asarray(~trains[:, 0] & trains.any(axis=1))
+
+    @property
+    def fixed_j(self) -> FloatArray:
+        """What a training pays besides its work, (n) [J]."""
+        return self.radio_j * self.rounds_per_training

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.planning.budget import Budget, Cost
+from cosim.planning.horizon import Horizon
 from cosim.planning.rules import Known, Rule
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 
@@ -26,7 +27,10 @@ class IterationPlan:
 
     - iterations (n, m): tau; 0 where a modality is missing or the device does not train.
     - active (n,): the device trains in this round.
+    - horizon: of which this is the first period.
     - budget_j (n,): B [J]; 0 for the dead.
+    - round_budget_j (n,): of these, what is not for the radio of the rounds until the next
+      training, which stars have [J].
     - predicted_compute_j (n,): joules of the planned work [J].
     - predicted_j (n,): the same with radio and idle joules [J]. At most budget_j where active;
       an inactive device that lives still pays for its radio, budget or not.
@@ -37,12 +41,15 @@ class IterationPlan:
       more. It holds the loss of rounding, so it is above 0 for most exact plans.
     - binding: what kept each plan from going on: "energy" (also where time binds as well),
       "time", "iterations_max", "short" (not even one iteration of each: the short rule acted),
-      "no_work" (no modality to train, as the server of a star), "dead".
+      "waiting" (the horizon leaves this round out, so that others are paid), "no_work" (no modality
+      to train, as the server of a star), "dead".
     """
 
     iterations: IntArray
     active: BoolArray
+    horizon: Horizon
     budget_j: FloatArray
+    round_budget_j: FloatArray
     predicted_compute_j: FloatArray
     predicted_j: FloatArray
     objective: FloatArray
@@ -66,11 +73,11 @@ def plan(
     Per device, over integers:
 
         maximise    min_m w_m tau_m
-        subject to  joules of tau + radio_j rounds_per_training <= B
+        subject to  joules of tau + radio_j rounds_per_training <= B = budget_j
                     seconds of tau <= compute_limit_s
                     1 <= tau_m <= max_iterations
 
-    with the weights w of the rule, and B of the budget. Exact: every objective that can be reached
+    with the weights w of the rule. Exact: every objective that can be reached
     is a breakpoint t w_m, and the least tau that reaches the next one adds an iteration to the
     modalities at the minimum and to no other. The walk goes up until a step does not fit, or the
     slowest modality is at its maximum: what is left then is saved, not spent.
@@ -86,12 +93,10 @@ def plan(
     Source: Yin, Chen, Tao, arXiv 2311.06500, for balance under an energy limit; the max-min form
     and its exact solution are ours.
     """
-    usable, alive = known.usable, known.alive
+    usable, alive, budget_j = known.usable, known.alive, budget.budget_j
     _check(known, joules, seconds, short_rule)
     joules, seconds = _of_usable(joules, usable), _of_usable(seconds, usable)
-    budget_j = budget.joules(alive)
-    with_radio = _plus(joules, budget.radio_j * budget.rounds_per_training)
-    energy = _Resource(with_radio, budget_j)
+    energy = _Resource(_plus(joules, budget.fixed_j), budget_j)
     time = _Resource(seconds, np.full(len(alive), budget.compute_limit_s))
 
     weight = rule.weigh(known)
@@ -104,20 +109,40 @@ def plan(
     if short_rule == "best_modality":
         fallback = _best_modality(known.speed, usable, energy, time, joules)
         iterations = np.where(full[:, np.newaxis], iterations, fallback)
-    without = np.where(usable.any(axis=1), "short", "no_work")
+    without = np.where(usable.any(axis=1), np.where(budget.waits, "waiting", "short"), "no_work")
     binding = np.where(alive, np.where(full, binding, without), "dead")
     active: BoolArray = np.any(iterations > 0, axis=1)
     of_round_j = _plus(joules, budget.radio_j).of(iterations)
     return IterationPlan(
         iterations=iterations,
         active=active,
+        horizon=budget.horizon,
         budget_j=budget_j,
+        round_budget_j=np.maximum(budget_j - (budget.fixed_j - budget.radio_j), 0.0),
         predicted_compute_j=np.where(active, joules.of(iterations), 0.0),
         predicted_j=np.where(active, of_round_j, np.where(alive, budget.radio_j, 0.0)),
         objective=objective,
         optimality_gap=gap,
         binding=tuple(str(word) for word in binding),
     )
+
+
+def least_training_j(
+    joules: Cost, usable: BoolArray, fixed_j: FloatArray, short_rule: str
+) -> FloatArray:
+    """Return what the cheapest training takes with fixed_j, (n) [J]; where there is none, that.
+
+    One iteration of each usable modality or, as "best_modality" has it, of the cheapest one.
+    """
+    joules = _plus(_of_usable(joules, usable), fixed_j)
+    least_j = joules.of(usable.astype(np.int64))
+    if short_rule == "best_modality":
+        only = np.eye(usable.shape[1], dtype=np.int64)
+        alone_j = [
+            np.where(usable[:, m], joules.of(usable * only[m]), np.inf) for m in range(len(only))
+        ]
+        least_j = np.min(alone_j, axis=0)
+    return np.where(usable.any(axis=1), least_j, fixed_j)
 
 
 def _plus(cost: Cost, per_round: FloatArray) -> Cost:

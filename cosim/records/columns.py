@@ -113,7 +113,11 @@ COLUMNS: dict[str, list[Column]] = {
             ("communication_forecast_j", "J", "of which the radio, as iteration.costs says"),
             ("objective", "", "least weighted iterations over its modalities, which plans maximise"),
             ("optimality_gap", "1", "no plan is better than this one by more than that share"),
-            ("binding", "", "what kept the plan from more: energy, time, iterations_max, short, no_work, dead"),
+            ("binding", "", "what kept the plan from more: energy, time, iterations_max, short, waiting (other"
+             " rounds are trained in), no_work, dead"),
+            ("planned_trainings", "", "rounds from this one on in which the plan trains"),
+            ("paid_rounds", "", "rounds from this one on whose radio and board the plan pays, above the reserve"),
+            ("overspent_j", "J", "drawn above the budget of the round; empty for who was dead"),
             ("compute_s", "s", "how long it computes before it sends"),
         ),
         *_rows(LEARNING, ("flop", "FLOP", "floating-point operations of its training")),
@@ -204,6 +208,19 @@ COLUMNS: dict[str, list[Column]] = {
         _DST,
         Column("device", "", "device in between that passes on messages src -> dst", KEY),
         *_rows(NETWORK, ("forwarded_j", "J", "what that costs it above an idle radio")),
+    ],
+    "plans": [
+        _ROUND,
+        _DEVICE,
+        *_rows(
+            PLAN,
+            ("planned_round", "", "round that was planned when the round began: itself and up to 23 more; with"
+             " a star the first of those that a training pays for"),
+            ("trains", "", "whether the device is to train in it"),
+            ("planned_budget_j", "J", "what it may take, radio and board included"),
+            ("planned_harvest_j", "J", "forecast of what it will bring"),
+            ("planned_battery_j", "J", "battery at its end if all comes as forecast; radio and board drawn, paid or not"),
+        ),
     ],
     "partition": [
         _DEVICE,

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-TABLES = ("rounds", "devices", "links", "flows", "forwarding")
+TABLES = ("rounds", "devices", "links", "flows", "forwarding", "plans")
 PARTITION = "partition.parquet"
 CONFIG = "config.toml"
 MANIFEST = "manifest.json"

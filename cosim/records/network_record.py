@@ -23,9 +23,9 @@ from cosim.records.manifest import Manifest, read_manifest
 from cosim.records.parquet import read_table
 from cosim.records.rebuilt import rebuild
 from cosim.records.user_files import own_files
-from ns3_scenarios.contract import Played
 from ns3_scenarios.description.network_kind import NETWORK_KINDS
 from ns3_scenarios.description.scenario import NetworkScenario
+from ns3_scenarios.promise import Played
 from ns3_scenarios.replay import ReplayNetwork
 
 FIELD = "network.replay"

@@ -15,9 +15,9 @@ import pandas as pd
 from cosim.config.model import RunConfig
 from cosim.records.chunk_map import read_maps
 from ns3_scenarios.arrays import FloatArray, IntArray
-from ns3_scenarios.contract import TYPES, Played
 from ns3_scenarios.description.energy import RADIO_STATES
 from ns3_scenarios.description.scenario import NetworkScenario
+from ns3_scenarios.promise import TYPES, Played
 from ns3_scenarios.reports import (
     OUTCOMES,
     CauseReport,

@@ -15,6 +15,7 @@ from cosim.loop import Exchanged, RoundRecord
 from cosim.planning.costs import TransmissionCost
 from cosim.records.chunk_map import chunk_maps
 from cosim.records.delays import DELAYS, delay_s
+from cosim.records.plans_table import plans_table
 from learning.data.samples import MultiModalData
 from learning.learner import Learner
 from learning.messages import Payload
@@ -57,6 +58,9 @@ def to_tables(
         "links": _links_table(record.report, record.cost),
         "flows": flows,
         "forwarding": _forwarding_table(record.report),
+        "plans": plans_table(
+            record.plan.horizon, record.alive_at_start, record.round_index + FIRST_ROUND
+        ),
     }
 
 
@@ -128,11 +132,22 @@ def _devices_table(
         "objective": plan.objective,
         "optimality_gap": plan.optimality_gap,
         "binding": list(plan.binding),
+        "planned_trainings": plan.horizon.trains.sum(axis=1),
+        "paid_rounds": plan.horizon.paid_rounds,
+        "overspent_j": _overspent_j(record),
         "compute_s": record.traffic.compute_s,
         "flop": trained.flop,
         **_measured(record.traffic, record.report),
     }
     return pd.DataFrame(columns)
+
+
+def _overspent_j(record: RoundRecord) -> FloatArray:
+    """Return what devices spent above the budget of the round, (n) [J]; nan for the dead."""
+    energy = record.report.energy
+    spent_j = energy.state_j.sum(axis=1) + energy.compute_j + energy.board_j
+    over_j = np.maximum(spent_j - record.plan.round_budget_j, 0.0)
+    return np.where(record.alive_at_start, over_j, np.nan)
 
 
 def _whereabouts(report: RoundReport) -> dict[str, Any]:

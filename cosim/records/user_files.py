@@ -20,6 +20,7 @@ def own_files(config: RunConfig) -> list[Path]:
     )
     tables = (
         config.energy.device_file,
+        config.energy.harvest_file,
         learning.modality_file,
         network.placement_file,
         network.mobility_trace,

@@ -64,6 +64,7 @@ def summarise(
         "board_j": board_j,
         "radio_j_by_state": by_state,
         "plan_share": _share(compute_j, compute_j + radio_j + board_j),
+        **_budgets(devices, int(last["round"])),
         "harvested_j": float(devices["harvested_j"].sum() - devices["overflow_j"].sum()),
         "delivered_bytes_share": _bytes_share(flows[~first]),
         "delivered_messages_share": _messages_share(flows[~first]),
@@ -109,6 +110,7 @@ def summary_lines(summary: dict[str, Any]) -> dict[str, str]:
         f"{summary['alive_devices']} of {summary['devices']} devices alive at the end",
         "Energy": f"{total_j:,.1f} J: " + (", ".join(split) or "nothing was spent"),
         "Plan": f"controls {percent(summary['plan_share'])} of these joules (compute)",
+        "Budgets": _said_of_budgets(summary),
         "Delivered": f"{percent(summary['delivered_bytes_share'])} of bytes, "
         f"{percent(summary['delivered_messages_share'])} of messages; first round apart: "
         f"{percent(summary['first_bytes_share'])}, {percent(summary['first_messages_share'])}",
@@ -119,6 +121,33 @@ def summary_lines(summary: dict[str, Any]) -> dict[str, str]:
         **({"Revivals": revivals} if revivals else {}),
         "Wall time": f"{wall['total_s']:,.1f} s: " + ", ".join(parts) + "; the first two at once",
     }
+
+
+def _budgets(devices: pd.DataFrame, last_round: int) -> dict[str, float | int]:
+    """Joules drawn above budgets; how often a plan waits; devices that cannot pay all rounds.
+
+    unpaid_j: of who has no budget left for what a living device draws anyway.
+    """
+    left = last_round + 1 - devices["round"]
+    fades = (devices["paid_rounds"] < left) & (devices["binding"] != "dead")
+    return {
+        "overspent_j": float(devices["overspent_j"].sum()),
+        "unpaid_j": float(devices.loc[devices["paid_rounds"] == 0, "overspent_j"].sum()),
+        "waiting_plans": int((devices["binding"] == "waiting").sum()),
+        "fading_devices": int(devices.loc[fades, "device"].nunique()),
+    }
+
+
+def _said_of_budgets(summary: dict[str, Any]) -> str:
+    said = [f"overspent by {summary['overspent_j']:,.2f} J in all"]
+    if summary["unpaid_j"]:
+        said[0] += f", {summary['unpaid_j']:,.2f} J of them by radio and board alone, unpaid"
+    if summary["waiting_plans"]:
+        said.append(f"{summary['waiting_plans']:,} times a device waited so as to train later")
+    if summary["fading_devices"]:
+        fading = f"{summary['fading_devices']} of {summary['devices']}"
+        said.append(f"{fading} devices could not pay for all rounds to come")
+    return "; ".join(said)
 
 
 def _moments(devices: pd.DataFrame, column: str) -> list[dict[str, float | int]]:

@@ -12,6 +12,7 @@ from ns3_scenarios.arrays import BoolArray, FloatArray
 from ns3_scenarios.description.channel import Channel
 from ns3_scenarios.description.energy import EnergySettings, RadioCurrents
 from ns3_scenarios.description.fields import Settings, choice, quantity
+from ns3_scenarios.description.harvest import Harvest, constant
 from ns3_scenarios.description.interference import Interference
 from ns3_scenarios.description.link_trace import LinkTrace
 from ns3_scenarios.description.mobility import Mobility
@@ -138,8 +139,9 @@ class NetworkScenario:
 
     position_m (n, 3): at the start of the simulation; neighbours (n, n): row greets column before
     the first round, so that paths stand. initial_energy_j (at the start of the first round),
-    battery_capacity_j, harvest_power_w (n). link_trace: of kind trace. Raises
-    ScenarioError where a field does not fit the others.
+    battery_capacity_j (n); harvest_power_w (n): at the start, and always but with a harvest_trace,
+    whose first row it is. link_trace: of kind trace. Raises ScenarioError where a field does not
+    fit the others.
     """
 
     name: str
@@ -162,6 +164,7 @@ class NetworkScenario:
     interference: Interference
     recordings: RecordingSettings
     link_trace: LinkTrace | None = None
+    harvest_trace: Harvest | None = None
     energy_audit: bool = False
 
     @property
@@ -173,6 +176,11 @@ class NetworkScenario:
     def state_power_w(self) -> list[float]:
         """What a radio draws in each state, in the order of RADIO_STATES [W]."""
         return self.currents.power_w(self.supply_voltage_v)
+
+    @property
+    def harvest(self) -> Harvest:
+        """Harvested power over time."""
+        return self.harvest_trace or constant(self.harvest_power_w)
 
     def __post_init__(self) -> None:
         """Check shapes and signs once, where the scenario is made."""
@@ -198,6 +206,8 @@ class NetworkScenario:
                 f"shadowing_db: expected shape {(n, n)}, got {self.channel.shadowing_db.shape};"
                 " one value per device pair"
             )
+        if not np.array_equal(self.harvest.power_w[0], self.harvest_power_w):
+            raise ScenarioError("harvest_power_w: expected the first row of harvest_trace")
         for name in ("initial_energy_j", "battery_capacity_j", "harvest_power_w"):
             if np.any(getattr(self, name) < 0):
                 raise ScenarioError(f"{name}: expected at least 0, got {getattr(self, name).min()}")

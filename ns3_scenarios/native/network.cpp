@@ -213,12 +213,17 @@ Network::AddDevice(Ptr<NetDevice> ipDevice, Ptr<NetDevice> radio, const Supply& 
     const int index = static_cast<int>(m->devices.size());
     auto wifi = DynamicCast<WifiNetDevice>(radio);
     auto phy = wifi->GetPhy();
-    auto battery =
-        std::make_shared<RadioBattery>(supply.initialJ,
-                                       supply.capacityJ,
-                                       supply.harvestW,
-                                       supply.boardW,
-                                       supply.revivalJ);
+    std::vector<HarvestStep> harvest;
+    for (size_t i = 0; i < supply.harvestW.size(); ++i)
+    {
+        const int64_t fromNs = Seconds(supply.harvestFromS[i]).GetNanoSeconds();
+        harvest.push_back({fromNs, supply.harvestW[i]});
+    }
+    auto battery = std::make_shared<RadioBattery>(supply.initialJ,
+                                                  supply.capacityJ,
+                                                  harvest,
+                                                  supply.boardW,
+                                                  supply.revivalJ);
     std::istringstream names(supply.statePowerW.names);
     std::string name;
     for (const double powerW : supply.statePowerW.values)

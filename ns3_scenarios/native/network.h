@@ -44,10 +44,12 @@ struct Supply
 {
     double initialJ;
     double capacityJ;
-    double harvestW;
     double boardW; // drawn while the device lives
     Reals statePowerW;               // drawn in each state of the radio
     double revivalJ;                 // at which a dead device comes back; infinite: never
+    // Harvested power, each from its second after the boot phase on; the first from 0.
+    std::vector<double> harvestFromS;
+    std::vector<double> harvestW;
 };
 
 // Airtime metric of a link in units of 10.24 us; see link_metric.h.

@@ -15,6 +15,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "ns3/simulator.h"
@@ -40,14 +41,26 @@ enum RadioState
 inline constexpr std::array<const char*, NUM_STATES> RADIO_STATE_NAMES{
     "tx", "rx", "idle", "cca_busy", "switching", "sleep", "off"};
 
+// Power that is harvested from an instant after StartMetering on, until the next one.
+struct HarvestStep
+{
+    int64_t fromNs;
+    double powerW;
+};
+
 class RadioBattery : public WifiPhyListener
 {
   public:
-    // boardW: drawn while the device lives. revivalJ: at how much a dead device comes back to life;
-    // none if infinite.
-    RadioBattery(double initialJ, double capacityJ, double harvestW, double boardW, double revivalJ)
+    // harvest: one step or more, the first from 0 on. boardW: drawn while the device lives.
+    // revivalJ: at how much a dead device comes back to life; none if infinite.
+    RadioBattery(double initialJ,
+                 double capacityJ,
+                 std::vector<HarvestStep> harvest,
+                 double boardW,
+                 double revivalJ)
         : m_capacityJ(capacityJ),
-          m_harvestW(harvestW),
+          m_harvest(std::move(harvest)),
+          m_harvestW(m_harvest.front().powerW),
           m_boardW(boardW),
           m_revivalJ(revivalJ),
           m_remainingJ(initialJ)
@@ -73,6 +86,11 @@ class RadioBattery : public WifiPhyListener
     {
         Advance();
         m_metering = true;
+        for (size_t i = 1; i < m_harvest.size(); ++i)
+        {
+            Simulator::Schedule(NanoSeconds(m_harvest[i].fromNs),
+                                [this, powerW = m_harvest[i].powerW] { ChangeHarvest(powerW); });
+        }
         Check();
     }
 
@@ -282,6 +300,14 @@ class RadioBattery : public WifiPhyListener
     // the death has cut off.
     static constexpr int64_t MIN_DEAD_NS = 1'000'000'000;
 
+    // What came before is booked at the old power, and the next death or revival looked for anew.
+    void ChangeHarvest(double powerW)
+    {
+        Advance();
+        m_harvestW = powerW;
+        Check();
+    }
+
     bool IsFullEnough() const
     {
         return m_remainingJ >= m_revivalJ && m_lastNs >= m_diedAtNs + MIN_DEAD_NS;
@@ -289,7 +315,8 @@ class RadioBattery : public WifiPhyListener
 
     double RevivalNs() const
     {
-        const double chargedNs = std::ceil(1e9 * (m_revivalJ - m_remainingJ) / m_harvestW);
+        const double missingJ = m_revivalJ - m_remainingJ;
+        const double chargedNs = missingJ > 0 ? std::ceil(1e9 * missingJ / m_harvestW) : 0.0;
         return std::max(chargedNs, static_cast<double>(m_diedAtNs + MIN_DEAD_NS - m_lastNs));
     }
 
@@ -371,6 +398,7 @@ class RadioBattery : public WifiPhyListener
     }
 
     double m_capacityJ;
+    std::vector<HarvestStep> m_harvest;
     double m_harvestW;
     double m_boardW;
     double m_revivalJ;

@@ -94,7 +94,14 @@ BESIDE: dict[str, dict[str, Any]] = {
     "energy.sleep_current_a": {"energy.radio_sleep": True},
 }
 # Named by the value of another field, or free text.
-SKIPPED = {"placement_file", "mobility_trace", "loss_trace", "device_file", "ns3_defaults"}
+SKIPPED = {
+    "placement_file",
+    "mobility_trace",
+    "loss_trace",
+    "device_file",
+    "harvest_file",
+    "ns3_defaults",
+}
 SKIPPED |= {"link_trace", "replay"}
 # Fields that take minutes at their upper end: last.
 CROWDS = ("num_devices", "interferers")

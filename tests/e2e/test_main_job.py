@@ -190,7 +190,7 @@ def test_every_scenario_runs_by_its_name(
     words = ("--scenario", scenario, "--learning.rounds=2", *made, *flags)
     done = run_script(tmp_path, *words, "--output", "run")
     assert done.returncode == 0, done.stderr
-    rounds, devices, links, _ = (
+    rounds, devices, links, *_ = (
         pd.read_parquet(tmp_path / "run" / f"{name}.parquet") for name in TABLES
     )
     assert (rounds["delivered_bytes"] > 0).all()

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 IDEAL = ("--network.kind=ideal", "--learning.dataset=made", "--network.num_devices=3")
 SHORT = ("--learning.rounds=2", "--iteration.max_iterations=2")
-TABLES = ("rounds", "devices", "links", "flows", "partition")
+TABLES = ("rounds", "devices", "links", "flows", "plans", "partition")
 
 
 def shell(folder: Path, redirections: str, *words: str) -> int:

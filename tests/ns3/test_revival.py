@@ -8,9 +8,10 @@ import pytest
 from mesh import make_mesh, make_traffic, run_mesh
 
 from ns3_scenarios import contract
-from ns3_scenarios.contract import Played
 from ns3_scenarios.description.energy import RADIO_STATES
+from ns3_scenarios.description.harvest import Harvest
 from ns3_scenarios.description.scenario import NetworkScenario
+from ns3_scenarios.promise import Played
 from ns3_scenarios.reports import OUTCOMES, RoundReport
 
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(300)]
@@ -62,6 +63,36 @@ def test_a_device_dies_and_comes_back_when_power_and_harvest_say_again_and_again
     expected_off_s = [1.0, 1.5, 9.0 - died_again_s, back_again_s - 9.0]
     np.testing.assert_allclose(off_s, expected_off_s, atol=100e-6)
     np.testing.assert_allclose([r.energy.harvested_j[0] for r in reports], 3.0 * harvest_w)
+    assert faults(scenario, reports, **traffic) == []
+
+
+def test_deaths_and_revivals_follow_a_harvest_that_changes(tmp_path: Path) -> None:
+    # Silent, with 1 J: at P - 0.5 W to 2 s, then at P without harvest until it is empty; nothing
+    # comes until 7 s, then 1 W until 1.25 J are there.
+    times_s, power_w = np.array([0.0, 2.0, 7.0, 9.5]), np.array([0.5, 0.0, 1.0, 0.2])
+    trace = Harvest(times_s, np.column_stack([power_w, np.zeros(4)]))
+    start = {"initial_energy_j": np.array([1.0, 1e6]), "battery_capacity_j": np.full(2, 1e6)}
+    scenario = make_mesh(
+        2,
+        name="adhoc80211",
+        revival_j=1.25,
+        harvest_power_w=trace.power_w[0],
+        harvest_trace=trace,
+        **start,
+    )
+    traffic = {"pairs": NOBODY, "compute_s": 0.0, "compute_j": 0.0}
+    reports = run_mesh(scenario, tmp_path, 4, **traffic)
+    died_s = 2.0 + (1.0 - 2.0 * (IDLE_W - 0.5)) / IDLE_W  # 2.44
+    back_s = 7.0 + 1.25  # 8.25
+    # 0.226 J more at 9.5 s, and then 0.2 W against the radio's draw.
+    again_s = 9.5 + (1.25 + (9.5 - back_s) * (1.0 - IDLE_W)) / (IDLE_W - 0.2)  # 11.885
+    energies = [reports[0].energy, reports[-1].energy]
+    seen_s = np.array([(e.died_at_s[0], e.revived_at_s[0]) for e in energies])
+    expected_s = np.array([(died_s, np.nan), (again_s, back_s)]) + scenario.settings.boot_s
+    np.testing.assert_allclose(seen_s, expected_s, atol=50e-6)
+    # By hand: 2 s at 0.5 W; none; 2 s at 1 W; 0.5 s at 1 W and 2.5 s at 0.2 W.
+    harvested_j = [report.energy.harvested_j[0] for report in reports]
+    np.testing.assert_allclose(harvested_j, [1.0, 0.0, 2.0, 1.0], atol=1e-9)
     assert faults(scenario, reports, **traffic) == []
 
 

@@ -9,6 +9,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from cosim.planning import plan as optimizer
 from cosim.planning.budget import Budget, Cost
+from cosim.planning.horizon import Horizon
 from cosim.planning.plan import IterationPlan
 from cosim.planning.rules import Known, find_rule
 
@@ -20,9 +21,17 @@ def plan(**case: Any) -> IterationPlan:
     joules, seconds = (
         Cost(*(case[f"{part}_{unit}"] for part in ("iteration", "head", "kd"))) for unit in "js"
     )
-    names = ("remaining_energy_j", "reserve_j", "trainings_left", "rounds_per_training")
-    limits = {name: case[name] for name in (*names, "compute_limit_s", "max_iterations")}
-    budget = Budget(radio_j=case["communication_j"] + case["idle_j"], **limits)
+    names = ("rounds_per_training", "compute_limit_s", "max_iterations")
+    limits = {name: case[name] for name in names}
+    alive = case["alive"]
+    share_j = np.array([[budget_of(case, k) if alive[k] else 0.0] for k in range(len(alive))])
+    ones = np.ones(len(alive), dtype=np.int64)
+    nothing_j, trains = np.zeros_like(share_j), alive[:, np.newaxis]
+    budget = Budget(
+        horizon=Horizon(share_j, nothing_j, nothing_j, trains, ones, np.arange(2)),
+        radio_j=case["communication_j"] + case["idle_j"],
+        **limits,
+    )
     known = Known(*(case[n] for n in ("speed", "contribution", "available", "alive", "rng")))
     rule = find_rule(case["rule"])
     return optimizer.plan(known, joules, seconds, budget, rule, case["short_rule"])

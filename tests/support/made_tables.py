@@ -98,7 +98,12 @@ def _devices(
             row |= {"compute_s": 0.5 if works else 0.0, "start_energy_j": remaining[k]}
             row |= {"harvested_j": 0.0, "overflow_j": 0.0}
             row |= {"budget_j": 9.0, "predicted_j": 8.0, "communication_forecast_j": 5.0}
-            row |= {"binding": "dead" if dead else "energy"}
+            row |= {
+                "binding": "dead" if dead else "energy",
+                "paid_rounds": 0 if dead else rounds - r,
+            }
+            row |= {"planned_trainings": row["paid_rounds"]}
+            row |= {"overspent_j": np.nan if dead else 0.25}
             left = (
                 0.0
                 if dead or dies

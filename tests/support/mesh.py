@@ -9,6 +9,7 @@ import numpy as np
 from cosim.config.sources import load
 from cosim.config.to_scenario import make_scenario
 from ns3_scenarios.description.channel import log_normal_shadowing_db
+from ns3_scenarios.description.harvest import Harvest
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.traffic import RoundTraffic
@@ -45,6 +46,14 @@ def change(scenario: NetworkScenario, **changes: Any) -> NetworkScenario:
         own = {key: changes.pop(key) for key in type(part).model_fields if key in changes}
         parts[name] = type(part)(**dict(part) | own)
     return replace(scenario, **parts, **changes)
+
+
+def with_changing_harvest(scenario: NetworkScenario) -> NetworkScenario:
+    """The same with harvest that changes within rounds and between them, and is none for a time."""
+    times_s = np.array([0.0, 0.05, 1.3, 2.0, 3.7, 6.0])
+    power_w = np.outer([0.3, 0.0, 2.0, 5.0, 0.0, 0.1], np.arange(scenario.num_devices) + 1.0)
+    trace = Harvest(times_s, power_w)
+    return replace(scenario, harvest_power_w=power_w[0], harvest_trace=trace)
 
 
 def make_traffic(

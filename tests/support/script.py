@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 SCRIPT = Path(__file__).resolve().parents[2] / "cosim" / "run.py"
-TABLES = ("rounds", "devices", "links", "flows")
+TABLES = ("rounds", "devices", "links", "flows", "plans")
 IDEAL = ("--network.kind=ideal", "--learning.dataset=made", "--network.num_devices=4")
 
 

@@ -329,6 +329,24 @@ def test_batteries_and_deaths_are_those_of_the_last_report_and_so_is_the_radio_s
     assert after.last.communication_j.tolist() == [21.0, 70.0, 119.0]
 
 
+def test_harvest_is_forecast_by_halves_and_rounds_without_training_are_counted() -> None:
+    config = make_config("--network.num_devices=3", "--energy.harvest_power_w=0.5")
+    scenario, feedback = make_scenario(config), start(config)
+    assert feedback.harvest_j.tolist() == [1.5] * 3
+    assert np.isinf(feedback.rested_rounds).all()
+    traffic, rested = offer(make_payload([[10]] * 3), start()), []
+    for came_j, compute_s in ((0.5, 1.0), (2.0, 0.0), (0.0, 0.0), (1.0, 2.0)):
+        report = report_of(traffic)
+        energy = replace(report.energy, harvested_j=np.array([came_j, 1.5, 0.0]))
+        worked_s = np.array([compute_s, 1.0, 0.0])
+        worked = replace(traffic, compute_s=worked_s, compute_j=worked_s)
+        feedback = to_feedback(feedback, worked, replace(report, energy=energy), scenario)
+        rested.append(feedback.rested_rounds.tolist())
+    # 1.5, (1.5 + 0.5) / 2, (1 + 2) / 2, (1.5 + 0) / 2, (0.75 + 1) / 2; and 1.5 halved four times.
+    assert feedback.harvest_j.tolist() == [0.875, 1.5, 0.09375]
+    assert rested == [[0, 0, np.inf], [1, 0, np.inf], [2, 0, np.inf], [0, 0, np.inf]]
+
+
 def test_the_first_forecast_is_an_idle_radio_for_the_period_and_nothing_if_ideal() -> None:
     flags = ("--network.round_period_s=5", "--energy.supply_voltage_v=3.7")
     # 0.273 A idle at 3.7 V for 5 s

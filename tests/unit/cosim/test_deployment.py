@@ -258,6 +258,21 @@ def test_devices_differ_as_their_file_says_and_the_rest_is_the_configuration(
             make_scenario(make_config(*flags))
 
 
+def test_harvest_comes_from_a_file_or_from_the_devices_file_and_not_from_both(
+    tmp_path: Path,
+) -> None:
+    sun, devices = tmp_path / "sun.csv", tmp_path / "devices.csv"
+    sun.write_text("time_s,harvest_power_w\n0,0.5\n9,0\n")
+    devices.write_text("battery_j\n10\n20\n30\n")
+    flags = (f"--energy.harvest_file={sun}", f"--energy.device_file={devices}")
+    scenario = make_scenario(make_config(*flags))
+    assert scenario.harvest.times_s.tolist() == [0, 9]
+    assert scenario.harvest_power_w.tolist() == [0.5] * 3
+    devices.write_text("harvest_power_w\n1\n2\n3\n")
+    with pytest.raises(ScenarioError, match="expected no column harvest_power_w with energy.harv"):
+        make_scenario(make_config(*flags))
+
+
 def test_a_mesh_with_too_many_in_range_and_devices_without_neighbours_are_warned_of() -> None:
     flags = ["--network.shadowing_sigma_db=0", "--network.spacing_m=10"]
     config = make_config(*flags, devices=36)

@@ -18,6 +18,7 @@ ELSEWHERE = {
     "placement": "line",
     "method": "dmml",
     "partition": "iid",
+    "harvest_file": "sun.csv",
     "rule": "static",
 }
 

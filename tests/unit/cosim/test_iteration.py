@@ -141,15 +141,6 @@ def test_a_device_that_cannot_train_still_pays_for_its_radio() -> None:
         assert result.predicted_compute_j[0] == 0.0
 
 
-def test_the_budget_splits_what_is_above_the_reserve_among_the_trainings_left() -> None:
-    result = plan(
-        **one_device(remaining_energy_j=np.array([100.0]), reserve_j=20.0, trainings_left=8)
-    )
-    assert result.budget_j[0] == 10.0
-    below = plan(**one_device(remaining_energy_j=np.array([5.0]), reserve_j=20.0))
-    assert below.budget_j[0] == 0.0
-
-
 def test_a_training_leaves_the_radio_of_the_rounds_until_the_next() -> None:
     case = one_device(remaining_energy_j=np.array([10.0]), communication_j=np.array([2.0]))
     steps_j = [
@@ -174,7 +165,6 @@ def test_the_dead_get_nothing() -> None:
     ("change", "message"),
     [
         ({"short_rule": "sleep"}, "short_rule: expected one of best_modality, idle"),
-        ({"trainings_left": 0}, "trainings_left: expected at least 1; got 0"),
         ({"max_iterations": 0}, "max_iterations: expected at least 1; got 0"),
         ({"speed": np.array([[1.0, np.nan]])}, "speed: .* at device 0, modality 1"),
         ({"iteration_j": np.array([[-1.0, 1.0]])}, "iteration_j: .* at device 0, modality 0"),

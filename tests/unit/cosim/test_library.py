@@ -37,7 +37,7 @@ def test_a_call_leaves_the_tables_of_the_command_line_and_this_process_as_it_was
     assert torch.backends.mkldnn.enabled
     torch.set_num_threads(threads)
     assert signal.getsignal(signal.SIGTERM) == handlers
-    for name in ("rounds", "devices", "links", "flows", "partition"):
+    for name in ("rounds", "devices", "links", "flows", "plans", "partition"):
         words = pd.read_parquet(tmp_path / "words" / f"{name}.parquet")
         pd.testing.assert_frame_equal(getattr(run, name), words)
     assert run.folder == tmp_path / "call"

@@ -67,7 +67,10 @@ def test_planned_joules_are_those_of_a_plain_sum_and_within_the_budget(
             flop = sum(work.per_iteration_flop[k, m] * tau[m] for m in range(len(tau)))
             flop += work.per_step_flop[k] * max(tau) + work.per_round_flop[k]
             planned_j = flop / PI.effective_flop_per_s * PI.power_w  # the ideal radio is free
-            budget_j = max(record.report.energy.start_energy_j[k], 0.0) / rounds_left
+            # Of the harvest that comes until the last round, what is not there cannot be spent.
+            start_j = max(record.report.energy.start_energy_j[k], 0.0)
+            harvest_j = 3.0 * run.config.energy.harvest_power_w
+            budget_j = min(start_j, (start_j + (rounds_left - 1) * harvest_j) / rounds_left)
             assert record.plan.predicted_j[k] == pytest.approx(planned_j)
             assert planned_j <= budget_j * (1 + 1e-12)
             assert record.traffic.compute_j[k] == pytest.approx(planned_j)

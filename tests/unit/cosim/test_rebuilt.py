@@ -19,10 +19,10 @@ from cosim.records.tables import network_tables
 from learning.messages import Payload
 from ns3_scenarios.analytic import AnalyticNetwork
 from ns3_scenarios.conformance import check_network
-from ns3_scenarios.contract import Played
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.ideal import IdealNetwork
 from ns3_scenarios.network import Network
+from ns3_scenarios.promise import Played
 from ns3_scenarios.replay import ReplayNetwork
 from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.traffic import RoundTraffic

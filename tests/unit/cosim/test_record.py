@@ -160,6 +160,7 @@ def test_row_counts_and_sums_are_those_of_the_records(run: Run) -> None:
             "links": 4 * 3,
             "flows": len(record.traffic.src),
             "forwarding": 0,
+            "plans": 4 * (run.config.learning.rounds - record.round_index),
         }
         (row,) = tables["rounds"].to_dict("records")
         assert row["offered_bytes"] == sum(record.traffic.payload_bytes.tolist())

@@ -77,7 +77,7 @@ def test_other_learning_over_the_same_traffic_has_the_same_network(
         files = (run / f"{table}.parquet" for run in (again, live, recorded / "ideal"))
         replayed, alive, before = (file.read_bytes() for file in files)
         assert replayed == alive
-        assert (replayed == before) == (table in ("links", "flows", "forwarding"))
+        assert (replayed == before) == (table in ("links", "flows", "forwarding", "plans"))
 
 
 def test_fewer_rounds_are_its_first_ones(recorded: Path, tmp_path: Path) -> None:

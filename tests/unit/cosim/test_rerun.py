@@ -60,7 +60,7 @@ def test_an_untouched_run_comes_out_the_same_and_says_first_how_long_that_takes(
     at = lines.index("runs again, some 77 s as it took")
     names = (*TABLES, "partition")
     assert lines[at + 1 : -1] == [f"same        {name}.parquet" for name in names]
-    assert lines[-1] == f"{run}: 6 of 6 tables come out the same"
+    assert lines[-1] == f"{run}: 7 of 7 tables come out the same"
     assert contents(run) == before
     assert os.listdir(run.parent / "tmp") == []
 
@@ -86,7 +86,7 @@ def test_one_changed_number_a_table_is_found_though_all_hashes_agree(
         "flows.parquet: column outcome, round 1, src 0, dst 1, part specific_acc: recorded lost,"
         " again delivered",
     ]
-    assert lines[-1].endswith("2 of 6 tables come out the same")
+    assert lines[-1].endswith("3 of 7 tables come out the same")
 
 
 def test_the_first_row_that_differs_counts_and_in_it_the_first_column(tmp_path: Path) -> None:

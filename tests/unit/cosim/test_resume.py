@@ -42,6 +42,12 @@ pytestmark = pytest.mark.usefixtures("only_the_run")
         (*IDEAL, "--learning.generator=network"),
         (*IDEAL, "--learning.method=qg_momentum"),
         (*IDEAL, "--learning.method=fedopt_star"),
+        # Which rounds are trained in, and what is harvested, is known from those before.
+        (
+            *IDEAL,
+            *("--energy.battery_j=0.03", "--energy.harvest_power_w=0.001"),
+            "--energy.reserve_j=0",
+        ),
         # Messages that the round is too short for, and whose rests go in the next.
         (
             *(*SMALL, *FEW, "--network.kind=analytic", "--learning.late_weight=0.5"),

@@ -55,6 +55,7 @@ def test_a_method_or_model_of_ones_own_is_part_of_the_run_and_of_its_id(
     ("field", "text"),
     [
         ("energy.device_file", "battery_j\n1\n"),
+        ("energy.harvest_file", "time_s,harvest_power_w\n0,0.5\n"),
         ("learning.modality_file", "acc,gyro\n1,1\n"),
         ("network.placement_file", "x_m,y_m,z_m\n0,0,1\n"),
         ("network.loss_trace", "time_s,i,j,loss_db\n0,0,1,60\n"),

@@ -146,3 +146,23 @@ def test_a_run_without_a_finished_round_is_refused() -> None:
     run = made_run()
     with pytest.raises(ValueError, match="at least one finished round"):
         summarise(pd.DataFrame(run.rounds.iloc[:0]), run.devices, run.flows, run.manifest)
+
+
+def test_what_was_spent_above_budgets_and_who_could_not_pay_for_all_rounds_is_told() -> None:
+    run = made_run(deaths={4: 6})
+    devices = run.devices
+    summary = summarise(run.rounds, devices, run.flows, run.manifest)
+    # Device 4 plans in rounds 0 to 6 of 12, the other eight in all, each 0.25 J too little.
+    assert summary["overspent_j"] == pytest.approx(0.25 * (8 * 12 + 7))
+    assert (summary["waiting_plans"], summary["fading_devices"]) == (0, 0)
+    assert summary["unpaid_j"] == 0
+    devices.loc[devices["round"] == 11, "paid_rounds"] = 0
+    last = summarise(run.rounds, devices, run.flows, run.manifest)
+    assert last["unpaid_j"] == pytest.approx(0.25 * 8)
+    devices.loc[devices["round"] == 11, "paid_rounds"] = 1
+    of_two = devices["device"].isin([4, 5]) & (devices["round"] < 3)
+    devices.loc[of_two, "paid_rounds"] -= 1
+    devices.loc[of_two, "binding"] = "waiting"
+    told = render_summary(summarise(run.rounds, devices, run.flows, run.manifest))
+    assert "6 times a device waited so as to train later" in told
+    assert "2 of 9 devices could not pay for all rounds to come" in told

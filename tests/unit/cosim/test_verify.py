@@ -72,8 +72,8 @@ def test_one_flipped_bit_of_any_file_is_named_and_not_gone_on_with(
 ) -> None:
     rng = np.random.default_rng(5)
     hashed = [name for name, state in states(copy / folder).items() if state == "ok"]
-    # Manifest, configuration, checkpoint, partition; five tables and the log, or twice five parts.
-    assert len(hashed) == 4 + (6 if folder == "done" else 2 * 5)
+    # Manifest, configuration, checkpoint, partition; six tables and the log, or twice six parts.
+    assert len(hashed) == 4 + (7 if folder == "done" else 2 * 6)
     for name in hashed:
         whole = (copy / folder / name).read_bytes()
         flip(copy / folder / name, rng)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mesh import make_mesh
+from mesh import make_mesh, with_changing_harvest
 
 from ns3_scenarios.analytic import AnalyticNetwork
 from ns3_scenarios.conformance import Finding, check_network
@@ -63,7 +63,21 @@ def test_a_network_that_is_a_formula_keeps_every_promise(
     )
     findings = check_network(make, scenario)
     assert [finding for finding in findings if not finding.ok] == []
-    assert len({finding.name for finding in findings}) == len(findings) == 17
+    assert len({finding.name for finding in findings}) == len(findings) == 18
+
+
+@pytest.mark.parametrize("make", [IdealNetwork, AnalyticNetwork])
+def test_a_network_that_is_a_formula_keeps_every_promise_where_harvest_changes(
+    make: Callable[[NetworkScenario], Network],
+) -> None:
+    findings = check_network(make, with_changing_harvest(make_mesh(4, battery_j=20.0)))
+    assert [finding for finding in findings if not finding.ok] == []
+
+
+def harvest_at_the_start_for_ever(traffic: RoundTraffic, report: RoundReport) -> RoundReport:
+    # What is not harvested overflows less: the balance holds.
+    more = {name: lambda value: value + 0.1 for name in ("harvested_j", "overflow_j")}
+    return change(report, "energy", **more)
 
 
 def test_an_unspoilt_report_passes_and_every_network_is_closed() -> None:
@@ -217,6 +231,7 @@ def rates_without_frames(traffic: RoundTraffic, report: RoundReport) -> RoundRep
         (the_dead_rise, "deaths"),
         (nobody_dies, "a small battery runs empty"),
         (the_wrong_round, "round index"),
+        (harvest_at_the_start_for_ever, "harvest"),
         (a_link_to_oneself, "links"),
         (rates_without_frames, "links"),
     ],
