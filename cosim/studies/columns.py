@@ -31,6 +31,8 @@ COLUMNS = (
     Column("radio_j", "J", "Energy of all radios", "what the radios drew, whole run"),
     Column("compute_j", "J", "Energy of training", "what local training drew, whole run"),
     Column("board_j", "J", "Energy of idle boards", "what the boards drew, whole run"),
+    Column("overspent_j", "J", "Energy above budget",
+           "drawn above the budgets of plans, all devices and rounds"),
     Column("sent_bytes", "bytes", "Payload sent", "handed to the network by all devices"),
     Column("delivered_share", "", "Delivered bytes",
            "delivered over offered payload, without the first round; a device offers nothing to a"

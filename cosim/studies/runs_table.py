@@ -91,7 +91,7 @@ def numbers(
         "accuracy_living": total["accuracy_alive_mean"],
         "accuracy_worst": total["accuracy_min"],
         "energy_j": total["radio_j"] + total["compute_j"] + total["board_j"],
-        **{name: total[name] for name in ("radio_j", "compute_j", "board_j")},
+        **{name: total[name] for name in ("radio_j", "compute_j", "board_j", "overspent_j")},
         "sent_bytes": int(devices["sent_bytes"].sum()),
         "delivered_share": total["delivered_bytes_share"],
         **{

@@ -34,4 +34,4 @@ def test_a_network_of_ns3_keeps_every_promise(name: str, kind: str, tmp_path: Pa
         make_mesh(4, battery_j=20.0, name=name, transport=kind, pacing_mbps=50.0, board_idle_w=0.3),
     )
     assert [finding for finding in findings if not finding.ok] == []
-    assert len(findings) == 17
+    assert len(findings) == 18
