@@ -19,7 +19,7 @@ from ns3_scenarios.description.network_kind import NETWORK_KINDS
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.description.transport import TRANSPORTS
 from ns3_scenarios.reports import OUTCOMES, RoundReport, num_chunks
-from ns3_scenarios.traffic import RoundTraffic
+from ns3_scenarios.traffic import RoundTraffic, Transmit
 
 # Rounds without a sign of life after which a device takes a neighbour for gone.
 SILENT_ROUNDS = 3
@@ -58,6 +58,20 @@ class Unfinished:
     missing_bytes: IntArray
     advertised_degree: IntArray
     wanted: BoolArray
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What devices decided for a round beside what the iteration optimizer does.
+
+    sends (n, n, p) [sender, receiver, part]: what goes to those who are believed alive; transmit:
+    powers; iterations (n, m), -1 where the optimizer decides; asleep (n): radios off the air.
+    """
+
+    sends: BoolArray
+    transmit: Transmit
+    iterations: IntArray
+    asleep: BoolArray
 
 
 @dataclass(frozen=True)
@@ -100,6 +114,11 @@ def initial_feedback(config: RunConfig, scenario: NetworkScenario) -> Feedback:
             expected_bytes=nothing,
             forwarding_j=np.zeros(n),
             overheard_j=np.zeros(n),
+            usual_dbm=scenario.radio.tx_power_dbm,
+            tx_power_dbm=np.full(n, scenario.radio.tx_power_dbm),
+            sending_j=np.zeros(n),
+            rate_bps=np.full((n, n), np.nan),
+            path_snr_db=np.full((n, n), np.nan),
         ),
         remaining_energy_j=scenario.initial_energy_j.copy(),
         harvest_j=scenario.harvest_power_w * config.network.round_period_s,
@@ -127,13 +146,14 @@ def to_traffic(
     compute_s: FloatArray,
     compute_j: FloatArray,
     config: RunConfig,
+    decided: Decided | None = None,
 ) -> RoundTraffic:
     """Make messages of what is on offer (`offered_bytes`), in the order in which they are sent.
 
     Small parts go to all neighbours before large ones, since they are whole soonest.
     """
     order = _order(round_index, payload)
-    size_bytes = offered_bytes(round_index, payload, feedback, sends, config)
+    size_bytes = offered_bytes(round_index, payload, feedback, sends, config, decided)
     messages = [
         (src, dst, int(order[rank]), int(size_bytes[src, dst, order[rank]]))
         for src in range(len(size_bytes))
@@ -150,25 +170,42 @@ def to_traffic(
         compute_j=compute_j,
         period_s=config.network.round_period_s,
         stop_when_settled=config.network.sync == "oracle",
+        transmit=_unusual(decided, config),
+        asleep=decided.asleep if decided is not None and decided.asleep.any() else None,
     )
 
 
+def _unusual(decided: Decided | None, config: RunConfig) -> Transmit | None:
+    """Return powers where any is not the usual one."""
+    if decided is None or np.all(decided.transmit.power_dbm == config.network.tx_power_dbm):
+        return None
+    return decided.transmit
+
+
 def offered_bytes(
-    round_index: int, payload: Payload, feedback: Feedback, sends: BoolArray, config: RunConfig
+    round_index: int,
+    payload: Payload,
+    feedback: Feedback,
+    sends: BoolArray,
+    config: RunConfig,
+    decided: Decided | None = None,
 ) -> IntArray:
     """Say how much of every part each device puts on offer to each neighbour, (n, n, p).
 
-    Every part goes to the neighbours that have use for it. One taken for gone gets the smallest
-    part only: enough to notice when it is back. What is unfinished goes in place of a new message,
-    without the bytes that have arrived.
+    Every part goes to the neighbours that have use for it, but for what was decided otherwise. One
+    taken for gone gets the smallest part only: enough to notice when it is back. What is unfinished
+    goes in place of a new message, without the bytes that have arrived.
     """
     neighbours, order = feedback.neighbourhood, _order(round_index, payload)
-    offered = _shared(payload) & neighbours.planned[..., None]
+    offered = shared(payload) & neighbours.planned[..., None]
     first_only = np.zeros_like(offered)
     first_only[..., order] = offered[..., order] & (offered[..., order].cumsum(axis=2) == 1)
     if not TRANSPORTS[config.network.transport].one_for_all:
         offered = np.where(neighbours.believed[..., None], offered, first_only)
     offered &= (feedback.alive & sends)[:, None, None]
+    if decided is not None:
+        offered &= decided.sends | ~neighbours.believed[..., None]
+        offered &= ~decided.asleep[:, None, None]
     size_bytes = payload.part_bytes[:, None]
     if feedback.unfinished is not None:
         missing_bytes = feedback.unfinished.missing_bytes
@@ -179,12 +216,12 @@ def offered_bytes(
 def expected_bytes(payload: Payload, feedback: Feedback, sends: BoolArray) -> IntArray:
     """Say how much each living device expects of each neighbour that it believes alive, (n, n)."""
     believed = feedback.neighbourhood.believed.T & feedback.alive & sends[:, None]
-    shared_bytes = (_shared(payload) * payload.part_bytes[:, None]).sum(axis=2)
+    shared_bytes = (shared(payload) * payload.part_bytes[:, None]).sum(axis=2)
     return np.where(believed, shared_bytes, 0)
 
 
-def _shared(payload: Payload) -> BoolArray:
-    """Parts that two devices both have, (n, n, p)."""
+def shared(payload: Payload) -> BoolArray:
+    """Say which parts two devices both have, (n, n, p)."""
     has_part = payload.part_bytes > 0
     return np.asarray(has_part[:, None] & has_part[None])
 
@@ -264,7 +301,7 @@ def to_feedback(
     cost = measure(before.last.cost, traffic, report)
     news_j = energy.harvested_j - before.harvest_j
     return Feedback(
-        last=last_round(cost, traffic, report, expected),
+        last=last_round(cost, traffic, report, expected, before.last.usual_dbm),
         remaining_energy_j=np.maximum(energy.remaining_energy_j, 0.0),
         harvest_j=before.harvest_j + HARVEST_WEIGHT * news_j,
         rested_rounds=np.where(traffic.compute_s > 0, 0.0, before.rested_rounds + 1.0),

@@ -8,7 +8,7 @@ evaluated and recorded of a round, is so while ns-3 is at the next one.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cosim import bridge
+from cosim.ask_policy import Asker, Memory, make_asker
 from cosim.bridge import Feedback
 from cosim.config.model import RunConfig
-from cosim.plan_round import make_plan, radio_forecast_j
+from cosim.plan_round import make_plan, radio_forecast_j, to_traffic
 from cosim.planning.compute import compute_s
 from cosim.planning.costs import TransmissionCost
 from cosim.planning.plan import IterationPlan
 from cosim.planning.rules import find_rule
+from cosim.policies.policy import Policy
 from cosim.seeds import stream
 from learning.learner import Learner
 from learning.messages import Delivery, Payload, TrainResult
@@ -38,7 +40,8 @@ from ns3_scenarios.traffic import RoundTraffic
 class RoundRecord:
     """All that a round came to; the recorder makes rows of it.
 
-    alive_at_start (n): devices that could act in it. ns3_s, learning_s: wall seconds of each side,
+    alive_at_start (n): devices that could act in it. memory: what devices remember for their
+    policy, once asked for this round. ns3_s, learning_s: wall seconds of each side,
     which work at the same time; waited_s: learning had nothing left to do but wait for ns-3.
     """
 
@@ -52,6 +55,7 @@ class RoundRecord:
     report: RoundReport
     cost: TransmissionCost
     evaluation: Evaluation
+    memory: Memory
     ns3_s: float
     waited_s: float
     learning_s: float
@@ -71,11 +75,51 @@ class Exchanged:
 
 @dataclass(frozen=True)
 class Begun:
-    """A round under way; communication_forecast_j (n): what its plan believes of the radio."""
+    """A round under way.
+
+    communication_forecast_j (n): what its plan believes of the radio; memory: what devices
+    remember for their policy, once asked for this round.
+    """
 
     plan: IterationPlan
     communication_forecast_j: NDArray[np.float64]
     exchanged: Future[Exchanged]
+    memory: Memory
+
+
+@dataclass(frozen=True)
+class Starter:
+    """Plans rounds and lets their messages go; rng: of plans; air: the thread of the network."""
+
+    config: RunConfig
+    scenario: NetworkScenario
+    learner: Learner
+    network: Network
+    asker: Asker
+    rng: np.random.Generator
+    air: ThreadPoolExecutor
+
+    def begin(self, index: int, known: Feedback) -> Begun:
+        """Ask the devices, plan a round, and let its messages go."""
+        config, scenario, learner = self.config, self.scenario, self.learner
+        work, rule = learner.work_cost(), find_rule(config.iteration.rule)
+        (trains, sends), payload = learner.roles(index), learner.payload()
+        decided = self.asker.ask(index, known, payload)
+        asked = config, scenario, known, payload, index, sends, decided
+        foreseen_j = radio_forecast_j(*asked)
+        to_plan = config, scenario, learner, work, rule, known, foreseen_j, index, self.rng, trains
+        plan = make_plan(*to_plan, decided)
+        busy_s = compute_s(work.of(plan.iterations), config.energy.work_profile)
+        told = config, scenario, self.network, known, payload, sends, to_traffic(*asked, busy_s)
+        exchanged = self.air.submit(exchange, *told)
+        return Begun(plan, foreseen_j, exchanged, self.asker.remembered())
+
+    def try_to_begin(self, index: int, known: Feedback) -> tuple[list[Begun], Exception | None]:
+        """Begin a round, or say why not: a rule or policy that fails must not take the last one."""
+        try:
+            return [self.begin(index, known)], None
+        except Exception as error:
+            return [], error
 
 
 def run_rounds(
@@ -85,31 +129,24 @@ def run_rounds(
     network: Network,
     first_round: int = 0,
     feedback: Feedback | None = None,
+    memory: Memory | None = None,
+    policy: Policy | None = None,
 ) -> Iterator[RoundRecord]:
     """Run the co-simulation and yield each round when it has ended.
 
     To go on with a run, its first_round to come, the feedback of the round before (of
-    `repeat_rounds`), and a learner and a network that stand there.
+    `repeat_rounds`), what its policy remembers, and a learner and a network that stand there.
+    policy: in place of the configuration's.
     """
-    work, rule = learner.work_cost(), find_rule(config.iteration.rule)
     plan_rng = stream(config.seed, "iteration")
     plan_rng.random((first_round, *learner.available.shape))  # what earlier plans have drawn
     air = ThreadPoolExecutor(1, "network")  # waits for it, while this thread trains
-
-    def begin(index: int, known: Feedback) -> Begun:
-        """Plan a round, and hand its traffic to the network."""
-        (trains, sends), payload = learner.roles(index), learner.payload()
-        foreseen_j = radio_forecast_j(config, scenario, known, payload, index, sends)
-        to_plan = config, scenario, learner, work, rule, known, foreseen_j, index, plan_rng, trains
-        plan = make_plan(*to_plan)
-        busy_s = compute_s(work.of(plan.iterations), config.energy.work_profile)
-        told = config, scenario, network, known, payload, index, sends, busy_s
-        return Begun(plan, foreseen_j, air.submit(exchange, *told))
-
+    asker = make_asker(config, learner, memory, policy)
+    starter = Starter(config, scenario, learner, network, asker, plan_rng, air)
     clock, feedback = time.perf_counter(), feedback or bridge.initial_feedback(config, scenario)
     rounds = range(first_round, config.learning.rounds)
     try:
-        coming = [begin(index, feedback) for index in rounds[:1]]
+        coming = [starter.begin(index, feedback) for index in rounds[:1]]
         for index in rounds:
             begun, before = coming.pop(), learner.state()
             trained = learner.train(index, begun.plan.iterations, begun.plan.active)
@@ -119,7 +156,8 @@ def run_rounds(
             trained = undo_cut_off_training(learner, before, trained, done.traffic, done.report)
             # Who was dead for a while has lost what it had received; what it sent before is good.
             learner.mix(done.delivery, ~done.report.energy.dead_since(done.report.start_s))
-            coming = [begin(index + 1, done.after)] if index + 1 in rounds else []
+            is_last = index + 1 not in rounds
+            coming, odd = ([], None) if is_last else starter.try_to_begin(index + 1, done.after)
             yield RoundRecord(
                 round_index=index,
                 alive_at_start=feedback.alive,
@@ -131,11 +169,14 @@ def run_rounds(
                 report=done.report,
                 cost=done.after.last.cost,
                 evaluation=_evaluate(config, learner, index),
+                memory=begun.memory,
                 ns3_s=done.wall_s,
                 waited_s=waited_s,
                 learning_s=time.perf_counter() - clock - waited_s,
             )
             clock, feedback = time.perf_counter(), done.after
+            if odd is not None:
+                raise odd
     finally:
         air.shutdown(wait=False, cancel_futures=True)
 
@@ -153,15 +194,11 @@ def exchange(
     network: Network,
     feedback: Feedback,
     payload: Payload,
-    round_index: int,
     sends: NDArray[np.bool_],
-    compute_s: NDArray[np.float64],
+    traffic: RoundTraffic,
 ) -> Exchanged:
-    """Send what is on offer once devices have computed for compute_s (n,)."""
+    """Hand a round's traffic to the network, and take what becomes of it to both sides."""
     degree = bridge.advertised_degree(payload, feedback.neighbourhood)
-    profile = config.energy.work_profile
-    compute_j = profile.power_w * compute_s
-    traffic = bridge.to_traffic(round_index, payload, feedback, sends, compute_s, compute_j, config)
     network.wait_ready()  # its start is not the round's
     clock = time.perf_counter()
     report = network.run_round(traffic)
@@ -180,17 +217,16 @@ def repeat_rounds(
     scenario: NetworkScenario,
     learner: Learner,
     network: Network,
-    compute_s: Sequence[NDArray[np.float64]],
+    recorded: Iterable[RoundTraffic],
 ) -> Iterator[Exchanged]:
     """Take a fresh network through rounds that are done, as it cannot be stored.
 
-    compute_s: how long devices computed, (n,) a round. Messages have the sizes of any round, and
-    all else follows from the network's own answers. The learner neither trains nor mixes.
+    recorded: what it was asked in each. The learner neither trains nor mixes.
     """
     feedback, payload = bridge.initial_feedback(config, scenario), learner.payload()
-    for index, each_s in enumerate(compute_s):
+    for index, traffic in enumerate(recorded):
         _, sends = learner.roles(index)
-        done = exchange(config, scenario, network, feedback, payload, index, sends, each_s)
+        done = exchange(config, scenario, network, feedback, payload, sends, traffic)
         yield done
         feedback = done.after
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from cosim import bridge
-from cosim.bridge import Feedback
+from cosim.bridge import Decided, Feedback
 from cosim.config.model import RunConfig
+from cosim.config.radio_currents import transmit_w
 from cosim.planning import plan as optimizer
 from cosim.planning.budget import Budget, Cost
 from cosim.planning.compute import compute_j, compute_s
@@ -21,6 +24,7 @@ from learning.messages import Payload
 from learning.own_file import is_own
 from learning.training.work_cost import WorkCost
 from ns3_scenarios.description.scenario import NetworkScenario
+from ns3_scenarios.traffic import RoundTraffic
 
 
 def radio_forecast_j(
@@ -30,13 +34,38 @@ def radio_forecast_j(
     payload: Payload,
     round_index: int,
     sends: NDArray[np.bool_],
+    decided: Decided | None,
 ) -> NDArray[np.float64]:
     """Forecast the radio's joules of a round, (n), by what the plan is to believe."""
-    offered = bridge.offered_bytes(round_index, payload, feedback, sends, config)
-    expected = bridge.expected_bytes(payload, feedback, sends)
-    period_s = config.network.round_period_s
-    coming = Coming(feedback.last, offered.sum(axis=2), expected, period_s)
+    n, last = scenario.num_devices, feedback.last
+    transmitted_w = transmit_w(config, last.tx_power_dbm)
+    coming = Coming(
+        last=last,
+        offered_bytes=bridge.offered_bytes(
+            round_index, payload, feedback, sends, config, decided
+        ).sum(axis=2),
+        expected_bytes=bridge.expected_bytes(payload, feedback, sends),
+        period_s=config.network.round_period_s,
+        transmit_w=transmitted_w if decided is None else decided.transmit.draw_w,
+        transmitted_w=transmitted_w,
+        asleep=np.zeros(n, dtype=np.bool_) if decided is None else decided.asleep,
+    )
     return BELIEFS[config.iteration.costs].foresee(scenario, coming)
+
+
+def to_traffic(
+    config: RunConfig,
+    scenario: NetworkScenario,
+    feedback: Feedback,
+    payload: Payload,
+    round_index: int,
+    sends: NDArray[np.bool_],
+    decided: Decided | None,
+    busy_s: NDArray[np.float64],
+) -> RoundTraffic:
+    """Say what the network is asked, where devices compute for busy_s (n,)."""
+    busy_j = config.energy.work_profile.power_w * busy_s
+    return bridge.to_traffic(round_index, payload, feedback, sends, busy_s, busy_j, config, decided)
 
 
 def make_plan(
@@ -50,6 +79,7 @@ def make_plan(
     round_index: int,
     rng: np.random.Generator,
     trains: NDArray[np.bool_],
+    decided: Decided | None,
 ) -> IterationPlan:
     """Ask the iteration optimizer, in joules and seconds of the device profile.
 
@@ -69,7 +99,7 @@ def make_plan(
     horizon = _horizon(
         config, scenario, feedback, joules, could_train, radio_j, trainings_left, rounds_left
     )
-    return optimizer.plan(
+    plan = optimizer.plan(
         Known(
             learner.speed("first" if rule.first_speeds else config.iteration.speed_metric),
             learner.contribution(),
@@ -88,6 +118,30 @@ def make_plan(
         ),
         rule,
         config.iteration.short_rule,
+    )
+    return plan if decided is None else _as_decided(plan, decided.iterations, joules, radio_j)
+
+
+def _as_decided(
+    plan: IterationPlan,
+    iterations: NDArray[np.int64],
+    joules: Cost,
+    radio_j: NDArray[np.float64],
+) -> IterationPlan:
+    """Put the iterations that devices chose themselves, (n, m), in place of the optimizer's."""
+    own: NDArray[np.bool_] = np.all(iterations >= 0, axis=1)
+    tau = np.where(own[:, None], iterations, plan.iterations)
+    active: NDArray[np.bool_] = np.any(tau > 0, axis=1)
+    work_j = np.where(active, joules.of(tau), 0.0)
+    return replace(
+        plan,
+        iterations=tau,
+        active=active,
+        predicted_compute_j=np.where(own, work_j, plan.predicted_compute_j),
+        predicted_j=np.where(own, work_j + radio_j, plan.predicted_j),
+        objective=np.where(own, 0.0, plan.objective),
+        optimality_gap=np.where(own, 0.0, plan.optimality_gap),
+        binding=tuple("policy" if o else b for o, b in zip(own, plan.binding, strict=True)),
     )
 
 

@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.errors import OtherTrafficError
 from ns3_scenarios.promise import Played
 from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.traffic import RoundTraffic
+
+DECIDED = (("tx_power_dbm", "dBm"), ("asleep", ""))
 
 
 class ReplayNetwork:
@@ -55,16 +58,30 @@ def _differences(was: RoundTraffic, now: RoundTraffic, part_names: Sequence[str]
     if len(before) != len(after):
         more = (before, after)[len(after) > len(before)][min(len(before), len(after))]
         yield f"messages: expected {len(before)}, got {len(after)} (the first of the rest: {more})"
-    for name, unit in (("compute_s", "s"), ("compute_j", "J")):
-        one, other = getattr(was, name), getattr(now, name)
-        for device in np.flatnonzero(one != other) if len(one) == len(other) else ():
+    for name, unit in (("compute_s", "s"), ("compute_j", "J"), *DECIDED):
+        recorded, asked = (_of_devices(traffic, name) for traffic in (was, now))
+        if len(recorded) != len(asked):
+            continue
+        same = (recorded == asked) | (np.isnan(recorded) & np.isnan(asked))
+        for device in np.flatnonzero(~same):
             yield (
-                f"device {device}: expected {name} {one[device]:.17g} {unit}, got"
-                f" {other[device]:.17g}"
+                f"device {device}: expected {name} {recorded[device]:.17g} {unit}, got"
+                f" {asked[device]:.17g}"
             )
     for name in ("period_s", "stop_when_settled"):
         if getattr(was, name) != getattr(now, name):
             yield f"{name}: expected {getattr(was, name)}, got {getattr(now, name)}"
+
+
+def _of_devices(traffic: RoundTraffic, name: str) -> FloatArray:
+    """Return what devices compute or decide, by name, (n); nan where nothing was decided."""
+    n = len(traffic.compute_s)
+    if name == "tx_power_dbm":
+        return np.full(n, np.nan) if traffic.transmit is None else traffic.transmit.power_dbm
+    if name == "asleep":
+        return np.zeros(n) if traffic.asleep is None else traffic.asleep.astype(np.float64)
+    value: FloatArray = getattr(traffic, name)
+    return value
 
 
 def _messages(traffic: RoundTraffic, part_names: Sequence[str]) -> list[str]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from cosim.config.model import RunConfig
+from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.description.energy import RADIO_PROFILES, RadioCurrents
 
 
@@ -14,9 +17,16 @@ def supply_voltage_v(config: RunConfig) -> float:
     return RADIO_PROFILES[config.energy.radio_profile].supply_voltage_v if given is None else given
 
 
-def currents(config: RunConfig) -> RadioCurrents:
-    """Return what the radio draws in each of its states [A]."""
+def transmit_w(config: RunConfig, tx_power_dbm: FloatArray) -> FloatArray:
+    """Return what the radio draws while it sends at each of these powers, (n,) [W]."""
+    volt = supply_voltage_v(config)
+    return np.array([volt * currents(config, float(each)).tx_a for each in tx_power_dbm])
+
+
+def currents(config: RunConfig, tx_power_dbm: float | None = None) -> RadioCurrents:
+    """Return what the radio draws in each of its states [A], at the usual power or at another."""
     energy = config.energy
+    power_dbm = config.network.tx_power_dbm if tx_power_dbm is None else tx_power_dbm
     given = {
         "tx_a": energy.tx_current_a,
         "rx_a": energy.rx_current_a,
@@ -26,11 +36,9 @@ def currents(config: RunConfig) -> RadioCurrents:
         "sleep_a": energy.sleep_current_a,
     }
     drawn = replace(
-        RADIO_PROFILES[energy.radio_profile].currents_at(config.network.tx_power_dbm),
+        RADIO_PROFILES[energy.radio_profile].currents_at(power_dbm),
         **{name: value for name, value in given.items() if value is not None},
     )
     if energy.tx_efficiency is None:
         return drawn
-    return drawn.with_linear_tx(
-        config.network.tx_power_dbm, supply_voltage_v(config), energy.tx_efficiency
-    )
+    return drawn.with_linear_tx(power_dbm, supply_voltage_v(config), energy.tx_efficiency)

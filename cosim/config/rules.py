@@ -5,6 +5,7 @@ from __future__ import annotations
 from cosim.config.model import RunConfig
 from cosim.planning.forecast import BELIEFS
 from cosim.planning.rules import find_rule
+from cosim.policies.catalogue import find_policy
 from ns3_scenarios.description.network_kind import NETWORK_KINDS, RUNS_NS3
 from ns3_scenarios.description.transport import ANSWERED, TRANSPORTS
 from ns3_scenarios.errors import ScenarioError
@@ -13,6 +14,7 @@ from ns3_scenarios.errors import ScenarioError
 def check(config: RunConfig) -> None:
     """Raise ScenarioError where fields contradict each other, or an own rule is none."""
     find_rule(config.iteration.rule)
+    find_policy(config.policy, config.policy_options)
     _check_kind(config)
     _check_transport(config)
     if BELIEFS[config.iteration.costs].is_formula and config.network.path_loss != "log_distance":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
+from ns3_scenarios.description.energy import RADIO_STATES
 from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.traffic import RoundTraffic
 
@@ -56,7 +57,9 @@ class LastRound:
 
     communication_j (n): of the radio; cost: with this round in it; forwarding_j, overheard_j (n).
     (n, n) [src, dst]: sent_bytes, of offered_bytes, handed over at src; received_bytes, of what dst
-    expected of src, expected_bytes, arrived there.
+    expected of src, expected_bytes, arrived there. tx_power_dbm (n): what each sent with; sending_j
+    (n): drawn while it sent, idling included. rate_bps (n, n) of frames of src to dst; path_snr_db
+    (n, n): at which dst would hear src at its usual power, usual_dbm, nan where it heard nothing.
     """
 
     communication_j: FloatArray
@@ -67,6 +70,11 @@ class LastRound:
     expected_bytes: IntArray
     forwarding_j: FloatArray
     overheard_j: FloatArray
+    usual_dbm: float
+    tx_power_dbm: FloatArray
+    sending_j: FloatArray
+    rate_bps: FloatArray
+    path_snr_db: FloatArray
 
 
 def measure(
@@ -105,10 +113,18 @@ def per_pair(traffic: RoundTraffic, values: IntArray) -> IntArray:
 
 
 def last_round(
-    cost: TransmissionCost, traffic: RoundTraffic, report: RoundReport, expected_bytes: IntArray
+    cost: TransmissionCost,
+    traffic: RoundTraffic,
+    report: RoundReport,
+    expected_bytes: IntArray,
+    usual_dbm: float,
 ) -> LastRound:
     """Return what the forecast of the next round goes by."""
-    causes = report.causes.of_devices
+    causes, links = report.causes.of_devices, report.links
+    power_dbm = np.full(len(traffic.compute_s), usual_dbm)
+    if traffic.transmit is not None:
+        power_dbm = traffic.transmit.power_dbm
+    usual_snr_db = links.snr_db - power_dbm[:, np.newaxis] + usual_dbm
     return LastRound(
         communication_j=report.energy.state_j.sum(axis=1),
         cost=cost,
@@ -118,6 +134,11 @@ def last_round(
         expected_bytes=expected_bytes,
         forwarding_j=causes["forwarding_j"],
         overheard_j=causes["overheard_j"],
+        usual_dbm=usual_dbm,
+        tx_power_dbm=power_dbm,
+        sending_j=report.energy.state_j[:, RADIO_STATES.index("tx")],
+        rate_bps=links.rate_bps,
+        path_snr_db=np.where(np.isfinite(links.sinr_db), usual_snr_db, np.nan),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cosim.planning.costs import LastRound, forecast_j
 from ns3_scenarios.analytic import capacity_bps
-from ns3_scenarios.arrays import FloatArray, IntArray
+from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 from ns3_scenarios.description.energy import RADIO_STATES, above_idle_w
 from ns3_scenarios.description.scenario import NetworkScenario
 
@@ -19,13 +19,17 @@ class Coming:
     """A round to come, as a forecast may know it.
 
     last: the round before. Bytes (n, n) [src, dst]: offered_bytes, what src is going to offer dst;
-    expected_bytes, what dst expects of src.
+    expected_bytes, what dst expects of src. transmit_w (n): what a radio is going to draw while it
+    sends, and drew in the last round, transmitted_w (n); asleep (n): who is going to sleep.
     """
 
     last: LastRound
     offered_bytes: IntArray
     expected_bytes: IntArray
     period_s: float
+    transmit_w: FloatArray
+    transmitted_w: FloatArray
+    asleep: BoolArray
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,16 @@ class Belief:
 
 
 def _packet(scenario: NetworkScenario, coming: Coming) -> FloatArray:
-    return forecast_j(coming.last, coming.offered_bytes, coming.expected_bytes)
+    """Costs of the last rounds, for as long on the air as then at other powers."""
+    awake_j = forecast_j(coming.last, coming.offered_bytes, coming.expected_bytes)
+    share = coming.transmit_w / coming.transmitted_w - 1
+    return np.where(
+        coming.asleep, _state_j(scenario, coming, "sleep"), awake_j + coming.last.sending_j * share
+    )
+
+
+def _state_j(scenario: NetworkScenario, coming: Coming, state: str) -> float:
+    return scenario.state_power_w[RADIO_STATES.index(state)] * coming.period_s
 
 
 def _analytic(scenario: NetworkScenario, coming: Coming) -> FloatArray:
@@ -52,8 +65,8 @@ def _analytic(scenario: NetworkScenario, coming: Coming) -> FloatArray:
     """
     rate_bps = capacity_bps(scenario)
     above_w = above_idle_w(scenario.state_power_w)
-    tx_w, rx_w = (above_w[RADIO_STATES.index(state)] for state in ("tx", "rx"))
     idle_w = scenario.state_power_w[RADIO_STATES.index("idle")]
+    tx_w, rx_w = coming.transmit_w - idle_w, above_w[RADIO_STATES.index("rx")]
 
     def on_air_s(size_bytes: IntArray) -> FloatArray:
         seconds: FloatArray = np.zeros_like(rate_bps)
@@ -62,8 +75,8 @@ def _analytic(scenario: NetworkScenario, coming: Coming) -> FloatArray:
 
     sent_s = on_air_s(coming.offered_bytes).sum(axis=1)
     heard_s = on_air_s(coming.expected_bytes).sum(axis=0)
-    foreseen: FloatArray = idle_w * coming.period_s + tx_w * sent_s + rx_w * heard_s
-    return foreseen
+    awake_j = idle_w * coming.period_s + tx_w * sent_s + rx_w * heard_s
+    return np.where(coming.asleep, _state_j(scenario, coming, "sleep"), awake_j)
 
 
 def _ideal(scenario: NetworkScenario, coming: Coming) -> FloatArray:

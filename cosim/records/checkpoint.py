@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,12 +20,16 @@ from cosim.records.layout import CHECKPOINT
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """State after so many finished rounds; files: the hash of each file of theirs, by its path."""
+    """State after so many finished rounds.
+
+    files: the hash of each file of theirs, by its path; memory: what devices keep for their policy.
+    """
 
     rounds: int
     timings: dict[str, float]
     files: dict[str, str]
     learner: dict[str, torch.Tensor]
+    memory: list[dict[str, Any]]
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:

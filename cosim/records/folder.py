@@ -73,6 +73,7 @@ class RunFolder:
         self.timings = dict.fromkeys(TIMINGS, 0.0)
         self.resumed: list[dict[str, Any]] = []
         self.learner_state: dict[str, torch.Tensor] = {}  # after the last round of a run cut short
+        self.memory: list[dict[str, Any]] = []  # likewise, of its policy
         self._files: dict[str, str] = {}
         self._parts: dict[str, str] = {}
         self._above: list[Path] = []
@@ -118,6 +119,7 @@ class RunFolder:
         check_same(before, self.origin)
         self.num_rounds, self._parts = left.checkpoint.rounds, dict(left.checkpoint.files)
         self._files, self.learner_state = dict(before.files_sha256), left.checkpoint.learner
+        self.memory = left.checkpoint.memory
         # An attempt that failed wrote its times there; one that was killed, into the checkpoint.
         times = (before.timings, left.checkpoint.timings)
         self.timings = dict(max(times, key=lambda timings: timings["total_s"]))
@@ -170,8 +172,10 @@ class RunFolder:
         repeated = sum(step["after_rounds"] for step in self.resumed[:-1])
         return self.timings["ns3_s"] * self.num_rounds / (self.num_rounds + int(repeated))
 
-    def add(self, tables: dict[str, pd.DataFrame], learner: Learner) -> None:
-        """Store a finished round and the learner's state behind it."""
+    def add(
+        self, tables: dict[str, pd.DataFrame], learner: Learner, memory: list[dict[str, Any]]
+    ) -> None:
+        """Store a finished round, and what the next one goes on from: the learner, the policy."""
         try:
             parts = {
                 name: _write(tables[table], self.path / name)
@@ -185,6 +189,7 @@ class RunFolder:
                     timings=self.timings,
                     files=self._parts | parts,
                     learner=learner.state(),
+                    memory=memory,
                 ),
             )
         except OSError as error:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cosim.config.model import RunConfig
+from cosim.config.radio_currents import transmit_w
 from cosim.records.chunk_map import read_maps
 from ns3_scenarios.arrays import FloatArray, IntArray
 from ns3_scenarios.description.energy import RADIO_STATES
@@ -26,7 +27,7 @@ from ns3_scenarios.reports import (
     LinkReport,
     RoundReport,
 )
-from ns3_scenarios.traffic import RoundTraffic
+from ns3_scenarios.traffic import RoundTraffic, Transmit
 
 # Fields that are several columns of devices, (n, columns).
 COLUMNS_OF = {"state_j": [f"{state}_j" for state in RADIO_STATES]}
@@ -61,6 +62,8 @@ def rebuild(
     flows, devices = tables["flows"], tables["devices"]
     whole = tables["rounds"].iloc[0]
     n, duration_s = scenario.num_devices, float(whole["duration_s"])
+    traffic = _traffic(round_index, tables, config, parts)
+    power_w = traffic.state_power_w(scenario.state_power_w)
     count = flows["chunks"].to_numpy(np.int64)
     arrived_count = flows["arrived_chunks"].to_numpy(np.int64)
     report = RoundReport(
@@ -70,14 +73,14 @@ def rebuild(
         flows=FlowReport(**_read(FlowReport, _flow_column(flows))),
         links=LinkReport(**_read(LinkReport, _matrix(tables["links"], n))),
         causes=_causes(tables, n),
-        energy=EnergyReport(**_read(EnergyReport, _battery_column(devices, scenario, duration_s))),
+        energy=EnergyReport(**_read(EnergyReport, _battery_column(devices, power_w, duration_s))),
         chunk_bytes=scenario.transport.segment_bytes,
         chunk_arrived=read_maps(count, arrived_count, flows["chunk_map"]),
         stale_datagrams=devices["stale_datagrams"].to_numpy(np.int64),
         position_m=np.ascontiguousarray(devices[["x_m", "y_m", "z_m"]].to_numpy(np.float64)),
         num_events=int(whole["events"]),
     )
-    return Played(_traffic(round_index, tables, config, parts), report)
+    return Played(traffic, report)
 
 
 def _causes(tables: dict[str, pd.DataFrame], num_devices: int) -> CauseReport:
@@ -98,6 +101,10 @@ def _traffic(
 ) -> RoundTraffic:
     """Say what was asked; joules of computing are its seconds times the power of the profile."""
     flows, compute_s = tables["flows"], tables["devices"]["compute_s"].to_numpy(np.float64)
+    devices = tables["devices"]
+    power_dbm = devices["tx_power_dbm"].to_numpy(np.float64).copy()
+    transmit = Transmit(power_dbm, transmit_w(config, power_dbm))
+    asleep = devices["asleep"].to_numpy(np.bool_).copy()
     src, dst, size = (flows[name].to_numpy(np.int64) for name in ("src", "dst", "payload_bytes"))
     return RoundTraffic(
         round_index=round_index,
@@ -109,6 +116,8 @@ def _traffic(
         compute_j=config.energy.work_profile.power_w * compute_s,
         period_s=config.network.round_period_s,
         stop_when_settled=config.network.sync == "oracle",
+        transmit=None if np.isnan(power_dbm).any() else transmit,
+        asleep=asleep if asleep.any() else None,
     )
 
 
@@ -140,10 +149,9 @@ def _matrix(links: pd.DataFrame, num_devices: int) -> Read:
     return read
 
 
-def _battery_column(devices: pd.DataFrame, scenario: NetworkScenario, duration_s: float) -> Read:
+def _battery_column(devices: pd.DataFrame, power_w: FloatArray, duration_s: float) -> Read:
     def read(name: str, dtype: type) -> Any:
         if name == "state_s":
-            power_w = np.array(scenario.state_power_w)
             return _state_s(read("state_j", dtype), power_w, duration_s)
         # Row by row as the network has them, so that sums over a row round alike.
         return np.ascontiguousarray(devices[COLUMNS_OF.get(name, name)].to_numpy(dtype))

@@ -157,7 +157,10 @@ def _whereabouts(report: RoundReport) -> dict[str, Any]:
 
 def _measured(traffic: RoundTraffic, report: RoundReport) -> dict[str, Any]:
     n, energy, flows = len(report.position_m), report.energy, report.flows
+    transmit, asleep = traffic.transmit, traffic.asleep
     return {
+        "tx_power_dbm": np.full(n, np.nan) if transmit is None else transmit.power_dbm,
+        "asleep": np.zeros(n, dtype=np.bool_) if asleep is None else asleep,
         "start_energy_j": energy.start_energy_j,
         **{f"{state}_j": energy.state_j[:, i] for i, state in enumerate(RADIO_STATES)},
         "radio_j": energy.state_j.sum(axis=1),

@@ -77,7 +77,7 @@ def _read(path: Path, held: int) -> Unfinished:
     check_same(before, code_origin())
     config = load([], path / CONFIG, None)
     check_same(before, config_origin(config))
-    stored = read_checkpoint(path) or Checkpoint(0, before.timings, {}, {})
+    stored = read_checkpoint(path) or Checkpoint(0, before.timings, {}, {}, [])
     torn: list[Path] = []
     later: list[Path] = []
     for name in names_in(path):

@@ -17,6 +17,7 @@ def own_files(config: RunConfig) -> list[Path]:
     named = (
         *(config.scenario, learning.method, learning.model, learning.dataset),
         config.iteration.rule,
+        config.policy,
     )
     tables = (
         config.energy.device_file,

@@ -26,6 +26,7 @@ from cosim.records.folder import RunFolder, default_folder, publish
 from cosim.records.layout import CONFIG, FOR_REPORT, MANIFEST
 from cosim.records.manifest import is_complete, read_manifest
 from cosim.records.network_record import NetworkRecord, read_record
+from cosim.records.rebuilt import rebuild
 from cosim.records.tables import check_repeated, network_tables, partition_table, to_tables
 from cosim.records.unfinished import Unfinished, taken_up
 from cosim.report import presentation
@@ -173,7 +174,8 @@ def _all_rounds(
         feedback = None
         if folder.num_rounds > 0:
             feedback = _repeat(config, scenario, learner, network, folder)
-        rounds = run_rounds(config, scenario, learner, network, folder.num_rounds, feedback)
+        go_on = folder.num_rounds, feedback, folder.memory
+        rounds = run_rounds(config, scenario, learner, network, *go_on)
         first = folder.num_rounds
         for each in with_progress(rounds, config.learning.rounds, first):
             if isinstance(network, Ns3Network) and each.round_index == first:  # it is ready by now
@@ -184,7 +186,7 @@ def _all_rounds(
             timings["learning_s"] += each.learning_s
             timings["waited_s"] += each.waited_s
             timings["total_s"] = time.perf_counter() - started
-            folder.add(to_tables(each, scenario, learner), learner)
+            folder.add(to_tables(each, scenario, learner), learner, each.memory)
             endings.raise_if_lost()
         network.close()
     except BaseException:
@@ -212,8 +214,12 @@ def _repeat(
         folder.repetition_s(),
     )
     recorded = [folder.round(index) for index in range(folder.num_rounds)]
-    compute_s = [tables["devices"]["compute_s"].to_numpy() for tables in recorded]
-    repeated = repeat_rounds(config, scenario, learner, network, compute_s)
+    parts = learner.payload().parts
+    asked = [
+        rebuild(index, tables, config, scenario, parts).traffic
+        for index, tables in enumerate(recorded)
+    ]
+    repeated = repeat_rounds(config, scenario, learner, network, asked)
     with tqdm(total=folder.num_rounds, unit="round", desc="repeated", disable=None) as bar:
         for index, (tables, done) in enumerate(zip(recorded, repeated, strict=True)):
             check_repeated(index, tables, network_tables(done))

@@ -71,6 +71,9 @@ def replay(folder: Path, run: str, *more: str, environment: dict[str, str]) -> N
             *("--network.round_period_s=2", "--energy.battery_j=4.5"),
             *("--learning.feature_dim=512", "--learning.late_weight=0.5"),
         ),
+        # Powers and neighbours of a policy's choice.
+        ("--scenario=adhoc80211", "--policy=power_control", "--energy.radio_profile=esp32_s2"),
+        ("--scenario=mesh80211", "--policy=round_robin"),
         # Datagrams sent once, most of whose messages come in part.
         (
             *("--scenario=adhoc80211", "--network.transport=udp", "--network.fading=nakagami"),

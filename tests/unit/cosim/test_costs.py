@@ -100,7 +100,8 @@ def last(cost: TransmissionCost | None = None) -> LastRound:
     report = replace(
         REPORT, energy=replace(REPORT.energy, state_j=np.full((4, 7), 1.0) * [[1], [2], [3], [4]])
     )
-    return last_round(cost or measure(unmeasured(4), TRAFFIC, report), TRAFFIC, report, expected)
+    measured = cost or measure(unmeasured(4), TRAFFIC, report)
+    return last_round(measured, TRAFFIC, report, expected, 16.0)
 
 
 def test_the_same_messages_again_are_forecast_to_take_the_same_joules_to_the_last_bit() -> None:
@@ -144,7 +145,9 @@ def test_a_new_neighbour_is_forecast_at_the_mean_of_those_that_are_known() -> No
 def test_other_beliefs_go_by_shannon_and_by_nothing() -> None:
     scenario = make_scenario(CONFIG)
     known = last()
-    coming = Coming(known, known.offered_bytes, known.expected_bytes, 3.0)
+    usual_w, awake = np.full(4, 3 * 0.380), np.zeros(4, dtype=np.bool_)
+    offered = known.offered_bytes, known.expected_bytes
+    coming = Coming(known, *offered, 3.0, usual_w, usual_w, awake)
     assert BELIEFS["ideal"].foresee(scenario, coming).tolist() == [0.0] * 4
     analytic = BELIEFS["analytic"].foresee(scenario, coming)
     rate_bps = capacity_bps(scenario)
@@ -155,3 +158,19 @@ def test_other_beliefs_go_by_shannon_and_by_nothing() -> None:
     assert analytic[1] == pytest.approx(idle_j + 8 * 100 / rate_bps[0, 1] * 3 * 0.040, rel=1e-12)
     packet = BELIEFS["packet"].foresee(scenario, coming)
     assert packet.tolist() == known.communication_j.tolist()
+
+
+def test_who_sends_at_another_power_or_sleeps_is_foreseen_to_draw_that() -> None:
+    scenario, known = make_scenario(CONFIG), last()
+    offered = known.offered_bytes, known.expected_bytes
+    usual_w, asleep = np.full(4, 3 * 0.380), np.array([False, False, False, True])
+    half_w = usual_w * np.array([0.5, 1.0, 1.0, 1.0])
+    coming = Coming(known, *offered, 3.0, half_w, usual_w, asleep)
+    # Row k has k + 1 joules in each state: device 0 drew 1 J sending, and will draw half of it.
+    sleeping_j = 3 * 0.033 * 3.0
+    packet = BELIEFS["packet"].foresee(scenario, coming)
+    assert packet.tolist() == pytest.approx([6.5, 14.0, 21.0, sleeping_j])
+    analytic = BELIEFS["analytic"].foresee(scenario, coming)
+    assert analytic[3] == pytest.approx(sleeping_j)
+    sent_s = 8 * 100 / capacity_bps(scenario)[0, 1] + 8 * 50 / capacity_bps(scenario)[0, 2]
+    assert analytic[0] == pytest.approx(3 * 0.273 * 3 + sent_s * (half_w[0] - 3 * 0.273))

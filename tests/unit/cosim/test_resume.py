@@ -42,6 +42,9 @@ pytestmark = pytest.mark.usefixtures("only_the_run")
         (*IDEAL, "--learning.generator=network"),
         (*IDEAL, "--learning.method=qg_momentum"),
         (*IDEAL, "--learning.method=fedopt_star"),
+        # What a policy remembers, and powers that are not the usual ones.
+        (*IDEAL, "--policy=round_robin"),
+        (*(*SMALL, *FEW, "--network.kind=analytic"), "--policy=power_control"),
         # Which rounds are trained in, and what is harvested, is known from those before.
         (
             *IDEAL,

@@ -1,0 +1,190 @@
+"""Ask each device's policy: what it is shown, and what its answer comes to."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cosim.bridge import Decided, Feedback, shared
+from cosim.config.model import RunConfig
+from cosim.config.radio_currents import transmit_w
+from cosim.config.section import bounds
+from cosim.errors import ConfigError
+from cosim.policies.catalogue import DEFAULT, POLICIES, find_policy
+from cosim.policies.policy import Decision, Policy, View
+from cosim.seeds import stream
+from learning.errors import LearningError
+from learning.learner import Learner
+from learning.messages import Payload
+from learning.own_file import run_own
+from ns3_scenarios.arrays import FloatArray, IntArray
+from ns3_scenarios.catalogue import kind_of
+from ns3_scenarios.description.network_kind import NETWORK_KINDS
+from ns3_scenarios.description.radio import Radio
+from ns3_scenarios.traffic import Transmit
+
+Memory = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Whoever asks the policy of a run, round by round; memory: what devices keep for it."""
+
+    config: RunConfig
+    learner: Learner
+    policy: Policy
+    memory: Memory = field(default_factory=list)
+
+    def remembered(self) -> Memory:
+        """Copy what devices keep, as it is after the last round that was asked for."""
+        return copy.deepcopy(self.memory)
+
+    def ask(self, round_index: int, feedback: Feedback, payload: Payload) -> Decided | None:
+        """Return what all devices decided, none under the default policy; the dead decide nothing.
+
+        Raises ConfigError, in one line, for an answer that cannot be meant.
+        """
+        if self.policy is POLICIES[DEFAULT]:
+            return None
+        n, (_, m) = len(payload.part_bytes), self.learner.available.shape
+        speed = self.learner.speed(self.config.iteration.speed_metric)
+        contribution = self.learner.contribution()
+        sends = shared(payload)
+        power_dbm = np.full(n, self.config.network.tx_power_dbm)
+        iterations = np.full((n, m), -1, dtype=np.int64)
+        asleep = np.zeros(n, dtype=np.bool_)
+        for device in np.flatnonzero(feedback.alive):
+            shown = view_of(self, int(device), round_index, feedback, payload, speed, contribution)
+            decision = self._decide(shown)
+            if decision.sends is not None:
+                sends[device, shown.neighbours] &= decision.sends
+            if decision.tx_power_dbm is not None:
+                power_dbm[device] = decision.tx_power_dbm
+            if decision.iterations is not None:
+                iterations[device] = decision.iterations
+            asleep[device] = decision.sleeps
+        return Decided(
+            sends=sends & ~asleep[:, None, None],
+            transmit=Transmit(power_dbm, transmit_w(self.config, power_dbm)),
+            iterations=iterations,
+            asleep=asleep,
+        )
+
+    def _decide(self, shown: View) -> Decision:
+        name = self.config.policy
+        where = f"policy {name}, decide, round {shown.round}, device {shown.device}"
+        try:
+            decision = run_own(name, where, self.policy.decide, shown)
+        except LearningError as error:
+            raise ConfigError(str(error)) from None
+        for what, expected, got in faults(decision, shown, self.config.iteration.max_iterations):
+            raise ConfigError(f"{where}: expected {what} {expected}, got {got}")
+        return decision
+
+
+def make_asker(
+    config: RunConfig,
+    learner: Learner,
+    memory: Memory | None = None,
+    policy: Policy | None = None,
+) -> Asker:
+    """Return who asks the policy of a run, or another one; memory: to go on with."""
+    asked = policy or find_policy(config.policy, config.policy_options)
+    return Asker(config, learner, asked, memory or [{} for _ in range(config.network.num_devices)])
+
+
+def view_of(
+    asker: Asker,
+    device: int,
+    round_index: int,
+    feedback: Feedback,
+    payload: Payload,
+    speed: FloatArray,
+    contribution: FloatArray,
+) -> View:
+    """Build all that a device is shown: of itself, and what packets told it of its neighbours."""
+    config, last, cost = asker.config, feedback.last, feedback.last.cost
+    others = np.flatnonzero(feedback.neighbourhood.believed[device])
+    least_dbm, _ = power_range_dbm(config)
+    usual_dbm = config.network.tx_power_dbm
+    return View(
+        device=device,
+        round=round_index + 1,
+        rounds=config.learning.rounds,
+        remaining_energy_j=float(feedback.remaining_energy_j[device]),
+        radio_j=float(last.communication_j[device]),
+        parts=payload.parts,
+        part_bytes=payload.part_bytes[device].copy(),
+        available=asker.learner.available[device].copy(),
+        speed=speed[device].copy(),
+        contribution=contribution[device].copy(),
+        tx_power_dbm=float(last.tx_power_dbm[device]),
+        least_dbm=least_dbm,
+        most_dbm=usual_dbm,
+        may_sleep=may_sleep(config),
+        neighbours=others,
+        wanted=shared(payload)[device, others],
+        sender_j_per_byte=cost.sender_j_per_byte[device, others],
+        airtime_s_per_byte=cost.airtime_s_per_byte[device, others],
+        delivered_share=cost.delivered_share[device, others],
+        rate_bps=last.rate_bps[device, others],
+        receiver_j_per_byte=cost.receiver_j_per_byte[others, device],
+        age_rounds=cost.age_rounds[device, others],
+        path_snr_db=last.path_snr_db[others, device],
+        rng=stream(config.seed, f"policy, round {round_index}, device {device}"),
+        memory=asker.memory[device],
+        options=dict(asker.policy.options),
+    )
+
+
+def power_range_dbm(config: RunConfig) -> tuple[float, float]:
+    """Return the least and the most that a policy may send with [dBm]: up to the usual power."""
+    return float(bounds(Radio.model_fields["tx_power_dbm"])[0]), config.network.tx_power_dbm
+
+
+def may_sleep(config: RunConfig) -> bool:
+    """Tell whether radios can sleep through a round: in ad hoc networks of packets."""
+    kind = kind_of(config.scenario)
+    return bool(kind and kind.is_ad_hoc) and NETWORK_KINDS[config.network.kind].has_packets
+
+
+def faults(decision: Any, shown: View, max_iterations: int) -> list[tuple[str, str, str]]:
+    """Say what of an answer cannot be meant: what, what was expected, what came."""
+    if not isinstance(decision, Decision):
+        return [("a Decision", "of cosim.policies.policy", type(decision).__name__)]
+    found = []
+    sends, power_dbm, tau = decision.sends, decision.tx_power_dbm, decision.iterations
+    if sends is not None:
+        if getattr(sends, "shape", None) != shown.wanted.shape or sends.dtype != np.bool_:
+            got = f"shape {getattr(sends, 'shape', None)} of {getattr(sends, 'dtype', type(sends))}"
+            found.append(("sends", f"(k, p) = {shown.wanted.shape} of bool", got))
+        elif np.any(sends & ~shown.wanted):
+            k, p = np.argwhere(sends & ~shown.wanted)[0]
+            part, other = shown.parts[p], shown.neighbours[k]
+            found.append(("sends", "only parts that are wanted", f"{part} to device {other}"))
+    if power_dbm is not None:
+        is_number = isinstance(power_dbm, int | float | np.floating)
+        if not (is_number and shown.least_dbm <= power_dbm <= shown.most_dbm):
+            expected = f"from {shown.least_dbm:g} to {shown.most_dbm:g} dBm"
+            found.append(("tx_power_dbm", expected, str(power_dbm)))
+    if tau is not None:
+        found += _faults_of_iterations(np.asarray(tau), shown, max_iterations)
+    if decision.sleeps and not shown.may_sleep:
+        found.append(("sleeps", "false in this network (ad hoc networks of ns-3 can)", "true"))
+    return found
+
+
+def _faults_of_iterations(
+    tau: IntArray, shown: View, max_iterations: int
+) -> list[tuple[str, str, str]]:
+    if tau.shape != shown.available.shape or not np.issubdtype(tau.dtype, np.integer):
+        expected = f"(m,) = {shown.available.shape} whole numbers"
+        return [("iterations", expected, f"shape {tau.shape} of {tau.dtype}")]
+    if np.any((tau < 0) | (tau > max_iterations)):
+        return [("iterations", f"from 0 to {max_iterations}", str(tau.tolist()))]
+    if np.any(tau[~shown.available]):
+        return [("iterations", "0 of modalities that it has not", str(tau.tolist()))]
+    return []

@@ -1,0 +1,1 @@
+"""What a device decides in a round beside its iterations: what it sends to whom, and how loud."""

@@ -1,0 +1,53 @@
+"""The policies by name, and those of a file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cosim.errors import ConfigError
+from cosim.policies import neighbours, power
+from cosim.policies.policy import Decision, Policy
+from learning.errors import LearningError
+from learning.own_file import is_own, load_from
+
+EXAMPLE = "see cosim/examples/own_policy.py"
+DEFAULT = "default"
+
+POLICIES: dict[str, Policy] = {
+    DEFAULT: Policy(lambda view: Decision(), "everything to everybody, at the usual power"),
+    "cost_aware_neighbours": neighbours.COST_AWARE,
+    "random_neighbours": neighbours.RANDOM,
+    "round_robin": neighbours.ROUND_ROBIN,
+    "one_at_random": neighbours.ONE_AT_RANDOM,
+    "power_control": power.POWER_CONTROL,
+    "random_power": power.RANDOM,
+}
+
+
+def find_policy(name: str, options: dict[str, float]) -> Policy:
+    """Return a policy by its name, or from the file that `name` is the path of.
+
+    Its options are its own defaults but for those given. Raises ConfigError for a file without a
+    policy, and for options that it has not.
+    """
+    policy = POLICIES[name] if not is_own(name) else _own(name)
+    unknown = sorted(options.keys() - policy.options.keys())
+    if unknown:
+        known = ", ".join(policy.options) or "none"
+        raise ConfigError(
+            f"policy_options: expected options of policy {name} ({known}), got {unknown[0]}"
+        )
+    return replace(policy, options=policy.options | options) if options else policy
+
+
+def _own(path: str) -> Policy:
+    try:
+        own = load_from(path, "POLICY", EXAMPLE)
+    except LearningError as error:
+        raise ConfigError(f"policy {error}") from None
+    if not isinstance(own, Policy):
+        raise ConfigError(
+            f"policy {path}: expected a POLICY of class cosim.policies.policy.Policy, got"
+            f" {type(own).__name__}; {EXAMPLE}"
+        )
+    return own

@@ -1,0 +1,57 @@
+"""Policies that choose neighbours."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from cosim.policies.policy import Decision, Policy, View
+from ns3_scenarios.arrays import FloatArray, IntArray
+
+# A cost that old is measured anew: the neighbour may have come nearer.
+OLD_ROUNDS = 10
+
+
+def _to(view: View, chosen: IntArray) -> Decision:
+    """Send all that they want to the chosen ones, by their places among the neighbours."""
+    sends = np.zeros_like(view.wanted)
+    sends[chosen] = view.wanted[chosen]
+    return Decision(sends=sends)
+
+
+def _count(view: View) -> int:
+    return math.ceil(view.options["share"] * len(view.neighbours))
+
+
+def _cost_aware(view: View) -> Decision:
+    """Where a joule carries most: bytes that arrive over joules here, unmeasured ones first."""
+    carried: FloatArray = view.delivered_share / np.maximum(view.sender_j_per_byte, 1e-30)
+    unknown = ~np.isfinite(carried) | (view.age_rounds >= OLD_ROUNDS)
+    order = np.argsort(np.where(unknown, -np.inf, -carried), kind="stable")
+    return _to(view, order[: _count(view)])
+
+
+def _random(view: View) -> Decision:
+    return _to(view, view.rng.permutation(len(view.neighbours))[: _count(view)])
+
+
+def _round_robin(view: View) -> Decision:
+    if len(view.neighbours) == 0:
+        return Decision()
+    later = view.neighbours > view.memory.get("last", -1)
+    turn = int(np.flatnonzero(later)[0]) if later.any() else 0
+    view.memory["last"] = int(view.neighbours[turn])
+    return _to(view, np.array([turn]))
+
+
+SHARE = {"share": 0.5}
+COST_AWARE = Policy(
+    _cost_aware, "to the share of neighbours where a joule carries most bytes", SHARE
+)
+RANDOM = Policy(_random, "to that share of neighbours at random (a control)", SHARE)
+ROUND_ROBIN = Policy(_round_robin, "to one neighbour a round, in turn")
+ONE_AT_RANDOM = Policy(
+    lambda view: _to(view, view.rng.permutation(len(view.neighbours))[:1]),
+    "to one neighbour a round at random (a control)",
+)

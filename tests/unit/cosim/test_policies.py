@@ -1,0 +1,335 @@
+"""What policies decide, what they are shown, and what becomes of answers that cannot be meant."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_runs import WatchedLearner, make_config
+
+from cosim import cli
+from cosim.config.assemble import learning_setup, open_network
+from cosim.config.to_scenario import make_scenario
+from cosim.loop import RoundRecord, run_rounds
+from cosim.policies import neighbours, power
+from cosim.policies.policy import Decision, Policy, View
+from learning.data.catalogue import load as load_data
+
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLE = ROOT / "cosim" / "examples" / "own_policy.py"
+
+
+def run(
+    decide: Callable[[View], Decision], tmp_path: Path, *flags: str
+) -> tuple[list[RoundRecord], WatchedLearner]:
+    config = make_config("--network.kind=analytic", *flags)
+    scenario, setup = make_scenario(config), learning_setup(config)
+    learner = WatchedLearner(setup, load_data(setup))
+    network = open_network(config, scenario, tmp_path / "ns3.log")
+    policy = Policy(decide, "a test's")
+    return list(run_rounds(config, scenario, learner, network, policy=policy)), learner
+
+
+def view(**changes: Any) -> View:
+    """Device 0 with three neighbours that want both of its parts."""
+    shown: dict[str, Any] = {
+        "device": 0,
+        "round": 3,
+        "rounds": 9,
+        "remaining_energy_j": 10.0,
+        "radio_j": 2.0,
+        "parts": ("a", "b"),
+        "part_bytes": np.array([10, 20]),
+        "available": np.array([True, True]),
+        "speed": np.array([0.1, 0.2]),
+        "contribution": np.array([0.1, 0.2]),
+        "tx_power_dbm": 16.0,
+        "least_dbm": -30.0,
+        "most_dbm": 16.0,
+        "may_sleep": False,
+        "neighbours": np.array([1, 4, 6]),
+        "wanted": np.ones((3, 2), dtype=np.bool_),
+        "sender_j_per_byte": np.array([3e-7, 1e-7, 2e-7]),
+        "airtime_s_per_byte": np.full(3, 1e-6),
+        "delivered_share": np.array([1.0, 1.0, 0.4]),
+        "rate_bps": np.array([50e6, 40e6, 30e6]),
+        "receiver_j_per_byte": np.full(3, 1e-7),
+        "age_rounds": np.array([0, 0, 0]),
+        "path_snr_db": np.array([20.0, 15.0, 10.0]),
+        "rng": np.random.default_rng(1),
+        "memory": {},
+        "options": {"share": 0.5, "keep": 0.9, "range_db": 6.0},
+    }
+    return View(**shown | changes)
+
+
+def chosen(decision: Decision) -> list[int]:
+    assert decision.sends is not None
+    return np.flatnonzero(decision.sends.all(axis=1)).tolist()
+
+
+def test_a_policy_that_changes_nothing_gives_the_run_of_none(tmp_path: Path) -> None:
+    same, _ = run(lambda _: Decision(), tmp_path)
+    config = make_config("--network.kind=analytic")
+    scenario, setup = make_scenario(config), learning_setup(config)
+    learner = WatchedLearner(setup, load_data(setup))
+    none = list(run_rounds(config, scenario, learner, open_network(config, scenario, tmp_path)))
+    for one, other in zip(same, none, strict=True):
+        assert one.traffic.transmit is other.traffic.transmit is None
+        assert one.traffic.asleep is other.traffic.asleep is None
+        np.testing.assert_array_equal(one.traffic.payload_bytes, other.traffic.payload_bytes)
+        np.testing.assert_array_equal(one.plan.iterations, other.plan.iterations)
+        np.testing.assert_array_equal(one.plan.predicted_j, other.plan.predicted_j)
+        np.testing.assert_array_equal(one.evaluation.accuracy, other.evaluation.accuracy)
+
+
+def test_mixing_weights_stay_shares_of_one_whoever_is_left_out(tmp_path: Path) -> None:
+    def decide(shown: View) -> Decision:
+        return Decision(sends=shown.wanted & (shown.rng.random(shown.wanted.shape) < 0.5))
+
+    _, learner = run(decide, tmp_path)
+    for weight in learner.weights:
+        assert weight.min() >= 0
+        np.testing.assert_allclose(weight.sum(axis=1), 1.0, atol=1e-12)
+    # Somebody was left out, and somebody was not.
+    off_diagonal = learner.weights[0][~np.eye(4, dtype=np.bool_)]
+    assert 0 < np.count_nonzero(off_diagonal) < off_diagonal.size
+
+
+def test_a_device_is_shown_what_its_own_packets_told_it(tmp_path: Path) -> None:
+    shown: list[View] = []
+    records, _ = run(lambda each: shown.append(each) or Decision(), tmp_path)
+    last, cost = records[1], records[1].cost
+    for each in (view for view in shown if view.round == 3):
+        k = each.device
+        # On the 2 x 2 grid, the two beside it.
+        assert each.neighbours.tolist() == [j for j in range(4) if j not in (k, 3 - k)]
+        for i, j in enumerate(each.neighbours):
+            assert each.sender_j_per_byte[i] == cost.sender_j_per_byte[k, j]
+            assert each.receiver_j_per_byte[i] == cost.receiver_j_per_byte[j, k]
+            assert each.path_snr_db[i] == pytest.approx(last.report.links.snr_db[j, k])
+            assert each.rate_bps[i] == last.report.links.rate_bps[k, j]
+        assert each.radio_j == last.report.energy.state_j[k].sum()
+        assert each.remaining_energy_j == last.report.energy.remaining_energy_j[k]
+    # Before the first round nothing was measured.
+    first = shown[0]
+    assert np.isnan(first.sender_j_per_byte).all()
+    assert np.isnan(first.path_snr_db).all()
+    assert first.memory == {}
+
+
+def test_what_is_decided_is_what_the_network_is_asked_and_what_is_charged(tmp_path: Path) -> None:
+    def decide(shown: View) -> Decision:
+        tau = np.where(shown.available, 2, 0) if shown.device == 1 else None
+        only_first = shown.wanted & (np.arange(len(shown.parts)) == 0)
+        return Decision(
+            sends=only_first if shown.device == 2 else None,
+            tx_power_dbm=6.0 if shown.device == 3 else None,
+            iterations=tau,
+        )
+
+    (*_, last), _ = run(decide, tmp_path, "--energy.radio_profile=esp32_s2")
+    sent = last.traffic
+    assert set(sent.part[sent.src == 2].tolist()) == {0}
+    assert len(set(sent.part[sent.src == 0].tolist())) > 1
+    assert sent.transmit is not None
+    assert sent.transmit.power_dbm.tolist() == [16.0, 16.0, 16.0, 6.0]
+    # 169 mA plus 4 mW / (3.3 V 0.19), at 3.3 V.
+    assert sent.transmit.draw_w[3] == pytest.approx(3.3 * 0.169 + 10**0.6 * 1e-3 / 0.19)
+    tx_s, tx_j = last.report.energy.state_s[3, 0], last.report.energy.state_j[3, 0]
+    assert tx_j == pytest.approx(tx_s * sent.transmit.draw_w[3])
+    assert last.plan.binding[1] == "policy"
+    assert set(last.plan.iterations[1].tolist()) <= {0, 2}
+    work_j = last.plan.predicted_compute_j[1]
+    assert last.plan.predicted_j[1] == pytest.approx(work_j + last.communication_forecast_j[1])
+    assert last.report.energy.compute_j[1] == pytest.approx(work_j)
+
+
+def test_cost_aware_sends_where_most_bytes_arrive_for_a_joule() -> None:
+    # Bytes that arrive a joule: 1 / 3e-7, 1 / 1e-7, 0.4 / 2e-7; half of three neighbours is two.
+    decide = neighbours.COST_AWARE.decide
+    assert chosen(decide(view())) == [0, 1]
+    assert chosen(decide(view(delivered_share=np.array([0.1, 1.0, 0.4])))) == [1, 2]
+    # What is unknown or old is measured first.
+    unknown = view(sender_j_per_byte=np.array([3e-7, 1e-7, np.nan]))
+    assert chosen(decide(unknown)) == [1, 2]
+    assert 0 in chosen(decide(view(age_rounds=np.array([10, 0, 0]))))
+    assert chosen(decide(view(options={"share": 1.0}))) == [0, 1, 2]
+
+
+def test_round_robin_takes_its_neighbours_in_turn_and_the_controls_as_many_at_random() -> None:
+    shown, turns = view(), []
+    for _ in range(7):
+        turns += chosen(neighbours.ROUND_ROBIN.decide(shown))
+    assert turns == [0, 1, 2, 0, 1, 2, 0]
+    # Neighbour 4 is gone: the turn passes on.
+    fewer = view(
+        **{
+            name: getattr(shown, name)[[0, 2]]
+            for name in ("neighbours", "wanted", "sender_j_per_byte")
+        },
+        memory={"last": 1},
+    )
+    assert chosen(neighbours.ROUND_ROBIN.decide(fewer)) == [1]
+    one, half = neighbours.ONE_AT_RANDOM.decide, neighbours.RANDOM.decide
+    drawn = [(len(chosen(one(shown))), len(chosen(half(shown)))) for _ in range(50)]
+    assert set(drawn) == {(1, 2)}
+    assert {chosen(one(shown))[0] for _ in range(50)} == {0, 1, 2}
+
+
+def test_power_control_goes_down_while_the_rates_hold_and_up_when_one_falls() -> None:
+    memory: dict[str, Any] = {}
+    decide = power.POWER_CONTROL.decide
+    assert decide(view(memory=memory)).tx_power_dbm == 15.0
+    assert decide(view(memory=memory, tx_power_dbm=15.0)).tx_power_dbm == 14.0
+    slower = np.array([50e6, 40e6, 26e6])  # below 0.9 of 30e6
+    assert decide(view(memory=memory, tx_power_dbm=14.0, rate_bps=slower)).tx_power_dbm == 16.0
+    assert decide(view(memory=memory, rate_bps=slower)).tx_power_dbm == 16.0  # the most
+    low = view(memory=memory, tx_power_dbm=-30.0)
+    assert decide(low).tx_power_dbm == -30.0  # the least
+    nothing = view(memory={}, rate_bps=np.full(3, np.nan))
+    assert decide(nothing) == Decision()
+    drawn = [power.RANDOM.decide(view()).tx_power_dbm for _ in range(3)]
+    assert all(each is not None and 10.0 <= each <= 16.0 for each in drawn)
+
+
+QUICK = (
+    *("--network.kind=analytic", "--network.num_devices=4", "--learning.dataset=made"),
+    *("--learning.rounds=3", "--iteration.max_iterations=2", "--learning.batch_size=8"),
+)
+HEAD = """
+import numpy as np
+from cosim.policies.policy import Decision, Policy
+def decide(view):
+    if view.round < 2 or view.device != 1:
+        return Decision()
+    {answer}
+POLICY = Policy(decide, "wrong")
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("return 3", "expected a Decision of cosim.policies.policy, got int"),
+        ("return Decision(sends=np.ones(2, bool))", "expected sends (k, p) = (2, "),
+        ("return Decision(sends=~view.wanted)", None),
+        ("return Decision(tx_power_dbm=40.0)", "from -20 to 16 dBm, got 40.0"),
+        ("return Decision(tx_power_dbm=float('nan'))", "dBm, got nan"),
+        ("return Decision(iterations=np.array([1]))", "expected iterations (m,) = (2,)"),
+        ("return Decision(iterations=np.array([1.5, 2]))", "whole numbers"),
+        ("return Decision(iterations=np.array([9, 9]))", "from 0 to 2, got [9, 9]"),
+        ("return Decision(sleeps=True)", "expected sleeps false in this network"),
+        ("return view.no_such", "line 7: AttributeError"),
+    ],
+)
+def test_an_answer_that_cannot_be_meant_is_one_line_and_keeps_finished_rounds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], answer: str, said: str | None
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(HEAD.format(answer=answer), encoding="utf-8")
+    output = tmp_path / "run"
+    flags = [*QUICK, f"--policy={file}", f"--output={output}", "--no-figures"]
+    if said is None:  # everybody here wants every part, so this sends nothing
+        assert cli.main(flags) == 0
+        return
+    assert cli.main(flags) == 2
+    (line,) = [each for each in capsys.readouterr().err.splitlines() if "error" in each]
+    assert "mine.py, decide, round 2, device 1" in line
+    assert said in line
+    kept = tmp_path / "run.partial" / "rounds.parts" / "rounds-000000.parquet"
+    assert len(pd.read_parquet(kept)) == 1
+
+
+def test_a_file_without_a_policy_and_options_that_it_has_not_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty.py").write_text("RULE = 1\n", encoding="utf-8")
+    (tmp_path / "odd.py").write_text("POLICY = 1\n", encoding="utf-8")
+    for flags, said in (
+        ([f"--policy={tmp_path / 'empty.py'}"], "expected a definition of POLICY"),
+        ([f"--policy={tmp_path / 'odd.py'}"], "got int"),
+        (["--policy=round_robbin"], "expected default"),
+        (["--policy=round_robin", "--policy_options", "share=0.5"], "(none), got share"),
+        (["--policy=random_neighbours", "--policy_options", "shre=0.5"], "(share), got shre"),
+    ):
+        assert cli.main([*QUICK, *flags, f"--output={tmp_path / 'run'}"]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert said in line
+        assert not (tmp_path / "run").exists()
+
+
+FAULTS = {
+    # Devices tell each other their batteries by way of the module.
+    "shared": "batteries[view.device] = view.remaining_energy_j; x = len(batteries)",
+    # The run's own variables, up the stack.
+    "frames": "import sys; f = sys._getframe(3).f_locals; x = len(f.get('feedback', '')"
+    " and f['feedback'].alive.tolist())",
+    # Random numbers that are not the device's.
+    "random": "x = np.random.default_rng().integers(1, 1000)",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_check_finds_a_policy_that_uses_more_than_it_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], fault: str
+) -> None:
+    file = tmp_path / f"{fault}.py"
+    file.write_text(
+        "import numpy as np\n"
+        "from cosim.policies.policy import Decision, Policy\n"
+        "batteries = {}\n"
+        "def decide(view):\n"
+        f"    {FAULTS[fault]}\n"
+        "    return Decision(tx_power_dbm=float(view.most_dbm - x / 100))\n"
+        "POLICY = Policy(decide, 'knows too much')\n",
+        encoding="utf-8",
+    )
+    assert cli.main(["check", str(file), "--network.num_devices=3", "--learning.rounds=2"]) == 1
+    out = capsys.readouterr().out
+    assert "FAULT  the same answer, by what it is shown alone" in out
+
+
+def test_the_example_is_a_policy_that_keeps_its_promises_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_policy.py").write_bytes(EXAMPLE.read_bytes())
+    assert len(EXAMPLE.read_text(encoding="utf-8").splitlines()) <= 35
+    flags = ["my_policy.py", "--policy_options", "least_share=0.9", "--learning.rounds=2"]
+    assert cli.main(["check", *flags, "--network.num_devices=3"]) == 0
+    assert "2 of 2 promises kept" in capsys.readouterr().out
+
+
+def test_a_memory_that_no_run_could_store_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "odd.py").write_text(
+        "from cosim.policies.policy import Decision, Policy\n"
+        "def decide(view):\n"
+        "    view.memory['cost'] = view.sender_j_per_byte\n"
+        "    return Decision()\n"
+        "POLICY = Policy(decide, 'keeps an array')\n",
+        encoding="utf-8",
+    )
+    flags = ["--network.num_devices=3", "--learning.rounds=2"]
+    assert cli.main(["check", str(tmp_path / "odd.py"), *flags]) == 1
+    out = capsys.readouterr().out
+    assert "FAULT  memory can be stored" in out
+    assert "got ndarray" in out
+
+
+def test_views_of_a_replaced_field_are_copies(tmp_path: Path) -> None:
+    def vandal(shown: View) -> Decision:
+        for name in ("part_bytes", "available", "speed", "wanted", "sender_j_per_byte"):
+            getattr(shown, name)[...] = 0
+        return replace(Decision())
+
+    spoilt, _ = run(vandal, tmp_path)
+    kept, _ = run(lambda _: Decision(), tmp_path)
+    for one, other in zip(spoilt, kept, strict=True):
+        np.testing.assert_array_equal(one.traffic.payload_bytes, other.traffic.payload_bytes)
+        np.testing.assert_array_equal(one.plan.iterations, other.plan.iterations)
