@@ -88,7 +88,7 @@ def replay(folder: Path, run: str, *more: str, environment: dict[str, str]) -> N
         ),
         ("--scenario=infrastructure", "--network.sync=oracle", "--network.interferers=1"),
     ],
-    ids=["mesh", "udp", "broadcast", "d2d", "infrastructure"],
+    ids=["mesh", "power", "turns", "udp", "broadcast", "d2d", "infrastructure"],
 )
 def test_a_run_of_ns3_is_replayed_byte_by_byte_where_there_is_no_ns3(
     tmp_path: Path, without_ns3: dict[str, str], flags: tuple[str, ...]
@@ -128,7 +128,7 @@ def test_a_rerun_of_ns3_comes_out_the_same(tmp_path: Path) -> None:
     assert live.returncode == 0, live.stderr
     again = run_script(tmp_path, "verify", "run", "--rerun")
     assert again.returncode == 0, again.stdout
-    assert "5 of 5 tables come out the same" in again.stdout
+    assert "7 of 7 tables come out the same" in again.stdout
 
 
 def test_measured_links_drive_a_run(tmp_path: Path, without_ns3: dict[str, str]) -> None:
