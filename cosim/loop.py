@@ -88,9 +88,22 @@ class Begun:
 
 
 @dataclass(frozen=True)
-class Starter:
-    """Plans rounds and lets their messages go; rng: of plans; air: the thread of the network."""
+class Standing:
+    """Where a run goes on: the round to come, the feedback of the one before, policy's memory."""
 
+    first_round: int = 0
+    feedback: Feedback | None = None
+    memory: Memory | None = None
+
+
+@dataclass(frozen=True)
+class Starter:
+    """Plans rounds and lets their messages go; rng: of plans; air: the thread of the network.
+
+    ahead: a round begins before the one before it has been looked at.
+    """
+
+    ahead: bool
     config: RunConfig
     scenario: NetworkScenario
     learner: Learner
@@ -116,6 +129,8 @@ class Starter:
 
     def try_to_begin(self, index: int, known: Feedback) -> tuple[list[Begun], Exception | None]:
         """Begin a round, or say why not: a rule or policy that fails must not take the last one."""
+        if not self.ahead or index == self.config.learning.rounds:
+            return [], None
         try:
             return [self.begin(index, known)], None
         except Exception as error:
@@ -127,22 +142,22 @@ def run_rounds(
     scenario: NetworkScenario,
     learner: Learner,
     network: Network,
-    first_round: int = 0,
-    feedback: Feedback | None = None,
-    memory: Memory | None = None,
+    standing: Standing = Standing(),
     policy: Policy | None = None,
+    ahead: bool = True,
 ) -> Iterator[RoundRecord]:
     """Run the co-simulation and yield each round when it has ended.
 
-    To go on with a run, its first_round to come, the feedback of the round before (of
-    `repeat_rounds`), what its policy remembers, and a learner and a network that stand there.
-    policy: in place of the configuration's.
+    standing: to go on with a run, with a learner and a network that stand there (`repeat_rounds`).
+    policy: in place of the configuration's. ahead: the next round is under way when one is yielded,
+    so that its policy does not wait for what is made of this one.
     """
+    first_round, feedback = standing.first_round, standing.feedback
     plan_rng = stream(config.seed, "iteration")
     plan_rng.random((first_round, *learner.available.shape))  # what earlier plans have drawn
     air = ThreadPoolExecutor(1, "network")  # waits for it, while this thread trains
-    asker = make_asker(config, learner, memory, policy)
-    starter = Starter(config, scenario, learner, network, asker, plan_rng, air)
+    asker = make_asker(config, learner, standing.memory, policy)
+    starter = Starter(ahead, config, scenario, learner, network, asker, plan_rng, air)
     clock, feedback = time.perf_counter(), feedback or bridge.initial_feedback(config, scenario)
     rounds = range(first_round, config.learning.rounds)
     try:
@@ -156,8 +171,7 @@ def run_rounds(
             trained = undo_cut_off_training(learner, before, trained, done.traffic, done.report)
             # Who was dead for a while has lost what it had received; what it sent before is good.
             learner.mix(done.delivery, ~done.report.energy.dead_since(done.report.start_s))
-            is_last = index + 1 not in rounds
-            coming, odd = ([], None) if is_last else starter.try_to_begin(index + 1, done.after)
+            coming, odd = starter.try_to_begin(index + 1, done.after)
             yield RoundRecord(
                 round_index=index,
                 alive_at_start=feedback.alive,
@@ -177,6 +191,8 @@ def run_rounds(
             clock, feedback = time.perf_counter(), done.after
             if odd is not None:
                 raise odd
+            if not ahead and index + 1 in rounds:
+                coming = [starter.begin(index + 1, feedback)]
     finally:
         air.shutdown(wait=False, cancel_futures=True)
 

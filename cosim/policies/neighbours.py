@@ -13,7 +13,7 @@ from ns3_scenarios.arrays import FloatArray, IntArray
 OLD_ROUNDS = 10
 
 
-def _to(view: View, chosen: IntArray) -> Decision:
+def send_to(view: View, chosen: IntArray) -> Decision:
     """Send all that they want to the chosen ones, by their places among the neighbours."""
     sends = np.zeros_like(view.wanted)
     sends[chosen] = view.wanted[chosen]
@@ -24,16 +24,19 @@ def _count(view: View) -> int:
     return math.ceil(view.options["share"] * len(view.neighbours))
 
 
-def _cost_aware(view: View) -> Decision:
-    """Where a joule carries most: bytes that arrive over joules here, unmeasured ones first."""
+def by_cost(view: View) -> IntArray:
+    """Order neighbours by bytes that arrive for a joule here, most first, unmeasured ones ahead."""
     carried: FloatArray = view.delivered_share / np.maximum(view.sender_j_per_byte, 1e-30)
     unknown = ~np.isfinite(carried) | (view.age_rounds >= OLD_ROUNDS)
-    order = np.argsort(np.where(unknown, -np.inf, -carried), kind="stable")
-    return _to(view, order[: _count(view)])
+    return np.argsort(np.where(unknown, -np.inf, -carried), kind="stable")
+
+
+def _cost_aware(view: View) -> Decision:
+    return send_to(view, by_cost(view)[: _count(view)])
 
 
 def _random(view: View) -> Decision:
-    return _to(view, view.rng.permutation(len(view.neighbours))[: _count(view)])
+    return send_to(view, view.rng.permutation(len(view.neighbours))[: _count(view)])
 
 
 def _round_robin(view: View) -> Decision:
@@ -42,7 +45,7 @@ def _round_robin(view: View) -> Decision:
     later = view.neighbours > view.memory.get("last", -1)
     turn = int(np.flatnonzero(later)[0]) if later.any() else 0
     view.memory["last"] = int(view.neighbours[turn])
-    return _to(view, np.array([turn]))
+    return send_to(view, np.array([turn]))
 
 
 SHARE = {"share": 0.5}
@@ -52,6 +55,6 @@ COST_AWARE = Policy(
 RANDOM = Policy(_random, "to that share of neighbours at random (a control)", SHARE)
 ROUND_ROBIN = Policy(_round_robin, "to one neighbour a round, in turn")
 ONE_AT_RANDOM = Policy(
-    lambda view: _to(view, view.rng.permutation(len(view.neighbours))[:1]),
+    lambda view: send_to(view, view.rng.permutation(len(view.neighbours))[:1]),
     "to one neighbour a round at random (a control)",
 )

@@ -19,7 +19,7 @@ from cosim.config.model import RunConfig
 from cosim.config.sources import to_toml
 from cosim.config.to_scenario import make_scenario
 from cosim.errors import OutputError
-from cosim.loop import repeat_rounds, run_rounds
+from cosim.loop import Standing, repeat_rounds, run_rounds
 from cosim.program import PROGRAM
 from cosim.records import paths
 from cosim.records.folder import RunFolder, default_folder, publish
@@ -174,8 +174,8 @@ def _all_rounds(
         feedback = None
         if folder.num_rounds > 0:
             feedback = _repeat(config, scenario, learner, network, folder)
-        go_on = folder.num_rounds, feedback, folder.memory
-        rounds = run_rounds(config, scenario, learner, network, *go_on)
+        standing = Standing(folder.num_rounds, feedback, folder.memory)
+        rounds = run_rounds(config, scenario, learner, network, standing)
         first = folder.num_rounds
         for each in with_progress(rounds, config.learning.rounds, first):
             if isinstance(network, Ns3Network) and each.round_index == first:  # it is ready by now

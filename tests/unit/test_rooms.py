@@ -18,7 +18,7 @@ LAYERS = {
     "cosim": [
         {"run", "__main__", "examples"},
         {"cli"},
-        {"commands", "library"},
+        {"commands", "library", "env"},
         {"studies"},
         {"runs"},
         {"report"},

@@ -162,6 +162,21 @@ def test_the_same_configuration_gives_the_same_parameters_and_another_seed_other
     assert go("--seed=2").learner.parameters_digest() != digest
 
 
+def test_a_run_that_waits_with_each_round_until_the_last_was_looked_at_is_the_same_run(
+    tmp_path: Path,
+) -> None:
+    config = make_config("--network.kind=analytic", "--iteration.rule=random")
+    scenario, runs = make_scenario(config), []
+    for ahead in (True, False):
+        _, learner = make_learner(config)
+        network = open_network(config, scenario, tmp_path / "ns3.log")
+        runs.append(list(run_rounds(config, scenario, learner, network, ahead=ahead)))
+    for one, other in zip(*runs, strict=True):
+        np.testing.assert_array_equal(one.plan.iterations, other.plan.iterations)
+        np.testing.assert_array_equal(one.evaluation.accuracy, other.evaluation.accuracy)
+        np.testing.assert_array_equal(one.report.energy.state_j, other.report.energy.state_j)
+
+
 def test_a_run_over_the_analytic_network_measures_the_cost_of_its_capacity(
     tmp_path: Path,
 ) -> None:
