@@ -20,13 +20,15 @@ from learning.errors import LearningError
 from learning.learner import Learner
 from learning.messages import Payload
 from learning.own_file import run_own
-from ns3_scenarios.arrays import FloatArray, IntArray
+from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 from ns3_scenarios.catalogue import kind_of
 from ns3_scenarios.description.network_kind import NETWORK_KINDS
 from ns3_scenarios.description.radio import Radio
+from ns3_scenarios.description.transport import TRANSPORTS
 from ns3_scenarios.traffic import Transmit
 
 Memory = list[dict[str, Any]]
+STORED = "numbers, text, lists and dicts"
 
 
 @dataclass(frozen=True)
@@ -42,32 +44,42 @@ class Asker:
         """Copy what devices keep, as it is after the last round that was asked for."""
         return copy.deepcopy(self.memory)
 
-    def ask(self, round_index: int, feedback: Feedback, payload: Payload) -> Decided | None:
-        """Return what all devices decided, none under the default policy; the dead decide nothing.
+    def ask(
+        self,
+        round_index: int,
+        feedback: Feedback,
+        payload: Payload,
+        trains: BoolArray,
+        sends: BoolArray,
+    ) -> Decided | None:
+        """Return what all devices decided, none under the default policy.
 
-        Raises ConfigError, in one line, for an answer that cannot be meant.
+        The dead decide nothing, nor does who neither trains nor sends (n) in the round. Raises
+        ConfigError, in one line, for an answer that cannot be meant.
         """
         if self.policy is POLICIES[DEFAULT]:
             return None
         n, (_, m) = len(payload.part_bytes), self.learner.available.shape
         speed = self.learner.speed(self.config.iteration.speed_metric)
         contribution = self.learner.contribution()
-        sends = shared(payload)
+        goes = shared(payload)
         power_dbm = np.full(n, self.config.network.tx_power_dbm)
         iterations = np.full((n, m), -1, dtype=np.int64)
         asleep = np.zeros(n, dtype=np.bool_)
-        for device in np.flatnonzero(feedback.alive):
+        for device in np.flatnonzero(feedback.alive & (trains | sends)):
             shown = view_of(self, int(device), round_index, feedback, payload, speed, contribution)
+            if not sends[device]:
+                shown.wanted[:] = False
             decision = self._decide(shown)
             if decision.sends is not None:
-                sends[device, shown.neighbours] &= decision.sends
+                goes[device, shown.neighbours] &= decision.sends
             if decision.tx_power_dbm is not None:
                 power_dbm[device] = decision.tx_power_dbm
-            if decision.iterations is not None:
+            if decision.iterations is not None and trains[device]:
                 iterations[device] = decision.iterations
             asleep[device] = decision.sleeps
         return Decided(
-            sends=sends & ~asleep[:, None, None],
+            sends=goes & ~asleep[:, None, None],
             transmit=Transmit(power_dbm, transmit_w(self.config, power_dbm)),
             iterations=iterations,
             asleep=asleep,
@@ -80,8 +92,11 @@ class Asker:
             decision = run_own(name, where, self.policy.decide, shown)
         except LearningError as error:
             raise ConfigError(str(error)) from None
-        for what, expected, got in faults(decision, shown, self.config.iteration.max_iterations):
+        for what, expected, got in faults(decision, shown):
             raise ConfigError(f"{where}: expected {what} {expected}, got {got}")
+        odd = not_to_be_stored(shown.memory)
+        if odd is not None:
+            raise ConfigError(f"{where}: expected memory of {STORED}, got {odd}")
         return decision
 
 
@@ -125,11 +140,12 @@ def view_of(
         least_dbm=least_dbm,
         most_dbm=usual_dbm,
         may_sleep=may_sleep(config),
+        may_choose=TRANSPORTS[config.network.transport].is_answered,
+        max_iterations=config.iteration.max_iterations,
         neighbours=others,
         wanted=shared(payload)[device, others],
         sender_j_per_byte=cost.sender_j_per_byte[device, others],
-        airtime_s_per_byte=cost.airtime_s_per_byte[device, others],
-        delivered_share=cost.delivered_share[device, others],
+        acked_share=cost.acked_share[device, others],
         rate_bps=last.rate_bps[device, others],
         receiver_j_per_byte=cost.receiver_j_per_byte[others, device],
         age_rounds=cost.age_rounds[device, others],
@@ -146,12 +162,16 @@ def power_range_dbm(config: RunConfig) -> tuple[float, float]:
 
 
 def may_sleep(config: RunConfig) -> bool:
-    """Tell whether radios can sleep through a round: in ad hoc networks of packets."""
-    kind = kind_of(config.scenario)
-    return bool(kind and kind.is_ad_hoc) and NETWORK_KINDS[config.network.kind].has_packets
+    """Tell whether radios can sleep through a round: in ad hoc networks of packets.
+
+    The oracle's rounds end when all is settled, and nobody could say when to wake up.
+    """
+    kind, network = kind_of(config.scenario), config.network
+    is_ad_hoc = kind is not None and kind.is_ad_hoc
+    return is_ad_hoc and network.sync != "oracle" and NETWORK_KINDS[network.kind].has_packets
 
 
-def faults(decision: Any, shown: View, max_iterations: int) -> list[tuple[str, str, str]]:
+def faults(decision: Any, shown: View) -> list[tuple[str, str, str]]:
     """Say what of an answer cannot be meant: what, what was expected, what came."""
     if not isinstance(decision, Decision):
         return [("a Decision", "of cosim.policies.policy", type(decision).__name__)]
@@ -161,6 +181,8 @@ def faults(decision: Any, shown: View, max_iterations: int) -> list[tuple[str, s
         if getattr(sends, "shape", None) != shown.wanted.shape or sends.dtype != np.bool_:
             got = f"shape {getattr(sends, 'shape', None)} of {getattr(sends, 'dtype', type(sends))}"
             found.append(("sends", f"(k, p) = {shown.wanted.shape} of bool", got))
+        elif not shown.may_choose:
+            found.append(("sends", "none with a transport that nobody answers", "a choice"))
         elif np.any(sends & ~shown.wanted):
             k, p = np.argwhere(sends & ~shown.wanted)[0]
             part, other = shown.parts[p], shown.neighbours[k]
@@ -171,20 +193,30 @@ def faults(decision: Any, shown: View, max_iterations: int) -> list[tuple[str, s
             expected = f"from {shown.least_dbm:g} to {shown.most_dbm:g} dBm"
             found.append(("tx_power_dbm", expected, str(power_dbm)))
     if tau is not None:
-        found += _faults_of_iterations(np.asarray(tau), shown, max_iterations)
+        found += _faults_of_iterations(np.asarray(tau), shown)
     if decision.sleeps and not shown.may_sleep:
         found.append(("sleeps", "false in this network (ad hoc networks of ns-3 can)", "true"))
     return found
 
 
-def _faults_of_iterations(
-    tau: IntArray, shown: View, max_iterations: int
-) -> list[tuple[str, str, str]]:
+def not_to_be_stored(value: Any) -> str | None:
+    """Say what of a memory a run could not store, none if it could store all."""
+    if isinstance(value, dict):
+        keys = [f"key {key!r}" for key in value if type(key) not in (str, int)]
+        inner = (not_to_be_stored(each) for each in value.values())
+        return next((odd for odd in (*keys, *inner) if odd), None)
+    if isinstance(value, list | tuple):
+        return next((odd for odd in map(not_to_be_stored, value) if odd), None)
+    is_plain = value is None or type(value) in (bool, int, float, str)
+    return None if is_plain else type(value).__name__
+
+
+def _faults_of_iterations(tau: IntArray, shown: View) -> list[tuple[str, str, str]]:
     if tau.shape != shown.available.shape or not np.issubdtype(tau.dtype, np.integer):
         expected = f"(m,) = {shown.available.shape} whole numbers"
         return [("iterations", expected, f"shape {tau.shape} of {tau.dtype}")]
-    if np.any((tau < 0) | (tau > max_iterations)):
-        return [("iterations", f"from 0 to {max_iterations}", str(tau.tolist()))]
+    if np.any((tau < 0) | (tau > shown.max_iterations)):
+        return [("iterations", f"from 0 to {shown.max_iterations}", str(tau.tolist()))]
     if np.any(tau[~shown.available]):
         return [("iterations", "0 of modalities that it has not", str(tau.tolist()))]
     return []

@@ -119,6 +119,8 @@ def initial_feedback(config: RunConfig, scenario: NetworkScenario) -> Feedback:
             sending_j=np.zeros(n),
             rate_bps=np.full((n, n), np.nan),
             path_snr_db=np.full((n, n), np.nan),
+            was_away=np.zeros(n, dtype=np.bool_),
+            back_j=np.zeros(n),
         ),
         remaining_energy_j=scenario.initial_energy_j.copy(),
         harvest_j=scenario.harvest_power_w * config.network.round_period_s,

@@ -123,9 +123,10 @@ def _space(size: int) -> Box:
 class CosimEnv(gymnasium.Env[Any, Any]):
     """One action for all devices, and the means over them as observation (6,).
 
-    reward: what the mean accuracy gained [1], less joule_price times what all drew, of all that
-    their batteries held at the start. An episode has the configuration's rounds; it is terminated
-    by the last one. config: as `configure` takes it; changes: by dotted names.
+    reward: what the mean accuracy gained [1] (in the first round all of it), less joule_price times
+    the mean of what devices drew, of what their batteries held at the start. An episode has the
+    configuration's rounds; it is terminated by the last one. config: as `configure` takes it;
+    changes: by dotted names; its policy, if it names one, is not asked.
     """
 
     metadata = {"render_modes": []}  # noqa: RUF012 (Gymnasium's own name and form)

@@ -117,7 +117,7 @@ class Starter:
         config, scenario, learner = self.config, self.scenario, self.learner
         work, rule = learner.work_cost(), find_rule(config.iteration.rule)
         (trains, sends), payload = learner.roles(index), learner.payload()
-        decided = self.asker.ask(index, known, payload)
+        decided = self.asker.ask(index, known, payload, trains, sends)
         asked = config, scenario, known, payload, index, sends, decided
         foreseen_j = radio_forecast_j(*asked)
         to_plan = config, scenario, learner, work, rule, known, foreseen_j, index, self.rng, trains

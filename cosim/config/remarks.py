@@ -10,6 +10,7 @@ from cosim.config.network import NetworkConfig
 from cosim.config.placement import run_s
 from cosim.config.radio_currents import currents
 from cosim.config.sources import preset_values
+from cosim.policies.catalogue import find_policy
 from learning.methods.catalogue import topology_of
 from ns3_scenarios.analytic import link_snr_db
 from ns3_scenarios.arrays import FloatArray
@@ -84,6 +85,13 @@ def _free_power(config: RunConfig) -> list[str]:
     usual_dbm = network.get("tx_power_dbm", NetworkConfig().tx_power_dbm)
     follows = energy.tx_efficiency or RADIO_PROFILES[energy.radio_profile].tx_efficiency
     free = not NETWORK_KINDS[config.network.kind].has_radios
+    decides = find_policy(config.policy, config.policy_options).sets_power
+    if decides and not (free or follows):
+        return [
+            f"policy {config.policy}: transmitting draws {currents(config).tx_a:g} A at any power,"
+            " so that less power saves no joules; give energy.tx_efficiency (ns-3's linear model)"
+            " or energy.radio_profile esp32_s2"
+        ]
     if free or power_dbm == usual_dbm or follows or energy.tx_current_a is not None:
         return []
     tx_a = currents(config).tx_a

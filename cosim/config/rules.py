@@ -14,7 +14,7 @@ from ns3_scenarios.errors import ScenarioError
 def check(config: RunConfig) -> None:
     """Raise ScenarioError where fields contradict each other, or an own rule is none."""
     find_rule(config.iteration.rule)
-    find_policy(config.policy, config.policy_options)
+    _check_policy(config)
     _check_kind(config)
     _check_transport(config)
     if BELIEFS[config.iteration.costs].is_formula and config.network.path_loss != "log_distance":
@@ -22,6 +22,17 @@ def check(config: RunConfig) -> None:
         raise ScenarioError(
             f"iteration.costs: expected {others} with network.path_loss {config.network.path_loss},"
             f" got {config.iteration.costs}; its formula knows log_distance only"
+        )
+
+
+def _check_policy(config: RunConfig) -> None:
+    """Refuse a choice of neighbours where nobody answers, so that nobody knows who is there."""
+    policy, transport = find_policy(config.policy, config.policy_options), config.network.transport
+    if policy.chooses and not TRANSPORTS[transport].is_answered:
+        others = " or ".join(name for name, each in TRANSPORTS.items() if each.is_answered)
+        raise ScenarioError(
+            f"network.transport: expected {others} with policy {config.policy}, which chooses"
+            f" neighbours, got {transport}"
         )
 
 

@@ -16,7 +16,7 @@ def decide(view: View) -> Decision:
         return Decision()  # everything to everybody, at the usual power
 
     # Arrays of neighbours have one entry for each in view.neighbours; nan: never measured.
-    arrived = np.nan_to_num(view.delivered_share, nan=1.0)
+    arrived = np.nan_to_num(view.acked_share, nan=1.0)
     worth_it = arrived >= view.options["least_share"]
     sends = view.wanted & worth_it[:, np.newaxis]  # (neighbours, parts)
 

@@ -45,12 +45,9 @@ class Belief:
 
 
 def _packet(scenario: NetworkScenario, coming: Coming) -> FloatArray:
-    """Costs of the last rounds, for as long on the air as then at other powers."""
-    awake_j = forecast_j(coming.last, coming.offered_bytes, coming.expected_bytes)
-    share = coming.transmit_w / coming.transmitted_w - 1
-    return np.where(
-        coming.asleep, _state_j(scenario, coming, "sleep"), awake_j + coming.last.sending_j * share
-    )
+    powers_w = coming.transmitted_w, coming.transmit_w
+    awake_j = forecast_j(coming.last, coming.offered_bytes, coming.expected_bytes, *powers_w)
+    return np.where(coming.asleep, _state_j(scenario, coming, "sleep"), awake_j)
 
 
 def _state_j(scenario: NetworkScenario, coming: Coming, state: str) -> float:
@@ -60,7 +57,8 @@ def _state_j(scenario: NetworkScenario, coming: Coming, state: str) -> float:
 def _analytic(scenario: NetworkScenario, coming: Coming) -> FloatArray:
     """P_idle T + sum_j 8 b_kj / C_kj (P_tx - P_idle) + sum_i 8 b_ik / C_ik (P_rx - P_idle).
 
-    C: Shannon's capacity, of the places at the start. Left out: contention, headers,
+    C: Shannon's capacity, at the usual power, of the places at the start; no message takes longer
+    than the round. Left out: contention, headers,
     acknowledgements, retransmissions, relays, what is overheard, fading, movement.
     """
     rate_bps = capacity_bps(scenario)
@@ -71,7 +69,7 @@ def _analytic(scenario: NetworkScenario, coming: Coming) -> FloatArray:
     def on_air_s(size_bytes: IntArray) -> FloatArray:
         seconds: FloatArray = np.zeros_like(rate_bps)
         np.divide(8.0 * size_bytes, rate_bps, out=seconds, where=rate_bps > 0)
-        return seconds
+        return np.minimum(seconds, coming.period_s)
 
     sent_s = on_air_s(coming.offered_bytes).sum(axis=1)
     heard_s = on_air_s(coming.expected_bytes).sum(axis=0)

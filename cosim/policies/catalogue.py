@@ -37,6 +37,12 @@ def find_policy(name: str, options: dict[str, float]) -> Policy:
         raise ConfigError(
             f"policy_options: expected options of policy {name} ({known}), got {unknown[0]}"
         )
+    for option, (low, high) in policy.limits.items():
+        value = (policy.options | options)[option]
+        if not low <= value <= high:
+            raise ConfigError(
+                f"policy_options: expected {option} from {low:g} to {high:g}, got {value:g}"
+            )
     return replace(policy, options=policy.options | options) if options else policy
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -21,12 +22,12 @@ def send_to(view: View, chosen: IntArray) -> Decision:
 
 
 def _count(view: View) -> int:
-    return math.ceil(view.options["share"] * len(view.neighbours))
+    return math.ceil(view.options["share"] * len(view.neighbours) - 1e-9)
 
 
 def by_cost(view: View) -> IntArray:
     """Order neighbours by bytes that arrive for a joule here, most first, unmeasured ones ahead."""
-    carried: FloatArray = view.delivered_share / np.maximum(view.sender_j_per_byte, 1e-30)
+    carried: FloatArray = view.acked_share / np.maximum(view.sender_j_per_byte, 1e-30)
     unknown = ~np.isfinite(carried) | (view.age_rounds >= OLD_ROUNDS)
     return np.argsort(np.where(unknown, -np.inf, -carried), kind="stable")
 
@@ -48,13 +49,18 @@ def _round_robin(view: View) -> Decision:
     return send_to(view, np.array([turn]))
 
 
-SHARE = {"share": 0.5}
+SHARE: dict[str, Any] = {
+    "options": {"share": 0.5},
+    "limits": {"share": (0.0, 1.0)},
+    "chooses": True,
+}
 COST_AWARE = Policy(
-    _cost_aware, "to the share of neighbours where a joule carries most bytes", SHARE
+    _cost_aware, "to the share of neighbours where a joule carries most bytes", **SHARE
 )
-RANDOM = Policy(_random, "to that share of neighbours at random (a control)", SHARE)
-ROUND_ROBIN = Policy(_round_robin, "to one neighbour a round, in turn")
+RANDOM = Policy(_random, "to that share of neighbours at random (a control)", **SHARE)
+ROUND_ROBIN = Policy(_round_robin, "to one neighbour a round, in turn", chooses=True)
 ONE_AT_RANDOM = Policy(
     lambda view: send_to(view, view.rng.permutation(len(view.neighbours))[:1]),
     "to one neighbour a round at random (a control)",
+    chooses=True,
 )

@@ -21,14 +21,16 @@ class View:
     Of itself: device; round, of rounds, from 1; remaining_energy_j; radio_j, what its radio drew in
     the round before [J]; parts by name, part_bytes (p), 0 where it lacks one; available (m), speed
     (m) and contribution (m) of its modalities, as the iteration optimizer knows them; tx_power_dbm,
-    what it sent with in the round before, and the least and most that its radio can; may_sleep.
+    what it sent with in the round before, and the least and most that its radio can; may_sleep;
+    may_choose: whether the transport lets it choose to whom it sends; max_iterations.
 
-    Of the neighbours that it takes for alive, neighbours (k): wanted (k, p), parts that both have;
-    what bytes to them cost: sender_j_per_byte and airtime_s_per_byte a byte handed over,
-    delivered_share of these that arrived, rate_bps of the frames, receiver_j_per_byte, what a byte
-    from them costs here, all (k), nan where never measured; age_rounds of these costs; path_snr_db,
-    at which it would hear them at its own usual power, nan where it heard nothing in the last
-    round. See cosim/planning/costs.py.
+    Of the neighbours that it takes for alive, neighbours (k): wanted (k, p), parts that both have,
+    nothing in a round in which it has no turn to send; sender_j_per_byte, what a byte handed over
+    to them costs here, acked_share, of these known to have arrived, rate_bps of the frames,
+    receiver_j_per_byte, what a byte from them costs here, all (k), nan where never measured;
+    age_rounds of the costs of sending; path_snr_db, at which it would hear them at their usual
+    power (frames say theirs), nan where it heard nothing in the last round. With late_weight a rest
+    may go in place of a new message. See cosim/planning/costs.py.
 
     rng: new each round, of this device alone. memory: the device's own, kept from round to round:
     numbers, text, lists and dicts. options: as the configuration has them.
@@ -48,11 +50,12 @@ class View:
     least_dbm: float
     most_dbm: float
     may_sleep: bool
+    may_choose: bool
+    max_iterations: int
     neighbours: IntArray
     wanted: BoolArray
     sender_j_per_byte: FloatArray
-    airtime_s_per_byte: FloatArray
-    delivered_share: FloatArray
+    acked_share: FloatArray
     rate_bps: FloatArray
     receiver_j_per_byte: FloatArray
     age_rounds: IntArray
@@ -80,8 +83,14 @@ class Decision:
 
 @dataclass(frozen=True)
 class Policy:
-    """decide(view) gives a Decision; text: one sentence for the help; options: name -> default."""
+    """decide(view) gives a Decision; text: one sentence for the help; options: name -> default.
+
+    limits: option -> least and most; chooses: it chooses neighbours; sets_power: it sets powers.
+    """
 
     decide: Callable[[View], Decision]
     text: str
     options: dict[str, float] = field(default_factory=dict)
+    limits: dict[str, tuple[float, float]] = field(default_factory=dict)
+    chooses: bool = False
+    sets_power: bool = False

@@ -172,7 +172,7 @@ COLUMNS: dict[str, list[Column]] = {
             ("receiver_j_per_byte", "J/byte", "receiver_j a byte that arrived, when last measured"),
             ("relay_j_per_byte", "J/byte", "of all devices in between, a byte handed over"),
             ("airtime_s_per_byte", "s/byte", "path_airtime_s a byte handed over"),
-            ("delivered_share", "1", "of the bytes handed over, those that arrived"),
+            ("acked_share", "1", "of the bytes handed over, those that src knows to have arrived"),
             ("measured_bytes", "byte", "handed over in that round; 0: never measured"),
             ("age_rounds", "", "rounds since then"),
             ("reachable", "", "whether messages arrived in this round, or the peering of src holds dst"),

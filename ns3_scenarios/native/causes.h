@@ -132,7 +132,7 @@ class RadioCauses
         std::shared_ptr<RadioBattery> battery;
         int64_t countedTxNs{0};
         int64_t countedRxNs{0};
-        const WifiPsdu* psdu{nullptr};
+        Ptr<const WifiPsdu> psdu; // held, so that no other frame gets its address
         Frame sending;
     };
 
@@ -149,7 +149,7 @@ class RadioCauses
                                                    double) {
                     const auto onAir =
                         WifiPhy::CalculateTxDuration(psdus, txVector, p->GetPhyBand());
-                    OnTransmit(node, *psdus.begin()->second, 1e-9 * onAir.GetNanoSeconds());
+                    OnTransmit(node, psdus.begin()->second, 1e-9 * onAir.GetNanoSeconds());
                 }));
         if (!m_nodes[node].battery)
         {
@@ -174,7 +174,7 @@ class RadioCauses
                              const std::vector<bool>&) { OnReceived(node, *ppdu->GetPsdu()); }));
     }
 
-    void OnTransmit(int node, const WifiPsdu& psdu, double onAirS)
+    void OnTransmit(int node, Ptr<const WifiPsdu> psdu, double onAirS)
     {
         Node& sender = m_nodes[node];
         if (sender.battery)
@@ -182,10 +182,10 @@ class RadioCauses
             sender.battery->Advance();
             CountSent(node);
         }
-        m_onAir.erase(sender.psdu);
-        sender.psdu = &psdu;
-        m_onAir[sender.psdu] = node;
-        sender.sending = FrameOf(node, psdu);
+        m_onAir.erase(PeekPointer(sender.psdu));
+        sender.psdu = psdu;
+        m_onAir[PeekPointer(psdu)] = node;
+        sender.sending = FrameOf(node, *psdu);
         for (const Share& share : sender.sending.shares)
         {
             if (share.src != EVERYBODY)

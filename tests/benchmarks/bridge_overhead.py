@@ -4,11 +4,11 @@ python tests/benchmarks/bridge_overhead.py [--rounds 6] [any flags of the run]
 
 Runs the real loop with the real child process; stop watches are put around its functions from
 outside, in the child too. Between the two are: the bridge (learning's payloads to messages, reports
-to deliveries and feedback), the way to the child and back (pickling, sockets, process switches),
-and in the child what surrounds Simulator::Run (setting up messages, reading the reports). Counted
-against the rounds of cosim/loop.py alone, without the tables written after each. The first round is
-left out: the first call of each kind from Python to C++ takes some 0.05 s. Exits with 1 if the
-share is above 1 %.
+to deliveries, costs and feedback), asking the policy and foreseeing the radio, the way to the child
+and back (pickling, sockets, process switches), and in the child what surrounds Simulator::Run
+(setting up messages, reading the reports). Counted against the rounds of cosim/loop.py alone;
+recording them, in tables and a checkpoint, stands apart. The first round is left out: the first
+call of each kind from Python to C++ takes some 0.05 s. Exits with 1 if the share is above 1 %.
 """
 
 import argparse
@@ -29,9 +29,11 @@ from ns3_scenarios import worker
 SHARE_LIMIT = 0.01
 TIMES = "BRIDGE_OVERHEAD_TIMES"  # environment variable: where the child writes its seconds
 BRIDGE = ("initial_feedback", "advertised_degree", "to_traffic", "to_feedback", "to_delivery")
+BRIDGE += ("expected_bytes", "left_unfinished")
 IN_CHILD = ("session", "native set-up", "simulator", "native reports")
-SET_UP = ("BeginRound", "Compute", "AddMessage")
+SET_UP = ("SetTransmitPower", "BeginRound", "Sleep", "Compute", "AddMessage")
 REPORTS = ("Messages", "Chunks", "Links", "Batteries", "StaleDatagrams", "Positions", "NextHops")
+REPORTS += ("MessageCauses", "DeviceCauses", "Relayed")
 
 
 def child() -> None:
@@ -72,21 +74,26 @@ def run_loop(flags: list[str], folder: Path) -> tuple[list[dict[str, float]], in
     """Return the seconds of each round by part, and the messages of a round."""
     import torch
 
-    from cosim import bridge, loop
+    from cosim import ask_policy, bridge, loop
     from cosim.config import to_scenario
     from cosim.config.assemble import make_learner
     from cosim.config.sources import load
+    from cosim.records.folder import RunFolder
+    from cosim.records.tables import to_tables
 
     torch.set_num_threads(1)
     config = load(flags, None, None)
     scenario = to_scenario.make_scenario(config)
-    _, learner = make_learner(config)
+    data, learner = make_learner(config)
+    record = RunFolder(folder / "run", config, data)
     os.environ[TIMES] = str(folder / "times.jsonl")
     with mock.patch.object(subprocess, "Popen", ChildOfOurs):
         network = worker.Ns3Network(scenario, folder / "ns3.log")
     network.wait_ready()
     for name in BRIDGE:
         timed(bridge, name, "bridge")
+    timed(ask_policy.Asker, "ask", "policy")
+    timed(loop, "radio_forecast_j", "forecast")
     timed(network, "run_round", "network")
     rounds: list[dict[str, float]] = []
     num_messages = 0
@@ -96,6 +103,9 @@ def run_loop(flags: list[str], folder: Path) -> tuple[list[dict[str, float]], in
         rounds.append({"round": time.perf_counter() - started} | spent_s)
         num_messages = len(each.traffic.src)
         spent_s.clear()
+        started = time.perf_counter()
+        record.add(to_tables(each, scenario, learner), learner, each.memory)
+        rounds[-1]["record"] = time.perf_counter() - started
         started = time.perf_counter()
     network.close()
     lines = (folder / "times.jsonl").read_text(encoding="ascii").splitlines()
@@ -108,6 +118,8 @@ def parts_s(spent: dict[str, float]) -> dict[str, float]:
     """Split one round: what lies between learning and the simulator, and the two [s]."""
     between = {
         "bridge functions": spent["bridge"],
+        "asking the policy": spent["policy"],
+        "forecast of the radio": spent["forecast"],
         "to the child and back": spent["network"] - spent["session"],
         "setting up messages (C++ calls)": spent["native set-up"],
         "reading reports (C++ calls)": spent["native reports"],
@@ -119,6 +131,7 @@ def parts_s(spent: dict[str, float]) -> dict[str, float]:
         "Simulator::Run": spent["simulator"],
         "learning and planning": spent["round"] - spent["network"] - spent["bridge"],
         "round": spent["round"],
+        "recording (tables, checkpoint)": spent["record"],
     }
 
 

@@ -59,7 +59,7 @@ def test_an_installed_wheel_runs_from_any_folder_and_writes_into_it(
     (run,) = (tmp_path / "results" / "runs").iterdir()
     assert f"Report     {run / 'report.html'}" in said
     assert run.name.startswith("mesh80211-")
-    assert len(list((run / "figures").glob("*.png"))) == 9
+    assert len(list((run / "figures").glob("*.png"))) == 10
     command = environment / "bin" / "cosim"
     assert "files as written" in call(tmp_path, command, "verify", run)
     assert "finished already" in call(tmp_path, command, *IDEAL, *SMALL)

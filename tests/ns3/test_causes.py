@@ -132,14 +132,15 @@ def test_the_round_after_a_change_of_codec_is_foreseen_where_the_last_one_is_no_
     scenario = scenario_of(name)
     network = Ns3Network(scenario, tmp_path / "ns3.log")
     cost, last = unmeasured(scenario.num_devices), None
+    usual_w = np.full(scenario.num_devices, scenario.state_power_w[TX])
     # A quarter of the bytes from the fourth round on.
     for index, size in enumerate((80_000, 80_000, 80_000, 20_000)):
         traffic = make_traffic(scenario, index, payload_bytes=size)
         offered = per_pair(traffic, traffic.payload_bytes)
-        foreseen_j = None if last is None else forecast_j(last, offered, offered)
+        foreseen_j = None if last is None else forecast_j(last, offered, offered, usual_w, usual_w)
         before, report = last, network.run_round(traffic)
         cost = measure(cost, traffic, report)
-        last = last_round(cost, traffic, report, offered)
+        last = last_round(cost, traffic, report, offered, scenario.radio.tx_power_dbm)
     network.close()
     assert before is not None
     assert foreseen_j is not None

@@ -22,6 +22,7 @@ from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.traffic import RoundTraffic
 
 CONFIG = make_config("--network.num_devices=4")
+USUAL_W = np.full(4, 3 * 0.380)
 
 
 def traffic_of(*messages: tuple[int, int, int]) -> RoundTraffic:
@@ -34,7 +35,7 @@ def traffic_of(*messages: tuple[int, int, int]) -> RoundTraffic:
 def report_of(traffic: RoundTraffic, arrived: tuple[int, ...], **causes: object) -> RoundReport:
     """All was handed over, and this much of each message arrived."""
     report = IdealNetwork(make_scenario(CONFIG)).run_round(traffic)
-    flows = replace(report.flows, delivered_bytes=np.array(arrived))
+    flows = replace(report.flows, delivered_bytes=np.array(arrived), acked_bytes=np.array(arrived))
     links = replace(report.links, is_peer=np.zeros((4, 4), dtype=np.bool_))
     causes = {"away_j": np.zeros(4), **causes}
     return replace(report, flows=flows, links=links, causes=replace(report.causes, **causes))
@@ -68,7 +69,7 @@ def test_a_byte_costs_its_share_of_what_sender_receiver_and_relays_drew_for_the_
     cost = measure(unmeasured(4), TRAFFIC, REPORT)
     assert cost.sender_j_per_byte[0, 1] == pytest.approx(2.0 / 100)
     assert cost.receiver_j_per_byte[0, 1] == pytest.approx(1.6 / 80)  # of those that came
-    assert cost.delivered_share[0, 1] == pytest.approx(0.8)
+    assert cost.acked_share[0, 1] == pytest.approx(0.8)
     assert cost.relay_j_per_byte[0, 1] == 0
     assert cost.relay_j_per_byte[0, 2] == pytest.approx((1.0 + 0.5) / 50)
     assert cost.airtime_s_per_byte[0, 2] == pytest.approx(2.0 / 50)
@@ -97,16 +98,15 @@ def test_an_old_cost_ages_and_stays_and_an_unmeasured_one_never_ages() -> None:
 def last(cost: TransmissionCost | None = None) -> LastRound:
     expected = np.zeros((4, 4), dtype=np.int64)
     expected[0, 1], expected[0, 2], expected[2, 3] = 100, 50, 10
-    report = replace(
-        REPORT, energy=replace(REPORT.energy, state_j=np.full((4, 7), 1.0) * [[1], [2], [3], [4]])
-    )
+    state_j = np.full((4, 7), 1.0) * [[1], [2], [3], [4]]
+    report = replace(REPORT, energy=replace(REPORT.energy, state_j=state_j))
     measured = cost or measure(unmeasured(4), TRAFFIC, report)
     return last_round(measured, TRAFFIC, report, expected, 16.0)
 
 
 def test_the_same_messages_again_are_forecast_to_take_the_same_joules_to_the_last_bit() -> None:
     known = last()
-    same = forecast_j(known, known.offered_bytes, known.expected_bytes)
+    same = forecast_j(known, known.offered_bytes, known.expected_bytes, USUAL_W, USUAL_W)
     assert same.tolist() == known.communication_j.tolist() == [7.0, 14.0, 21.0, 28.0]
 
 
@@ -114,7 +114,7 @@ def test_fewer_bytes_are_forecast_to_save_what_each_of_them_costs_this_device() 
     known = last()
     fewer = known.offered_bytes.copy()
     fewer[0, 1] = 30  # where 100 were
-    forecast = forecast_j(known, fewer, np.minimum(known.expected_bytes, fewer))
+    forecast = forecast_j(known, fewer, np.minimum(known.expected_bytes, fewer), USUAL_W, USUAL_W)
     # Device 0 sends 70 bytes fewer at 0.02 J; it forwards and overhears nothing.
     assert forecast[0] == pytest.approx(7.0 - 70 * 0.02)
     # Device 1 gets 30 where 80 came, at 0.02 J; what it forwards and overhears shrinks likewise.
@@ -124,7 +124,7 @@ def test_fewer_bytes_are_forecast_to_save_what_each_of_them_costs_this_device() 
 
 def test_more_bytes_than_a_pair_could_carry_are_not_forecast_to_be_carried() -> None:
     known = last()
-    twice = forecast_j(known, 2 * known.offered_bytes, 2 * known.expected_bytes)
+    twice = forecast_j(known, 2 * known.offered_bytes, 2 * known.expected_bytes, USUAL_W, USUAL_W)
     # 0 handed all over and may do so again; to 1 only 80 of 100 came, and so no more are expected.
     assert twice[0] == pytest.approx(7.0 + 100 * 0.02 + 50 * 0.08)
     assert twice[1] == 14.0
@@ -134,12 +134,12 @@ def test_a_new_neighbour_is_forecast_at_the_mean_of_those_that_are_known() -> No
     known = last()
     more = known.offered_bytes.copy()
     more[0, 3] = 10
-    forecast = forecast_j(known, more, known.expected_bytes)
+    forecast = forecast_j(known, more, known.expected_bytes, USUAL_W, USUAL_W)
     assert forecast[0] == pytest.approx(7.0 + 10 * (0.02 + 0.08) / 2)
     # Who has sent nothing yet knows no cost at all.
     more = known.offered_bytes.copy()
     more[3, 0] = 10
-    assert forecast_j(known, more, known.expected_bytes)[3] == 28.0
+    assert forecast_j(known, more, known.expected_bytes, USUAL_W, USUAL_W)[3] == 28.0
 
 
 def test_other_beliefs_go_by_shannon_and_by_nothing() -> None:
@@ -170,7 +170,21 @@ def test_who_sends_at_another_power_or_sleeps_is_foreseen_to_draw_that() -> None
     sleeping_j = 3 * 0.033 * 3.0
     packet = BELIEFS["packet"].foresee(scenario, coming)
     assert packet.tolist() == pytest.approx([6.5, 14.0, 21.0, sleeping_j])
+    # Who sends nothing draws nothing more for it, at whichever power.
+    silent = forecast_j(known, 0 * offered[0], offered[1], usual_w, half_w)
+    assert silent[0] == pytest.approx(7.0 - 100 * 0.02 - 50 * 0.08)
     analytic = BELIEFS["analytic"].foresee(scenario, coming)
     assert analytic[3] == pytest.approx(sleeping_j)
     sent_s = 8 * 100 / capacity_bps(scenario)[0, 1] + 8 * 50 / capacity_bps(scenario)[0, 2]
     assert analytic[0] == pytest.approx(3 * 0.273 * 3 + sent_s * (half_w[0] - 3 * 0.273))
+
+
+def test_a_radio_that_was_off_the_air_and_is_back_draws_what_that_saved() -> None:
+    known = last()
+    slept = np.array([False, True, False, False])
+    back = replace(known, was_away=slept, back_j=np.where(slept, 2.0, 0.0))
+    same = forecast_j(back, back.offered_bytes, back.expected_bytes, USUAL_W, USUAL_W)
+    # It had 80 of 100 bytes of device 0 and is not held to that: 20 more at 0.02 J, and what it
+    # forwards and overhears grows as its bytes do.
+    assert same[1] == pytest.approx(14.0 + 2.0 + 20 * 0.02 + (1.0 + 0.25) * 20 / 80)
+    assert same[[0, 2, 3]].tolist() == [7.0, 21.0, 28.0]

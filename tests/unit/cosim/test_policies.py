@@ -50,11 +50,12 @@ def view(**changes: Any) -> View:
         "least_dbm": -30.0,
         "most_dbm": 16.0,
         "may_sleep": False,
+        "may_choose": True,
+        "max_iterations": 2,
         "neighbours": np.array([1, 4, 6]),
         "wanted": np.ones((3, 2), dtype=np.bool_),
         "sender_j_per_byte": np.array([3e-7, 1e-7, 2e-7]),
-        "airtime_s_per_byte": np.full(3, 1e-6),
-        "delivered_share": np.array([1.0, 1.0, 0.4]),
+        "acked_share": np.array([1.0, 1.0, 0.4]),
         "rate_bps": np.array([50e6, 40e6, 30e6]),
         "receiver_j_per_byte": np.full(3, 1e-7),
         "age_rounds": np.array([0, 0, 0]),
@@ -152,7 +153,7 @@ def test_cost_aware_sends_where_most_bytes_arrive_for_a_joule() -> None:
     # Bytes that arrive a joule: 1 / 3e-7, 1 / 1e-7, 0.4 / 2e-7; half of three neighbours is two.
     decide = neighbours.COST_AWARE.decide
     assert chosen(decide(view())) == [0, 1]
-    assert chosen(decide(view(delivered_share=np.array([0.1, 1.0, 0.4])))) == [1, 2]
+    assert chosen(decide(view(acked_share=np.array([0.1, 1.0, 0.4])))) == [1, 2]
     # What is unknown or old is measured first.
     unknown = view(sender_j_per_byte=np.array([3e-7, 1e-7, np.nan]))
     assert chosen(decide(unknown)) == [1, 2]
@@ -191,7 +192,7 @@ def test_power_control_goes_down_while_the_rates_hold_and_up_when_one_falls() ->
     low = view(memory=memory, tx_power_dbm=-30.0)
     assert decide(low).tx_power_dbm == -30.0  # the least
     nothing = view(memory={}, rate_bps=np.full(3, np.nan))
-    assert decide(nothing) == Decision()
+    assert decide(nothing) == Decision(tx_power_dbm=16.0)
     drawn = [power.RANDOM.decide(view()).tx_power_dbm for _ in range(3)]
     assert all(each is not None and 10.0 <= each <= 16.0 for each in drawn)
 
@@ -255,6 +256,11 @@ def test_a_file_without_a_policy_and_options_that_it_has_not_are_one_line(
         (["--policy=round_robbin"], "expected default"),
         (["--policy=round_robin", "--policy_options", "share=0.5"], "(none), got share"),
         (["--policy=random_neighbours", "--policy_options", "shre=0.5"], "(share), got shre"),
+        (
+            ["--policy=random_neighbours", "--policy_options", "share=50"],
+            "share from 0 to 1, got 50",
+        ),
+        (["--policy=round_robin", "--network.transport=udp"], "expected arq or tcp with policy"),
     ):
         assert cli.main([*QUICK, *flags, f"--output={tmp_path / 'run'}"]) == 2
         (line,) = capsys.readouterr().err.splitlines()
@@ -301,10 +307,11 @@ def test_the_example_is_a_policy_that_keeps_its_promises_from_any_folder(
     assert len(EXAMPLE.read_text(encoding="utf-8").splitlines()) <= 35
     flags = ["my_policy.py", "--policy_options", "least_share=0.9", "--learning.rounds=2"]
     assert cli.main(["check", *flags, "--network.num_devices=3"]) == 0
-    assert "2 of 2 promises kept" in capsys.readouterr().out
+    assert "1 of 1 promises kept" in capsys.readouterr().out
 
 
-def test_a_memory_that_no_run_could_store_is_found(
+@pytest.mark.usefixtures("only_the_run")
+def test_a_memory_that_no_run_could_store_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "odd.py").write_text(
@@ -316,10 +323,13 @@ def test_a_memory_that_no_run_could_store_is_found(
         encoding="utf-8",
     )
     flags = ["--network.num_devices=3", "--learning.rounds=2"]
-    assert cli.main(["check", str(tmp_path / "odd.py"), *flags]) == 1
-    out = capsys.readouterr().out
-    assert "FAULT  memory can be stored" in out
-    assert "got ndarray" in out
+    for words in (
+        ["check", str(tmp_path / "odd.py"), *flags],
+        [*QUICK, f"--policy={tmp_path}/odd.py"],
+    ):
+        assert cli.main(words) == 2
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert "expected memory of numbers, text, lists and dicts, got ndarray" in line
 
 
 def test_views_of_a_replaced_field_are_copies(tmp_path: Path) -> None:
