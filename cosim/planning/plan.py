@@ -32,8 +32,9 @@ class IterationPlan:
     - round_budget_j (n,): of these, what is not for the radio of the rounds until the next
       training, which stars have [J].
     - predicted_compute_j (n,): joules of the planned work [J].
-    - predicted_j (n,): the same with radio and idle joules [J]. At most budget_j where active;
-      an inactive device that lives still pays for its radio, budget or not.
+    - predicted_j (n,): the same with radio and idle joules [J]. At most budget_j where active,
+      but of what a policy chose; an inactive device that lives still pays for its radio, budget or
+      not.
     - objective (n,): min over m of w tau in the weights of the rule; 0 unless all of a device's
       modalities train.
     - optimality_gap (n,): 1 - objective / bound, the bound being the optimum over real tau
@@ -42,7 +43,8 @@ class IterationPlan:
     - binding: what kept each plan from going on: "energy" (also where time binds as well),
       "time", "iterations_max", "short" (not even one iteration of each: the short rule acted),
       "waiting" (the horizon leaves this round out, so that others are paid), "no_work" (no modality
-      to train, as the server of a star), "dead".
+      to train, as the server of a star), "dead"; "policy": the device chose its iterations itself,
+      whatever they cost.
     """
 
     iterations: IntArray

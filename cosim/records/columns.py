@@ -114,7 +114,7 @@ COLUMNS: dict[str, list[Column]] = {
             ("objective", "", "least weighted iterations over its modalities, which plans maximise"),
             ("optimality_gap", "1", "no plan is better than this one by more than that share"),
             ("binding", "", "what kept the plan from more: energy, time, iterations_max, short, waiting (other"
-             " rounds are trained in), no_work, dead"),
+             " rounds are trained in), no_work, dead; policy: the device chose its iterations itself"),
             ("planned_trainings", "", "rounds from this one on in which the plan trains"),
             ("paid_rounds", "", "rounds from this one on whose radio and board the plan pays, above the reserve"),
             ("overspent_j", "J", "drawn above the budget of the round; empty for who was dead"),
