@@ -153,7 +153,9 @@ def _with_links(
 ) -> PushSum:
     """Add rows for links that are used for the first time.
 
-    That is the first round, when degrees are those of the deployment, which all know.
+    That is the first round, when degrees are those of the deployment, which all know; with a policy
+    that chooses neighbours also a later one, when the degree is what the receiver now advertises,
+    which a sender that has heard nothing of it would not know.
     """
     known = np.zeros_like(offered)
     known[state.links[:, 0].numpy(), state.links[:, 1].numpy()] = True
