@@ -28,6 +28,7 @@ from ns3_scenarios.description.transport import TRANSPORTS
 from ns3_scenarios.traffic import Transmit
 
 Memory = list[dict[str, Any]]
+LEAST_DBM = float(bounds(Radio.model_fields["tx_power_dbm"])[0])
 STORED = "numbers, text, lists and dicts"
 
 
@@ -123,8 +124,7 @@ def view_of(
     """Build all that a device is shown: of itself, and what packets told it of its neighbours."""
     config, last, cost = asker.config, feedback.last, feedback.last.cost
     others = np.flatnonzero(feedback.neighbourhood.believed[device])
-    least_dbm, _ = power_range_dbm(config)
-    usual_dbm = config.network.tx_power_dbm
+    has_part = payload.part_bytes > 0
     return View(
         device=device,
         round=round_index + 1,
@@ -137,13 +137,13 @@ def view_of(
         speed=speed[device].copy(),
         contribution=contribution[device].copy(),
         tx_power_dbm=float(last.tx_power_dbm[device]),
-        least_dbm=least_dbm,
-        most_dbm=usual_dbm,
+        least_dbm=LEAST_DBM,
+        most_dbm=config.network.tx_power_dbm,
         may_sleep=may_sleep(config),
         may_choose=TRANSPORTS[config.network.transport].is_answered,
         max_iterations=config.iteration.max_iterations,
         neighbours=others,
-        wanted=shared(payload)[device, others],
+        wanted=has_part[device] & has_part[others],
         sender_j_per_byte=cost.sender_j_per_byte[device, others],
         acked_share=cost.acked_share[device, others],
         rate_bps=last.rate_bps[device, others],
@@ -154,11 +154,6 @@ def view_of(
         memory=asker.memory[device],
         options=dict(asker.policy.options),
     )
-
-
-def power_range_dbm(config: RunConfig) -> tuple[float, float]:
-    """Return the least and the most that a policy may send with [dBm]: up to the usual power."""
-    return float(bounds(Radio.model_fields["tx_power_dbm"])[0]), config.network.tx_power_dbm
 
 
 def may_sleep(config: RunConfig) -> bool:

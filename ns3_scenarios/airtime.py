@@ -102,15 +102,6 @@ def carry(
     return Carried(duration_s, flows, arrived, sent_s, heard_s)
 
 
-def per_link(
-    num_devices: int, traffic: RoundTraffic, values: FloatArray | IntArray | BoolArray
-) -> FloatArray:
-    """Add up values of messages (f) by link, (n, n): row sends, column receives."""
-    total = np.zeros((num_devices, num_devices))
-    np.add.at(total, (traffic.src, traffic.dst), values)
-    return total
-
-
 def _live_through(batteries: Batteries, traffic: RoundTraffic, schedule: Schedule) -> None:
     """Drain the batteries from one change of anybody's power to the next, to the end."""
     arrive_s = schedule.end_s_of + schedule.lag_s

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ns3_scenarios.airtime import Carried, Schedule, carry, per_link
-from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
+from ns3_scenarios.airtime import Carried, Schedule, carry
+from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.batteries import Batteries
 from ns3_scenarios.causes import causes_of_airtime
 from ns3_scenarios.description.channel import link_loss_db
@@ -82,8 +82,8 @@ class AnalyticNetwork:
         self._tune(traffic)
         schedule, chunk_bytes = self._schedule(traffic), self._scenario.transport.segment_bytes
         carried = carry(self._batteries, traffic, schedule, chunk_bytes)
-        n, energy = self._scenario.num_devices, self._batteries.end_round()
-        on_air_s = (per_link(n, traffic, each) for each in (carried.sent_s, carried.heard_s))
+        energy = self._batteries.end_round()
+        on_air_s = (traffic.per_link(each) for each in (carried.sent_s, carried.heard_s))
         return RoundReport(
             round_index=traffic.round_index,
             start_s=self._batteries.start_s,
@@ -131,10 +131,7 @@ class AnalyticNetwork:
         )
 
     def _links(self, traffic: RoundTraffic, carried: Carried) -> LinkReport:
-        def of_links(values: FloatArray | IntArray | BoolArray) -> FloatArray:
-            return per_link(len(self._capacity_bps), traffic, values)
-
-        scenario = self._scenario
+        scenario, of_links = self._scenario, traffic.per_link
         airtime_s, heard_airtime_s = of_links(carried.sent_s), of_links(carried.heard_s)
         used = airtime_s > 0
         share_heard = np.divide(

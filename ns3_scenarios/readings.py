@@ -124,8 +124,7 @@ def read_causes(
     tx_w, rx_w = above_w[:, TX], above_w[:, RX]
     by = between["device"].astype(np.int64)
     is_broadcast = scenario.transport.kind.one_for_all
-    offered = np.zeros((n, n))
-    np.add.at(offered, (traffic.src, traffic.dst), traffic.payload_bytes)
+    offered = traffic.per_link(traffic.payload_bytes)
     sender_j, sent_to_all_j = _spread(
         tx_w[:, np.newaxis] * pair["sender_tx_s"] + rx_w[:, np.newaxis] * pair["sender_rx_s"],
         offered,

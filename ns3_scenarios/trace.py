@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ns3_scenarios.airtime import Carried, Schedule, carry, per_link
+from ns3_scenarios.airtime import Carried, Schedule, carry
 from ns3_scenarios.arrays import BoolArray, FloatArray
 from ns3_scenarios.batteries import Batteries
 from ns3_scenarios.causes import causes_of_airtime
@@ -69,10 +69,9 @@ class TraceNetwork:
         on_air_bytes = sending.schedule.of_message(carried.sent_s * sending.rate_bps / 8)
         again_bytes = np.maximum(on_air_bytes - carried.flows.handed_bytes, 0.0)
         retransmissions = np.rint(again_bytes / chunk_bytes).astype(np.int64)
-        n, energy = self._scenario.num_devices, self._batteries.end_round()
-        of_message = sending.schedule.of_message
+        energy, of_message = self._batteries.end_round(), sending.schedule.of_message
         on_air_s = (
-            per_link(n, traffic, of_message(each)) for each in (carried.sent_s, carried.heard_s)
+            traffic.per_link(of_message(each)) for each in (carried.sent_s, carried.heard_s)
         )
         return RoundReport(
             round_index=traffic.round_index,
@@ -134,7 +133,7 @@ class TraceNetwork:
         scenario, n = self._scenario, self._scenario.num_devices
 
         def of_links(stretches: FloatArray) -> FloatArray:
-            return per_link(n, traffic, sending.schedule.of_message(stretches))
+            return traffic.per_link(sending.schedule.of_message(stretches))
 
         airtime_s = of_links(carried.sent_s)
         used = airtime_s > 0
@@ -147,9 +146,9 @@ class TraceNetwork:
             sinr_db=unknown,
             snr_db=unknown.copy(),
             loss_ratio=1 - of_links(carried.heard_s * (1 - sending.loss)) / each_s,
-            frames=per_link(n, traffic, on_air).astype(np.int64),
+            frames=traffic.per_link(on_air).astype(np.int64),
             airtime_s=airtime_s,
-            received_bytes=per_link(n, traffic, carried.flows.delivered_bytes).astype(np.int64),
+            received_bytes=traffic.per_link(carried.flows.delivered_bytes).astype(np.int64),
             is_peer=is_peer,
             next_hop=np.where(is_peer, np.arange(n), -1),
             contact_s=contact_s(

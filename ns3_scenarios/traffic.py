@@ -89,6 +89,13 @@ class RoundTraffic:
             power_w[:, RADIO_STATES.index("tx")] = self.transmit.draw_w
         return power_w
 
+    def per_link(self, values: FloatArray | IntArray | BoolArray) -> FloatArray:
+        """Add up values of messages (f) by link, (n, n): row sends, column receives."""
+        n = len(self.compute_s)
+        total = np.zeros((n, n))
+        np.add.at(total, (self.src, self.dst), values)
+        return total
+
     @property
     def compute_w(self) -> FloatArray:
         """Power of each device's computing while it lasts, (n) [W]; 0 where there is none."""

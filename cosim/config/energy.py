@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from cosim.config.section import Section, StoredPath, described
+from cosim.config.section import Section, StoredPath, described, listed
 from cosim.planning.compute import PROFILES, DeviceProfile
 from ns3_scenarios.description.energy import RADIO_PROFILES, EnergySettings
 from ns3_scenarios.description.fields import choice, quantity
@@ -53,7 +53,7 @@ class EnergyConfig(Section, EnergySettings):
     radio_profile: Literal[tuple(RADIO_PROFILES)] = choice(  # type: ignore[valid-type]
         "ns3",
         "What the radio draws: "
-        + "; ".join(f"{name}: {profile.source}" for name, profile in RADIO_PROFILES.items()),
+        + listed({name: profile.source for name, profile in RADIO_PROFILES.items()}),
         when={"network.kind": WITH_RADIOS},
     )
     supply_voltage_v: float | None = quantity(

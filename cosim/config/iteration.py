@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from cosim.config.section import Section, described
+from cosim.config.section import Section, described, listed
 from cosim.planning.forecast import BELIEFS
 from cosim.planning.horizon import SCHEDULES, SHORT_ROUNDS
 from cosim.planning.rules import RULES
@@ -15,17 +15,13 @@ from ns3_scenarios.description.fields import choice, quantity
 from ns3_scenarios.description.network_kind import WITH_RADIOS
 
 
-def _listed(choices: dict[str, str]) -> str:
-    return "; ".join(f"{name}: {text}" for name, text in choices.items())
-
-
 @described
 class IterationConfig(Section):
     """The iteration optimizer."""
 
     rule: str = Field(
         "balance",
-        description=_listed({name: rule.text for name, rule in RULES.items()})
+        description=listed({name: rule.text for name, rule in RULES.items()})
         + " (all but the first two are controls, with the same budget); or a Python file with a"
         " RULE of your own",
     )
@@ -38,7 +34,7 @@ class IterationConfig(Section):
     costs: Literal[tuple(BELIEFS)] = choice(  # type: ignore[valid-type]
         "packet",
         "What plans believe of the radio's joules, whatever the network takes: "
-        + "; ".join(f"{name}: {belief.text}" for name, belief in BELIEFS.items()),
+        + listed({name: belief.text for name, belief in BELIEFS.items()}),
         when={"network.kind": WITH_RADIOS},
     )
     max_iterations: int = quantity(80, "Most local iterations a round of one modality", "", 1, 1000)
@@ -49,12 +45,12 @@ class IterationConfig(Section):
     schedule: Literal[tuple(SCHEDULES)] = Field(  # type: ignore[valid-type]
         "even",
         description="How a device shares its battery and its harvest, forecast by what it measured,"
-        " over the rounds to come: " + _listed(SCHEDULES),
+        " over the rounds to come: " + listed(SCHEDULES),
     )
     short_rounds: Literal[tuple(SHORT_ROUNDS)] = Field(  # type: ignore[valid-type]
         "spread",
         description="Where the battery pays for the radio in all rounds to come but not for"
-        " training in each, when to train: " + _listed(SHORT_ROUNDS),
+        " training in each, when to train: " + listed(SHORT_ROUNDS),
     )
     compute_share: float = quantity(
         0.4,

@@ -12,7 +12,7 @@ from cosim.config.energy import EnergyConfig
 from cosim.config.iteration import IterationConfig
 from cosim.config.learning import LearningConfig
 from cosim.config.network import NetworkConfig
-from cosim.config.section import described
+from cosim.config.section import described, listed
 from cosim.policies.catalogue import DEFAULT, POLICIES
 from learning.own_file import known_or_file
 from ns3_scenarios.description.fields import quantity
@@ -36,7 +36,7 @@ class RunConfig(BaseSettings):
     policy: str = Field(
         DEFAULT,
         description="What each device does in a round beside its iterations: "
-        + "; ".join(f"{name}: {policy.text}" for name, policy in POLICIES.items())
+        + listed({name: policy.text for name, policy in POLICIES.items()})
         + "; or a Python file with a POLICY of your own",
     )
     policy_options: dict[str, float] = Field(

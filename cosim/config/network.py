@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cosim.config.section import Section, StoredPath, described
+from cosim.config.section import Section, StoredPath, described, listed
 from ns3_scenarios.description.channel import ChannelSettings
 from ns3_scenarios.description.fields import quantity
 from ns3_scenarios.description.interference import InterferenceSettings
@@ -83,7 +83,7 @@ class _OwnFields(Section):
     )
     kind: Literal[tuple(NETWORK_KINDS)] = Field(  # type: ignore[valid-type]
         "ns3",
-        description="; ".join(f"{name}: {kind.text}" for name, kind in NETWORK_KINDS.items()),
+        description=listed({name: kind.text for name, kind in NETWORK_KINDS.items()}),
     )
     replay: StoredPath | None = Field(
         None,

@@ -19,8 +19,10 @@ def supply_voltage_v(config: RunConfig) -> float:
 
 def transmit_w(config: RunConfig, tx_power_dbm: FloatArray) -> FloatArray:
     """Return what the radio draws while it sends at each of these powers, (n,) [W]."""
-    volt = supply_voltage_v(config)
-    return np.array([volt * currents(config, float(each)).tx_a for each in tx_power_dbm])
+    powers_dbm, which = np.unique(tx_power_dbm, return_inverse=True)
+    tx_a = np.array([currents(config, float(each)).tx_a for each in powers_dbm])
+    drawn_w: FloatArray = supply_voltage_v(config) * tx_a[which]
+    return drawn_w
 
 
 def currents(config: RunConfig, tx_power_dbm: float | None = None) -> RadioCurrents:

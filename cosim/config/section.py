@@ -1,6 +1,7 @@
 """What every part of the configuration is made of."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -32,6 +33,11 @@ def described(section: type[S]) -> type[S]:
         field.title = field.description
         field.description = f"{field.description}{''.join(ends)}"
     return section
+
+
+def listed(choices: Mapping[str, str]) -> str:
+    """Say in a help text what each choice means."""
+    return "; ".join(f"{name}: {text}" for name, text in choices.items())
 
 
 def plain_text(field: FieldInfo) -> str:

@@ -109,12 +109,9 @@ def measure(
     )
 
 
-def per_pair(traffic: RoundTraffic, values: IntArray) -> IntArray:
-    """Add up what messages have (f), by pair (n, n) [src, dst]."""
-    n = len(traffic.compute_s)
-    total = np.zeros((n, n), dtype=np.int64)
-    np.add.at(total, (traffic.src, traffic.dst), values)
-    return total
+def per_pair(traffic: RoundTraffic, size_bytes: IntArray) -> IntArray:
+    """Add up bytes of messages (f) by pair, (n, n) [src, dst]."""
+    return traffic.per_link(size_bytes).astype(np.int64)
 
 
 def last_round(

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cosim.errors import ConfigError
+from cosim.own_object import load_own
 from learning.errors import LearningError
-from learning.own_file import is_own, load_from, run_own
+from learning.own_file import is_own, run_own
 from ns3_scenarios.arrays import BoolArray, FloatArray
 
 # A modality that takes nothing off the loss counts as this much of the one that takes most.
@@ -116,15 +117,7 @@ def find_rule(name: str) -> Rule:
     """
     if not is_own(name):
         return RULES[name]
-    try:
-        own = load_from(name, "RULE", EXAMPLE)
-    except LearningError as error:
-        raise ConfigError(f"iteration.rule {error}") from None
-    if not isinstance(own, Rule):
-        raise ConfigError(
-            f"iteration.rule {name}: expected a RULE of class cosim.planning.rules.Rule, got"
-            f" {type(own).__name__}; {EXAMPLE}"
-        )
+    own = load_own(name, "RULE", Rule, "iteration.rule", EXAMPLE)
     return Rule(lambda known: _checked(name, own, known), own.text, own.first_speeds)
 
 

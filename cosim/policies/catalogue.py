@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cosim.errors import ConfigError
+from cosim.own_object import load_own
 from cosim.policies import neighbours, power
 from cosim.policies.policy import Decision, Policy
-from learning.errors import LearningError
-from learning.own_file import is_own, load_from
 
 EXAMPLE = "see cosim/examples/own_policy.py"
 DEFAULT = "default"
@@ -30,7 +29,7 @@ def find_policy(name: str, options: dict[str, float]) -> Policy:
     Its options are its own defaults but for those given. Raises ConfigError for a file without a
     policy, and for options that it has not.
     """
-    policy = POLICIES[name] if not is_own(name) else _own(name)
+    policy = POLICIES.get(name) or load_own(name, "POLICY", Policy, "policy", EXAMPLE)
     unknown = sorted(options.keys() - policy.options.keys())
     if unknown:
         known = ", ".join(policy.options) or "none"
@@ -44,16 +43,3 @@ def find_policy(name: str, options: dict[str, float]) -> Policy:
                 f"policy_options: expected {option} from {low:g} to {high:g}, got {value:g}"
             )
     return replace(policy, options=policy.options | options) if options else policy
-
-
-def _own(path: str) -> Policy:
-    try:
-        own = load_from(path, "POLICY", EXAMPLE)
-    except LearningError as error:
-        raise ConfigError(f"policy {error}") from None
-    if not isinstance(own, Policy):
-        raise ConfigError(
-            f"policy {path}: expected a POLICY of class cosim.policies.policy.Policy, got"
-            f" {type(own).__name__}; {EXAMPLE}"
-        )
-    return own

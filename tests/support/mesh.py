@@ -91,3 +91,20 @@ def run_mesh(
         return [network.run_round(make_traffic(scenario, i, **traffic)) for i in range(rounds)]
     finally:
         network.close()
+
+
+def traffic_of_three(messages: list[tuple[int, int, int]], **changes: Any) -> RoundTraffic:
+    """Messages (src, dst, bytes) in a round of 4 s, of which all compute one at 2 W."""
+    src, dst, size = np.array(messages, dtype=np.int64).reshape(-1, 3).T
+    fields: dict[str, Any] = {
+        "round_index": 0,
+        "src": src,
+        "dst": dst,
+        "part": np.zeros_like(src),
+        "payload_bytes": size,
+        "compute_s": np.full(3, 1.0),
+        "compute_j": np.full(3, 2.0),
+        "period_s": 4.0,
+        "stop_when_settled": False,
+    }
+    return RoundTraffic(**(fields | changes))

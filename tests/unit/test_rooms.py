@@ -28,7 +28,7 @@ LAYERS = {
         {"bridge"},
         {"config"},
         {"planning", "policies", "failures"},
-        {"arithmetic", "files", "terminal"},
+        {"arithmetic", "files", "own_object", "terminal"},
         {"errors", "program", "seeds"},
     ],
     "learning": [

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mesh import make_mesh
+from mesh import make_mesh, traffic_of_three
 
 from ns3_scenarios.analytic import AnalyticNetwork, capacity_bps, link_snr_db
 from ns3_scenarios.description.scenario import NetworkScenario
@@ -27,23 +27,6 @@ def make_triangle(snr_db: float = 0.0, **changes: Any) -> NetworkScenario:
     shadowing_db = np.full((3, 3), 16.0 - 76.7 - NOISE_DBM - snr_db)
     fields = {"position_m": TRIANGLE, "shadowing_db": shadowing_db, "reference_loss_db": 46.7}
     return make_mesh(3, **(fields | changes))
-
-
-def make_traffic(messages: list[tuple[int, int, int]], **changes: Any) -> RoundTraffic:
-    """Messages (src, dst, bytes) in a round of 4 s, of which all compute one at 2 W."""
-    src, dst, size = np.array(messages, dtype=np.int64).reshape(-1, 3).T
-    fields: dict[str, Any] = {
-        "round_index": 0,
-        "src": src,
-        "dst": dst,
-        "part": np.zeros_like(src),
-        "payload_bytes": size,
-        "compute_s": np.full(3, 1.0),
-        "compute_j": np.full(3, 2.0),
-        "period_s": 4.0,
-        "stop_when_settled": False,
-    }
-    return RoundTraffic(**(fields | changes))
 
 
 def outcomes(report: RoundReport) -> list[str]:
@@ -78,7 +61,7 @@ def test_devices_closer_than_a_metre_lose_what_they_lose_at_one() -> None:
 
 
 def test_messages_of_one_sender_queue_and_those_of_others_do_not_disturb() -> None:
-    traffic = make_traffic(
+    traffic = traffic_of_three(
         [(0, 2, SECOND), (1, 2, SECOND), (0, 1, SECOND // 2), (2, 1, SECOND // 4)],
         compute_s=np.array([1.0, 0.5, 1.0]),
     )
@@ -94,12 +77,12 @@ def test_messages_of_one_sender_queue_and_those_of_others_do_not_disturb() -> No
 def test_a_link_of_four_times_the_noise_carries_twice_the_bits_of_one_of_its_equal() -> None:
     # SNR 3: log2(4) = 2.
     network = AnalyticNetwork(make_triangle(snr_db=10 * np.log10(3)))
-    report = network.run_round(make_traffic([(0, 1, SECOND)]))
+    report = network.run_round(traffic_of_three([(0, 1, SECOND)]))
     assert report.flows.delay_s == pytest.approx([0.5])
 
 
 def test_what_the_round_cuts_off_is_late_with_the_bytes_that_came_through() -> None:
-    traffic = make_traffic([(0, 1, SECOND), (0, 2, 2 * SECOND), (0, 1, 70)], period_s=2.7)
+    traffic = traffic_of_three([(0, 1, SECOND), (0, 2, 2 * SECOND), (0, 1, 70)], period_s=2.7)
     report = AnalyticNetwork(make_triangle()).run_round(traffic)
     # On the air from 1 s on: the first until 2 s, the second for 0.7 s, the third never.
     assert outcomes(report) == ["delivered", "late", "late"]
@@ -117,7 +100,7 @@ def test_what_the_round_cuts_off_is_late_with_the_bytes_that_came_through() -> N
 
 def test_sending_hides_receiving_and_both_hide_idling() -> None:
     # 0 sends from 1 to 2 s; 1 sends from 1.5 to 2.5 s and hears 0 before; 2 hears 1.
-    traffic = make_traffic(
+    traffic = traffic_of_three(
         [(0, 1, SECOND), (1, 2, SECOND)],
         compute_s=np.array([1.0, 1.5, 0.0]),
         compute_j=np.array([2.0, 3.0, 0.0]),
@@ -139,7 +122,7 @@ def test_sending_hides_receiving_and_both_hide_idling() -> None:
 
 
 def test_a_link_reports_its_capacity_and_the_time_that_it_was_used() -> None:
-    traffic = make_traffic([(0, 1, SECOND), (0, 1, SECOND // 2), (0, 2, 4 * SECOND)])
+    traffic = traffic_of_three([(0, 1, SECOND), (0, 1, SECOND // 2), (0, 2, 4 * SECOND)])
     links = AnalyticNetwork(make_triangle()).run_round(traffic).links
     assert links.rate_bps[0, 1:] == pytest.approx([20e6, 20e6])
     assert links.sinr_db[0, 1:] == pytest.approx([0.0, 0.0], abs=1e-9)
@@ -157,7 +140,9 @@ def test_a_sender_whose_battery_empties_while_it_sends_is_cut_off_in_that_instan
     # A second of idling and 2 W of computing, then half a second of sending.
     battery_j = np.array([IDLE_W + 2.0 + 0.5 * TX_W, 100.0, 100.0])
     network = AnalyticNetwork(make_triangle(battery_j=battery_j))
-    traffic = make_traffic([(0, 1, SECOND), (0, 2, SECOND), (1, 0, SECOND // 4), (2, 0, SECOND)])
+    traffic = traffic_of_three(
+        [(0, 1, SECOND), (0, 2, SECOND), (1, 0, SECOND // 4), (2, 0, SECOND)]
+    )
     report = network.run_round(traffic)
     energy = report.energy
     assert energy.died_at_s[0] == pytest.approx(1.5)
@@ -188,18 +173,18 @@ def test_the_oracle_ends_a_round_when_all_has_arrived_or_can_no_longer() -> None
         ([100.0, 100.0, 1e-3], 2.0),  # the receiver of the shorter one dies: it is settled
     ):
         network = AnalyticNetwork(make_triangle(battery_j=np.array(battery_j)))
-        report = network.run_round(make_traffic(both, stop_when_settled=True))
+        report = network.run_round(traffic_of_three(both, stop_when_settled=True))
         assert report.duration_s == pytest.approx(expected_s)
-        assert network.run_round(make_traffic(both)).start_s == report.duration_s
+        assert network.run_round(traffic_of_three(both)).start_s == report.duration_s
     late = AnalyticNetwork(make_triangle()).run_round(
-        make_traffic([(0, 1, 10 * SECOND)], stop_when_settled=True)
+        traffic_of_three([(0, 1, 10 * SECOND)], stop_when_settled=True)
     )
     assert (late.duration_s, outcomes(late)) == (4.0, ["late"])
 
 
 def test_a_round_without_messages_idles_and_to_the_oracle_lasts_as_long_as_its_computing() -> None:
     for oracle, expected_s in ((False, 4.0), (True, 1.0)):
-        traffic = make_traffic([], stop_when_settled=oracle)
+        traffic = traffic_of_three([], stop_when_settled=oracle)
         report = AnalyticNetwork(make_triangle()).run_round(traffic)
         assert report.duration_s == expected_s
         assert report.energy.state_s[:, IDLE].tolist() == [expected_s] * 3
@@ -247,7 +232,7 @@ def test_bytes_and_batteries_agree_with_an_integration_in_small_steps() -> None:
     )
     src, dst = np.nonzero(scenario.neighbours)
     rounds = [
-        make_traffic(
+        traffic_of_three(
             [(s, d, int(size)) for s, d, size in zip(src, dst, sizes, strict=True)],
             round_index=i,
             compute_s=rng.uniform(0.1, 2.0, n),
@@ -271,7 +256,7 @@ def test_bytes_and_batteries_agree_with_an_integration_in_small_steps() -> None:
 
 
 def test_the_same_scenario_and_traffic_give_the_same_bytes() -> None:
-    traffic = make_traffic([(0, 1, SECOND), (0, 2, 2 * SECOND), (1, 2, 7)], period_s=2.7)
+    traffic = traffic_of_three([(0, 1, SECOND), (0, 2, 2 * SECOND), (1, 2, 7)], period_s=2.7)
     first, second = (AnalyticNetwork(make_triangle()).run_round(traffic) for _ in range(2))
     for part in ("flows", "links", "energy"):
         for name, value in vars(getattr(first, part)).items():

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mesh import make_mesh
+from mesh import make_mesh, traffic_of_three
 
 from ns3_scenarios.analytic import AnalyticNetwork, capacity_bps
 from ns3_scenarios.conformance import check_network
@@ -14,7 +14,6 @@ from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.reports import OUTCOMES, RoundReport
 from ns3_scenarios.trace import TraceNetwork
-from ns3_scenarios.traffic import RoundTraffic
 
 TX_W, RX_W, IDLE_W = 3 * 0.380, 3 * 0.313, 3 * 0.273
 TX, RX, IDLE = 0, 1, 2
@@ -28,23 +27,6 @@ def make_trace(folder: Path, *rows: Row, n: int = 3) -> LinkTrace:
     lines = ["time_s,i,j,rate_bps,delay_s,loss", *(",".join(map(repr, row)) for row in rows)]
     (folder / "links.csv").write_text("\n".join(lines), encoding="utf-8")
     return read_link_trace(folder / "links.csv", n)
-
-
-def make_traffic(messages: list[tuple[int, int, int]], **changes: Any) -> RoundTraffic:
-    """Messages (src, dst, bytes) in a round of 4 s, of which all compute one at 2 W."""
-    src, dst, size = np.array(messages, dtype=np.int64).reshape(-1, 3).T
-    fields: dict[str, Any] = {
-        "round_index": 0,
-        "src": src,
-        "dst": dst,
-        "part": np.zeros_like(src),
-        "payload_bytes": size,
-        "compute_s": np.full(3, 1.0),
-        "compute_j": np.full(3, 2.0),
-        "period_s": 4.0,
-        "stop_when_settled": False,
-    }
-    return RoundTraffic(**(fields | changes))
 
 
 def scenario_of(trace: LinkTrace, **changes: Any) -> NetworkScenario:
@@ -63,7 +45,7 @@ def test_a_rate_that_changes_in_mid_message_and_a_loss_and_a_delay(tmp_path: Pat
         (2.0, 0, 1, 4 * MBPS8, 0.5, 0.5),
     )
     network = TraceNetwork(scenario_of(trace, battery_j=100.0))
-    report = network.run_round(make_traffic([(0, 1, 2 * MB)]))
+    report = network.run_round(traffic_of_three([(0, 1, 2 * MB)]))
     # From 1 s: 0.5 MB till 1.5 s, 0.5 MB (half of 1 MB) till 2 s, the last 1 MB at 2 MB/s: 2.5 s.
     # It arrives 0.25 s later, the delay when it began.
     assert report.flows.finish_s == pytest.approx([2.75])
@@ -86,7 +68,7 @@ def test_an_outage_makes_a_message_wait_and_its_radio_idle(tmp_path: Path) -> No
         (0.0, 0, 2, MBPS8, 0.0, 0.0),
     )
     network = TraceNetwork(scenario_of(trace))
-    report = network.run_round(make_traffic([(0, 1, MB), (0, 2, MB // 2)]))
+    report = network.run_round(traffic_of_three([(0, 1, MB), (0, 2, MB // 2)]))
     # Half of the first by 1.5 s, the other half from 3 to 3.5 s, and only then the second.
     assert report.flows.finish_s == pytest.approx([3.5, 4.0])
     assert report.energy.state_s[0, [TX, IDLE]] == pytest.approx([1.5, 2.5])
@@ -100,7 +82,7 @@ def test_who_is_out_of_reach_is_passed_over_until_it_is_there(tmp_path: Path) ->
     ]
     network = TraceNetwork(scenario_of(make_trace(tmp_path, *rows)))
     messages = [(0, 1, MB), (0, 2, MB // 4), (0, 2, MB // 4), (1, 0, MB), (2, 0, MB)]
-    report = network.run_round(make_traffic(messages))
+    report = network.run_round(traffic_of_three(messages))
     # 0 sends to 2 from 1 to 1.5 s, waits, and sends to 1 from 2.5 s on. All of what 1 sends is
     # lost, and of 2 to 0 the trace knows nothing.
     assert report.flows.finish_s == pytest.approx([3.5, 1.25, 1.5, np.inf, np.inf])
@@ -113,7 +95,7 @@ def test_time_goes_on_from_round_to_round_and_the_last_row_holds(tmp_path: Path)
     trace = make_trace(tmp_path, (0.0, 0, 1, MBPS8, 0.0, 0.0), (5.5, 0, 1, 2 * MBPS8, 0.0, 0.0))
     network = TraceNetwork(scenario_of(trace))
     delays_s = [
-        float(network.run_round(make_traffic([(0, 1, MB)], round_index=i)).flows.delay_s[0])
+        float(network.run_round(traffic_of_three([(0, 1, MB)], round_index=i)).flows.delay_s[0])
         for i in range(4)
     ]
     # The second round's message is on the air from 5 s: half of it at the old rate.
@@ -126,13 +108,13 @@ def test_what_is_under_way_when_the_round_ends_or_its_receiver_dies_is_lost(tmp_
     # Device 0 hears 2 from 1 s on and sends itself; it is empty at 2 s.
     battery_j = np.array([2.0 + IDLE_W + TX_W, 100.0, 100.0])
     report = TraceNetwork(scenario_of(trace, battery_j=battery_j)).run_round(
-        make_traffic([(0, 1, 4 * MB), (2, 0, 4 * MB)])
+        traffic_of_three([(0, 1, 4 * MB), (2, 0, 4 * MB)])
     )
     assert outcomes(report) == ["dead", "dead"]
     # What 0 has sent by 2 s arrives; of what 2 has sent by then, what it had sent by 1.5 s.
     assert report.flows.handed_bytes == pytest.approx([MB, 3 * MB], abs=1)
     assert report.flows.delivered_bytes == pytest.approx([MB, MB / 2], abs=1)
-    alive = TraceNetwork(scenario_of(trace)).run_round(make_traffic([(0, 1, 4 * MB)]))
+    alive = TraceNetwork(scenario_of(trace)).run_round(traffic_of_three([(0, 1, 4 * MB)]))
     assert outcomes(alive) == ["late"]
     assert alive.flows.handed_bytes == pytest.approx([3 * MB], abs=1)
     assert alive.flows.acked_bytes == pytest.approx([2.5 * MB], abs=1)
@@ -140,7 +122,7 @@ def test_what_is_under_way_when_the_round_ends_or_its_receiver_dies_is_lost(tmp_
 
 def test_the_oracle_waits_for_what_is_on_its_way(tmp_path: Path) -> None:
     trace = make_trace(tmp_path, (0.0, 0, 1, MBPS8, 0.3, 0.0))
-    traffic = make_traffic([(0, 1, MB)], stop_when_settled=True)
+    traffic = traffic_of_three([(0, 1, MB)], stop_when_settled=True)
     report = TraceNetwork(scenario_of(trace)).run_round(traffic)
     assert report.duration_s == pytest.approx(2.3)
     assert outcomes(report) == ["delivered"]
@@ -156,7 +138,7 @@ def test_a_trace_of_the_capacities_is_the_analytic_network(tmp_path: Path) -> No
         TraceNetwork(scenario_of(trace, battery_j=10.0)),
         AnalyticNetwork(plain),
     ):
-        reports = [network.run_round(make_traffic(messages, round_index=i)) for i in range(3)]
+        reports = [network.run_round(traffic_of_three(messages, round_index=i)) for i in range(3)]
         last = [
             np.concatenate([each.flows.delivered_bytes for each in reports]),
             np.concatenate([each.energy.remaining_energy_j for each in reports]),
@@ -176,7 +158,7 @@ def test_bytes_agree_with_an_integration_in_small_steps(tmp_path: Path) -> None:
     ]
     trace = make_trace(tmp_path, *rows)
     messages = [(0, 1 + i % 2, int(size)) for i, size in enumerate(rng.uniform(1e5, 6e5, 6))]
-    report = TraceNetwork(scenario_of(trace)).run_round(make_traffic(messages))
+    report = TraceNetwork(scenario_of(trace)).run_round(traffic_of_three(messages))
     sent, current = np.zeros(6), -1
     for step in range(steps):
         now_s = 4.0 * step / steps
