@@ -21,11 +21,11 @@ CAUSE_COLOURS = {
 def draw_radio_causes(devices: pd.DataFrame, ax: Axes) -> Axes:
     """Draw what all radios drew above idle ones [J] in each round, by cause, and its forecast.
 
-    The forecast is that of plans less what the radios drew for idling. Causes that took nothing are
-    left out of the legend; so is what was saved by sleeping.
+    The forecast is that of plans less what the radios drew for none of these causes: idling, or
+    asleep. Causes that took nothing are left out of the legend.
     """
     causes = [f"{name}_j" for name in CAUSE_COLOURS]
-    columns = [*causes, "away_j", "radio_j", "communication_forecast_j"]
+    columns = [*causes, "radio_j", "communication_forecast_j"]
     by_round = devices.groupby("round")[columns].sum()
     bottom = np.zeros(len(by_round))
     width = 0.9 if len(by_round) < 30 else 1.0  # thin gaps would shimmer
@@ -35,8 +35,8 @@ def draw_radio_causes(devices: pd.DataFrame, ax: Axes) -> Axes:
             label = name.replace("_", " ")
             ax.bar(by_round.index, joules, width, bottom, color=colour, label=label, linewidth=0)
             bottom += joules
-    idle_j = by_round["radio_j"] - by_round[[*causes, "away_j"]].sum(axis=1)
-    foreseen_j = by_round["communication_forecast_j"] - idle_j
+    rest_j = by_round["radio_j"] - by_round[causes].sum(axis=1)
+    foreseen_j = by_round["communication_forecast_j"] - rest_j
     ax.plot(by_round.index, foreseen_j, color="black", marker=".", label="foreseen")
     ax.grid(visible=False, axis="x")
     ax.set_xlabel(AGAINST["round"])

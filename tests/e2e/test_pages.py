@@ -69,7 +69,7 @@ def test_the_page_of_a_run_shows_all_figures_and_asks_for_nothing(
     subprocess.run(words, check=True, capture_output=True, timeout=200)
     page, said, asked = look(browser, tmp_path / "run" / "report.html")
     assert (said, asked) == ([], [])
-    assert images_are_whole(page) == 9
+    assert images_are_whole(page) == 10
     # The slider draws what the tables say of the other round.
     devices = pd.read_parquet(tmp_path / "run" / "devices.parquet")
     for number in (1, 2):

@@ -206,6 +206,18 @@ def test_causes_reach_what_radios_drew_above_idling_and_the_forecast_is_drawn_be
     assert labels == {"sending", "receiving", "foreseen"}
 
 
+def test_radios_that_were_off_all_the_time_are_drawn_with_the_nothing_that_was_foreseen() -> None:
+    devices = made_run().devices
+    drawn = [name for name in devices.columns if name.endswith("ing_j")]  # sending, receiving, ...
+    idle_j = devices["idle_j"]
+    devices = devices.assign(**dict.fromkeys(drawn, 0.0), radio_j=0.0, idle_j=0.0)
+    devices = devices.assign(away_j=-idle_j, communication_forecast_j=0.0)
+    ax = draw_radio_causes(devices, empty_axes())
+    (foreseen,) = ax.lines
+    assert list(foreseen.get_ydata()) == [0.0] * 12
+    assert not ax.containers
+
+
 def test_the_heat_map_holds_the_counts_and_masks_the_zeros() -> None:
     run = made_run(deaths={4: 6})
     image = draw_iterations(run.devices, "gyro", empty_axes(), most=50).images[0]
