@@ -45,7 +45,7 @@ def check(study: Study, combinations: Iterable[Values], path: Path, is_quick: bo
     _check_seeds(study, path)
     runs = list(combinations)
     _check_settings(study, runs, path, is_quick)
-    _check_shown(study, runs, path)
+    _check_shown(study, runs, path, is_quick)
 
 
 def _check_seeds(study: Study, path: Path) -> None:
@@ -83,7 +83,7 @@ def _check_settings(study: Study, combinations: list[Values], path: Path, is_qui
             )
 
 
-def _check_shown(study: Study, combinations: list[Values], path: Path) -> None:
+def _check_shown(study: Study, combinations: list[Values], path: Path, is_quick: bool) -> None:
     """Refuse figures and comparisons of what there will not be."""
     for column in study.columns:
         if column not in NUMBERS:
@@ -99,20 +99,32 @@ def _check_shown(study: Study, combinations: list[Values], path: Path) -> None:
             swept = ", ".join(study.swept) or "none is swept"
             raise ConfigError(f"{path}: {what}: expected a swept field ({swept}), got {given}")
     if study.compare:
-        _check_against(study, study.compare, combinations, path)
+        _check_against(study, study.compare, combinations, path, is_quick)
 
 
 def _check_against(
-    study: Study, compare: Comparison, combinations: list[Values], path: Path
+    study: Study, compare: Comparison, combinations: list[Values], path: Path, is_quick: bool
 ) -> None:
+    """Refuse what nothing is held against; of pairs, a quick study may have but some."""
     field = compare.field
     there = {as_text(values[field]) for values in combinations if field in values}
-    if as_text(compare.against) not in there:
+    against = compare.against
+    named = [*against, *against.values()] if isinstance(against, dict) else [against]
+    missing = [value for value in named if as_text(value) not in there]
+    some_will_do = is_quick and isinstance(against, dict)
+    for unknown in [] if some_will_do else missing:
         values = ", ".join(sorted(there))
         raise ConfigError(
-            f"{path}: compare.against: expected a value of {field} ({values}), got"
-            f" {compare.against}"
+            f"{path}: compare.against: expected a value of {field} ({values}), got {unknown}"
         )
+    pairs = against.items() if isinstance(against, dict) else ()
+    for value, other in pairs:
+        if as_text(value) == as_text(other):
+            raise ConfigError(
+                f"{path}: compare.against: expected another value for {value}, got itself"
+            )
+    if not named:
+        raise ConfigError(f"{path}: compare.against: expected pairs of values, got an empty table")
     arms = Counter(
         tuple(as_text(values.get(name)) for name in (field, *study.beside(field)))
         for values in combinations

@@ -112,13 +112,14 @@ def _answer(study: Study, rows: pd.DataFrame, column: str, tests: int) -> list[s
             if pd.notna(row["detectable"]):
                 verdict += f", which find {_number(by * row['detectable'])} four times in five"
         said.append(
-            f"{name}: {as_text(row[compare.field])} minus {as_text(compare.against)}{where} is"
+            f"{name}: {as_text(row[compare.field])} minus {row['against']}{where} is"
             f" {_number(by * row['mean'])} ({between}){verdict}."
         )
     if level:
+        controls = ", ".join(dict.fromkeys(rows["against"]))
         said.append(
-            f"{name}: {level} other comparisons with {as_text(compare.against)} are not told apart"
-            f" from nothing, by Holm over the study's {tests}."
+            f"{name}: {level} other comparisons with {controls} are not told apart from nothing, by"
+            f" Holm over the study's {tests}."
         )
     return said
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ def differences(
 ) -> pd.DataFrame:
     """Hold each other value of a field against one, in each combination of some other fields.
 
+    against: that one, or value -> what it is held against, where each has its own.
     Differences are paired by seed: mean, 95 % t-interval, p of the t-test, p_holm over all m rows
     that have one (Holm 1979), and detectable, the difference that a test at level 0.05 / m, as
     Holm's strictest, finds four times in five (for this standard deviation, by the noncentral t).
@@ -45,11 +46,9 @@ def differences(
     for column in columns:
         for key, group in groups(table, others):
             wide = group.pivot_table(index="seed", columns=_text(group[field]), values=column)
-            for arm in [arm for arm in wide if arm != as_text(against)]:
-                if as_text(against) not in wide:
-                    continue
-                paired = (wide[arm] - wide[as_text(against)]).dropna().to_numpy(np.float64)
-                row = dict(key) | {"column": column, field: arm, "against": as_text(against)}
+            for arm, other in _pairs(against, wide):
+                paired = (wide[arm] - wide[other]).dropna().to_numpy(np.float64)
+                row = dict(key) | {"column": column, field: arm, "against": other}
                 rows.append(row | {"n": len(paired)} | _interval(paired) | {"p": _p(paired)})
     found = pd.DataFrame(rows)
     if len(found):
@@ -57,6 +56,15 @@ def differences(
         found["p_holm"] = _holm(p)
         found["detectable"] = _detectable(found, int((~np.isnan(p)).sum()))
     return found
+
+
+def _pairs(against: Any, there: Sequence[str]) -> list[tuple[str, str]]:
+    """Return what is held against what, of the values that are there."""
+    if isinstance(against, Mapping):
+        pairs = [(as_text(value), as_text(other)) for value, other in against.items()]
+    else:
+        pairs = [(value, as_text(against)) for value in there if value != as_text(against)]
+    return [(value, other) for value, other in pairs if value in there and other in there]
 
 
 def groups(table: pd.DataFrame, fields: Sequence[str]) -> Any:

@@ -11,7 +11,8 @@
     [seeds]                 count (from first, by default 1), or list; fields: what goes with them,
                             a value a seed, as a fold
     [figure]                x and lines: swept fields; y: columns of the table of runs
-    [compare]               field, against: whose other values are held against this one, by seed
+    [compare]               field, against: whose other values are held against this one, by seed;
+                            or a table, value -> the one that it is held against, as its control
     [quick]                 fixed, grid, zip, seeds in place of those above, for `--quick`
     [slurm]                 options of sbatch as they stand, and at_once, pack
 
@@ -96,7 +97,10 @@ class FigureChoice(_Table):
 
 
 class Comparison(_Table):
-    """A swept field, one of whose values the others are held against, paired by seed."""
+    """A swept field, one of whose values the others are held against, paired by seed.
+
+    against: that value, or value -> what it is held against; one that is no key there is not held.
+    """
 
     field: str
     against: Any

@@ -110,6 +110,19 @@ def test_numbers_are_one_value_whether_written_with_a_point_or_not() -> None:
     assert math.isnan(row["p"]), "the same in every seed"
 
 
+def test_each_arm_can_be_held_against_a_control_of_its_own() -> None:
+    values = {"a": 1.0, "a_control": 3.0, "b": 10.0, "b_control": 30.0, "alone": 100.0}
+    rows = [(method, seed, value * seed) for method, value in values.items() for seed in (1, 2, 3)]
+    table = pd.DataFrame(rows, columns=["method", "seed", "y"])
+    against = {"a": "a_control", "b": "b_control", "never_run": "alone"}
+    found = differences(table, [], "method", against, ["y"]).to_dict("records")
+    # 1 - 3 and 10 - 30 times the seeds, whose mean is 2.
+    assert [(row["method"], row["against"], row["mean"]) for row in found] == [
+        ("a", "a_control", -4.0),
+        ("b", "b_control", -40.0),
+    ]
+
+
 def test_an_arm_without_a_partner_is_left_out_and_a_pair_alone_has_no_test() -> None:
     table = pd.DataFrame(
         {"method": ["a", "b", "c"], "power": [1, 1, 2], "seed": [1, 1, 1], "y": [1.0, 3.0, 5.0]}
