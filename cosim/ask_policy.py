@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from cosim.bridge import Decided, Feedback, shared
+from cosim.bridge import shared
 from cosim.config.model import RunConfig
 from cosim.config.radio_currents import transmit_w
 from cosim.config.section import bounds
 from cosim.errors import ConfigError
+from cosim.feedback import Decided, Feedback
 from cosim.policies.catalogue import DEFAULT, POLICIES, find_policy
 from cosim.policies.policy import Decision, Policy, View
 from cosim.seeds import stream
@@ -66,7 +67,7 @@ class Asker:
         goes = shared(payload)
         power_dbm = np.full(n, self.config.network.tx_power_dbm)
         iterations = np.full((n, m), -1, dtype=np.int64)
-        asleep = np.zeros(n, dtype=np.bool_)
+        asleep, codecs = np.zeros(n, dtype=np.bool_), [*(payload.codecs or ())]
         for device in np.flatnonzero(feedback.alive & (trains | sends)):
             shown = view_of(self, int(device), round_index, feedback, payload, speed, contribution)
             if not sends[device]:
@@ -79,11 +80,13 @@ class Asker:
             if decision.iterations is not None and trains[device]:
                 iterations[device] = decision.iterations
             asleep[device] = decision.sleeps
+            codecs[device] = decision.codec or codecs[device]
         return Decided(
             sends=goes & ~asleep[:, None, None],
             transmit=Transmit(power_dbm, transmit_w(self.config, power_dbm)),
             iterations=iterations,
             asleep=asleep,
+            codecs=tuple(codecs),
         )
 
     def _decide(self, shown: View) -> Decision:
@@ -142,6 +145,8 @@ def view_of(
         may_sleep=may_sleep(config),
         may_choose=TRANSPORTS[config.network.transport].is_answered,
         max_iterations=config.iteration.max_iterations,
+        codecs=(*asker.learner.part_bytes,),
+        codec_bytes=np.stack([part[device] for part in asker.learner.part_bytes.values()]),
         neighbours=others,
         wanted=has_part[device] & has_part[others],
         sender_j_per_byte=cost.sender_j_per_byte[device, others],
@@ -187,6 +192,8 @@ def faults(decision: Any, shown: View) -> list[tuple[str, str, str]]:
         if not (is_number and shown.least_dbm <= power_dbm <= shown.most_dbm):
             expected = f"from {shown.least_dbm:g} to {shown.most_dbm:g} dBm"
             found.append(("tx_power_dbm", expected, str(power_dbm)))
+    if decision.codec is not None and decision.codec not in shown.codecs:
+        found.append(("codec", f"one of {', '.join(shown.codecs)}", str(decision.codec)))
     if tau is not None:
         found += _faults_of_iterations(np.asarray(tau), shown)
     if decision.sleeps and not shown.may_sleep:

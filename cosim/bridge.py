@@ -6,128 +6,19 @@ neighbours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from cosim.config.model import RunConfig
-from cosim.planning.costs import LastRound, last_round, measure, unmeasured
+from cosim.feedback import HARVEST_WEIGHT, Decided, Feedback, Neighbourhood, Unfinished
+from cosim.planning.costs import last_round, measure
 from learning.messages import Delivery, LateArrivals, PartialMessage, Payload
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
-from ns3_scenarios.description.energy import RADIO_STATES
-from ns3_scenarios.description.network_kind import NETWORK_KINDS
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.description.transport import TRANSPORTS
 from ns3_scenarios.reports import OUTCOMES, RoundReport, num_chunks
 from ns3_scenarios.traffic import RoundTraffic, Transmit
-
-# Rounds without a sign of life after which a device takes a neighbour for gone.
-SILENT_ROUNDS = 3
-# Weight of the last round in the forecast of harvest, a moving average as that of Kansal, Hsu,
-# Zahedi, Srivastava, ACM TECS 6(4), 2007, who keep one for each slot of a day; one half is ours.
-HARVEST_WEIGHT = 0.5
-
-
-@dataclass(frozen=True)
-class Neighbourhood:
-    """The planned neighbours, and what each device has heard of them.
-
-    planned (n, n): who exchanges with whom by deployment; silent_rounds (n, n) [device, other]:
-    rounds since the device last had a sign of life from the other. A sign is a packet: data that
-    arrived, or an acknowledgement of own data.
-    """
-
-    planned: BoolArray
-    silent_rounds: IntArray
-
-    @property
-    def believed(self) -> BoolArray:
-        """Neighbours that a device takes for alive, (n, n) [device, other]."""
-        return self.planned & (self.silent_rounds < SILENT_ROUNDS)
-
-
-@dataclass(frozen=True)
-class Unfinished:
-    """Messages of the last round whose rest is sent in the next, in place of new ones.
-
-    missing_bytes (n, n, p) [sender, receiver, part]: of which their senders know that some arrived,
-    and not that the rest did; 0 for all others. advertised_degree (n, p): as they say.
-    wanted (n, n, p): receivers that lack a rest, and have what came before, not having been dead.
-    """
-
-    missing_bytes: IntArray
-    advertised_degree: IntArray
-    wanted: BoolArray
-
-
-@dataclass(frozen=True)
-class Decided:
-    """What devices decided for a round beside what the iteration optimizer does.
-
-    sends (n, n, p) [sender, receiver, part]: what goes to those who are believed alive; transmit:
-    powers; iterations (n, m), -1 where the optimizer decides; asleep (n): radios off the air.
-    """
-
-    sends: BoolArray
-    transmit: Transmit
-    iterations: IntArray
-    asleep: BoolArray
-
-
-@dataclass(frozen=True)
-class Feedback:
-    """The one backward arrow: what the next plan may know.
-
-    last: what forecasts of the radio go by; harvest_j (n): forecast of what a round will bring, by
-    what its rounds brought so far; rested_rounds (n): since the last one in which a device trained,
-    0 for the one just over, inf if there was none. unfinished: with learning.late_weight, after the
-    first round.
-    """
-
-    last: LastRound
-    remaining_energy_j: FloatArray
-    harvest_j: FloatArray
-    rested_rounds: FloatArray
-    alive: BoolArray
-    neighbourhood: Neighbourhood
-    unfinished: Unfinished | None = None
-
-
-def initial_feedback(config: RunConfig, scenario: NetworkScenario) -> Feedback:
-    """Say what is known before the first round: the batteries, and the plan of the deployment.
-
-    The round before the first counts as one in which the radio was idle for the whole period, and
-    the harvest of this instant as that of all of it.
-    """
-    n = scenario.num_devices
-    idle_w = scenario.state_power_w[RADIO_STATES.index("idle")]
-    if not NETWORK_KINDS[config.network.kind].has_radios:
-        idle_w = 0.0
-    nothing = np.zeros((n, n), dtype=np.int64)
-    return Feedback(
-        last=LastRound(
-            communication_j=np.full(n, idle_w * config.network.round_period_s),
-            cost=unmeasured(n),
-            sent_bytes=nothing,
-            received_bytes=nothing,
-            offered_bytes=nothing,
-            expected_bytes=nothing,
-            forwarding_j=np.zeros(n),
-            overheard_j=np.zeros(n),
-            usual_dbm=scenario.radio.tx_power_dbm,
-            tx_power_dbm=np.full(n, scenario.radio.tx_power_dbm),
-            sending_j=np.zeros(n),
-            rate_bps=np.full((n, n), np.nan),
-            path_snr_db=np.full((n, n), np.nan),
-            was_away=np.zeros(n, dtype=np.bool_),
-            back_j=np.zeros(n),
-        ),
-        remaining_energy_j=scenario.initial_energy_j.copy(),
-        harvest_j=scenario.harvest_power_w * config.network.round_period_s,
-        rested_rounds=np.full(n, np.inf),
-        alive=np.ones(n, dtype=np.bool_),
-        neighbourhood=Neighbourhood(scenario.neighbours, np.zeros((n, n), dtype=np.int64)),
-    )
 
 
 def advertised_degree(payload: Payload, neighbourhood: Neighbourhood) -> IntArray:
@@ -157,9 +48,9 @@ def to_traffic(
     order = _order(round_index, payload)
     size_bytes = offered_bytes(round_index, payload, feedback, sends, config, decided)
     messages = [
-        (src, dst, int(order[rank]), int(size_bytes[src, dst, order[rank]]))
+        (src, dst, int(order[src, rank]), int(size_bytes[src, dst, order[src, rank]]))
         for src in range(len(size_bytes))
-        for rank, dst in np.argwhere(size_bytes[src][:, order].T)
+        for rank, dst in np.argwhere(size_bytes[src][:, order[src]].T)
     ]
     src, dst, parts, size = np.array(messages, dtype=np.int64).reshape(-1, 4).T
     return RoundTraffic(
@@ -198,10 +89,13 @@ def offered_bytes(
     taken for gone gets the smallest part only: enough to notice when it is back. What is unfinished
     goes in place of a new message, without the bytes that have arrived.
     """
-    neighbours, order = feedback.neighbourhood, _order(round_index, payload)
-    offered = shared(payload) & neighbours.planned[..., None]
+    neighbours, offered = feedback.neighbourhood, shared(payload)
+    offered &= neighbours.planned[..., None]
     first_only = np.zeros_like(offered)
-    first_only[..., order] = offered[..., order] & (offered[..., order].cumsum(axis=2) == 1)
+    order = np.broadcast_to(_order(round_index, payload)[:, None], offered.shape)
+    in_turn = np.take_along_axis(offered, order, axis=2)
+    first = in_turn & (in_turn.cumsum(axis=2) == 1)
+    np.put_along_axis(first_only, order, first, axis=2)
     if not TRANSPORTS[config.network.transport].one_for_all:
         offered = np.where(neighbours.believed[..., None], offered, first_only)
     offered &= (feedback.alive & sends)[:, None, None]
@@ -216,7 +110,10 @@ def offered_bytes(
 
 
 def expected_bytes(payload: Payload, feedback: Feedback, sends: BoolArray) -> IntArray:
-    """Say how much each living device expects of each neighbour that it believes alive, (n, n)."""
+    """Say how much each living device expects of each neighbour that it believes alive, (n, n).
+
+    payload: by the configured codec, as nobody knows by which the others are going to send.
+    """
     believed = feedback.neighbourhood.believed.T & feedback.alive & sends[:, None]
     shared_bytes = (shared(payload) * payload.part_bytes[:, None]).sum(axis=2)
     return np.where(believed, shared_bytes, 0)
@@ -229,14 +126,14 @@ def shared(payload: Payload) -> BoolArray:
 
 
 def _order(round_index: int, payload: Payload) -> IntArray:
-    """Parts from small to large.
+    """Parts of each device from small to large, (n, p).
 
     Those of one size take turns from round to round, so that a round that is cut short does not
     always miss the same modality.
     """
-    num_parts = payload.part_bytes.shape[1]
+    n, num_parts = payload.part_bytes.shape
     turn = (np.arange(num_parts) + round_index) % max(num_parts, 1)
-    return np.lexsort((turn, payload.part_bytes.max(axis=0, initial=0)))
+    return np.lexsort((np.broadcast_to(turn, (n, num_parts)), payload.part_bytes))
 
 
 def is_rest(traffic: RoundTraffic, payload: Payload) -> BoolArray:
@@ -284,7 +181,7 @@ def to_delivery(
             )
             if got.any() and not is_whole
         ]
-    return Delivery(arrived, degree, tuple(partial), offered, late)
+    return Delivery(arrived, degree, tuple(partial), offered, late, payload.codecs)
 
 
 def to_feedback(

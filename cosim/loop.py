@@ -18,8 +18,8 @@ from torch import Tensor
 
 from cosim import bridge
 from cosim.ask_policy import Asker, Memory, make_asker
-from cosim.bridge import Feedback
 from cosim.config.model import RunConfig
+from cosim.feedback import Feedback, initial_feedback
 from cosim.plan_round import make_plan, radio_forecast_j, to_traffic
 from cosim.planning.compute import compute_s
 from cosim.planning.costs import TransmissionCost
@@ -117,14 +117,16 @@ class Starter:
         config, scenario, learner = self.config, self.scenario, self.learner
         work, rule = learner.work_cost(), find_rule(config.iteration.rule)
         (trains, sends), payload = learner.roles(index), learner.payload()
+        expected = bridge.expected_bytes(payload, known, sends)
         decided = self.asker.ask(index, known, payload, trains, sends)
+        payload = payload if decided is None else learner.payload(decided.codecs)
         asked = config, scenario, known, payload, index, sends, decided
-        foreseen_j = radio_forecast_j(*asked)
+        foreseen_j = radio_forecast_j(*asked, expected)
         to_plan = config, scenario, learner, work, rule, known, foreseen_j, index, self.rng, trains
         plan = make_plan(*to_plan, decided)
         busy_s = compute_s(work.of(plan.iterations), config.energy.work_profile)
-        told = config, scenario, self.network, known, payload, sends, to_traffic(*asked, busy_s)
-        exchanged = self.air.submit(exchange, *told)
+        told = config, scenario, self.network, known, payload, expected
+        exchanged = self.air.submit(exchange, *told, to_traffic(*asked, busy_s))
         return Begun(plan, foreseen_j, exchanged, self.asker.remembered())
 
     def try_to_begin(self, index: int, known: Feedback) -> tuple[list[Begun], Exception | None]:
@@ -158,7 +160,7 @@ def run_rounds(
     air = ThreadPoolExecutor(1, "network")  # waits for it, while this thread trains
     asker = make_asker(config, learner, standing.memory, policy)
     starter = Starter(ahead, config, scenario, learner, network, asker, plan_rng, air)
-    clock, feedback = time.perf_counter(), feedback or bridge.initial_feedback(config, scenario)
+    clock, feedback = time.perf_counter(), feedback or initial_feedback(config, scenario)
     rounds = range(first_round, config.learning.rounds)
     try:
         coming = [starter.begin(index, feedback) for index in rounds[:1]]
@@ -210,10 +212,13 @@ def exchange(
     network: Network,
     feedback: Feedback,
     payload: Payload,
-    sends: NDArray[np.bool_],
+    expected: NDArray[np.int64],
     traffic: RoundTraffic,
 ) -> Exchanged:
-    """Hand a round's traffic to the network, and take what becomes of it to both sides."""
+    """Hand a round's traffic to the network, and take what becomes of it to both sides.
+
+    expected (n, n): see bridge.expected_bytes.
+    """
     degree = bridge.advertised_degree(payload, feedback.neighbourhood)
     network.wait_ready()  # its start is not the round's
     clock = time.perf_counter()
@@ -222,7 +227,6 @@ def exchange(
     unfinished = None
     if config.learning.late_weight > 0:
         unfinished = bridge.left_unfinished(traffic, report, payload, degree)
-    expected = bridge.expected_bytes(payload, feedback, sends)
     after = bridge.to_feedback(feedback, traffic, report, expected, unfinished)
     delivery = bridge.to_delivery(traffic, report, payload, degree, scenario, feedback.unfinished)
     return Exchanged(payload, traffic, report, delivery, after, wall_s)
@@ -233,16 +237,19 @@ def repeat_rounds(
     scenario: NetworkScenario,
     learner: Learner,
     network: Network,
-    recorded: Iterable[RoundTraffic],
+    recorded: Iterable[tuple[RoundTraffic, tuple[str, ...]]],
 ) -> Iterator[Exchanged]:
     """Take a fresh network through rounds that are done, as it cannot be stored.
 
-    recorded: what it was asked in each. The learner neither trains nor mixes.
+    recorded: what it was asked in each, and by which codecs devices sent. The learner neither
+    trains nor mixes.
     """
-    feedback, payload = bridge.initial_feedback(config, scenario), learner.payload()
-    for index, traffic in enumerate(recorded):
+    feedback = initial_feedback(config, scenario)
+    for index, (traffic, codecs) in enumerate(recorded):
         _, sends = learner.roles(index)
-        done = exchange(config, scenario, network, feedback, payload, sends, traffic)
+        expected = bridge.expected_bytes(learner.payload(), feedback, sends)
+        payload = learner.payload(codecs)
+        done = exchange(config, scenario, network, feedback, payload, expected, traffic)
         yield done
         feedback = done.after
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim import bridge
-from cosim.bridge import Decided, Feedback
 from cosim.config.model import RunConfig
 from cosim.config.radio_currents import transmit_w
+from cosim.feedback import Decided, Feedback
 from cosim.planning import plan as optimizer
 from cosim.planning.budget import Budget, Cost
 from cosim.planning.compute import compute_j, compute_s
@@ -35,8 +35,12 @@ def radio_forecast_j(
     round_index: int,
     sends: NDArray[np.bool_],
     decided: Decided | None,
+    expected_bytes: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Forecast the radio's joules of a round, (n), by what the plan is to believe."""
+    """Forecast the radio's joules of a round, (n), by what the plan is to believe.
+
+    expected_bytes (n, n): see bridge.expected_bytes.
+    """
     n, last = scenario.num_devices, feedback.last
     transmitted_w = transmit_w(config, last.tx_power_dbm)
     coming = Coming(
@@ -44,7 +48,7 @@ def radio_forecast_j(
         offered_bytes=bridge.offered_bytes(
             round_index, payload, feedback, sends, config, decided
         ).sum(axis=2),
-        expected_bytes=bridge.expected_bytes(payload, feedback, sends),
+        expected_bytes=expected_bytes,
         period_s=config.network.round_period_s,
         transmit_w=transmitted_w if decided is None else decided.transmit.draw_w,
         transmitted_w=transmitted_w,

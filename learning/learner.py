@@ -25,13 +25,7 @@ from learning.data.samples import SPLIT_NAMES
 from learning.errors import LearningError
 from learning.exchange.catalogue import EXCHANGES
 from learning.exchange.push_sum import LINKS
-from learning.messages import (
-    Delivery,
-    Payload,
-    TrainResult,
-    check_delivery,
-    check_shape,
-)
+from learning.messages import Delivery, Payload, TrainResult, check_delivery, check_shape
 from learning.method import MixedRound, Round, Rules, keep_where, specific_dim
 from learning.methods.catalogue import find_method, resolve_options
 from learning.model.evaluate import Evaluation, evaluate_stack, no_evaluation
@@ -41,10 +35,9 @@ from learning.model.stack import (
     make_model,
     of_part,
     part_of,
-    specific_part,
 )
+from learning.parts import parts_owned
 from learning.settings import LearningSetup
-from learning.star import SERVER
 from learning.topology import TOPOLOGIES
 from learning.training.local_training import LocalResult, check_finite, mean_loss, train_locally
 from learning.training.pace import Pace, parameter_variation, unmeasured
@@ -55,7 +48,8 @@ class Learner:
     """Owns the models of n devices; every result is decided by the setup, data and arguments.
 
     modality_names: m names; available (n, m) bool; samples_per_device (n,): training windows;
-    class_counts (n, C): those windows by class; holder (N,): who has a sample, -1 for nobody.
+    class_counts (n, C): those windows by class; holder (N,): who has a sample, -1 for nobody;
+    part_bytes: codec -> (n, p), by each codec by which a device may send in any round.
     Raises LearningError when the data cannot be dealt to the devices.
     """
 
@@ -100,7 +94,7 @@ class Learner:
         }
         weigh = partial(self._topology.weigh, self.samples_per_device)
         self._exchange = EXCHANGES[setup.mixing](setup, travelling, weigh)
-        self._payload = self._measure_payload()
+        self.part_bytes = {codec: self._measure(codec) for codec in self._exchange.codecs}
         self._pace = unmeasured(self.available.shape)
         self._round: tuple[Round, dict[str, Tensor], Tensor] | None = None
 
@@ -127,16 +121,30 @@ class Learner:
         n = self._setup.num_devices
         return self._topology.trainings_left(n, round_index, rounds, self._client_share)
 
-    def payload(self) -> Payload:
+    def payload(self, codecs: tuple[str, ...] | None = None) -> Payload:
         """Name the parts that devices send, and the length of each serialised buffer [bytes].
 
-        The same in every round: a codec that chooses takes as many elements each time.
+        codecs (n): by which each sends; none: by the configured one. Lengths are the same in every
+        round: a codec that chooses takes as many elements each time.
         """
-        return self._payload
+        by = codecs or (self._setup.payload_codec,) * self._setup.num_devices
+        length = np.stack([self.part_bytes[codec][k] for k, codec in enumerate(by)])
+        return Payload(self._parts, length, by)
 
-    def message(self, device: int, part: str, round_index: int, advertised_degree: int) -> bytes:
-        """Serialise one part of one device as it would be sent now, in the format of payload.py."""
-        return self._exchange.message(self._state, device, part, round_index, advertised_degree)
+    def message(
+        self,
+        device: int,
+        part: str,
+        round_index: int,
+        advertised_degree: int,
+        codec: str | None = None,
+    ) -> bytes:
+        """Serialise one part of one device as it would be sent now, in the format of message.py.
+
+        codec: one of part_bytes; none: the configured one.
+        """
+        by = codec or self._setup.payload_codec
+        return self._exchange.message(self._state, device, part, round_index, advertised_degree, by)
 
     def train(
         self, round_index: int, iterations: NDArray[np.int64], active: NDArray[np.bool_]
@@ -328,18 +336,10 @@ class Learner:
     def _batch_size(self) -> int:
         return self._topology.batch_size(self._setup)
 
-    def _measure_payload(self) -> Payload:
-        parts = self._parts
+    def _measure(self, codec: str) -> NDArray[np.int64]:
+        """Return the bytes of all parts of all devices by a codec, (n, p)."""
+        parts, has_server = self._parts, self._topology.has_server
+        has_part = parts_owned(parts, self.modality_names, self.available, has_server)
         # All devices build the same model, so one device's buffer has every device's length.
-        length = np.array([len(self.message(0, part, 0, 0)) for part in parts], dtype=np.int64)
-        return Payload(parts, self._has_part(parts) * length)
-
-    def _has_part(self, parts: tuple[str, ...]) -> NDArray[np.bool_]:
-        has = np.ones((self._setup.num_devices, len(parts)), dtype=np.bool_)
-        for column, m in enumerate(self.modality_names):
-            for part in {encoder_part(m), specific_part(m), scale_part(m)} & set(parts):
-                has[:, parts.index(part)] = self.available[:, column]
-        has[~self.available.any(axis=1)] = False
-        if self._topology.has_server:
-            has[SERVER] = True
-        return has
+        length = [len(self.message(0, part, 0, 0, codec)) for part in parts]
+        return np.where(has_part, np.array(length, dtype=np.int64), 0)

@@ -12,10 +12,14 @@ from learning.errors import LearningError
 
 @dataclass(frozen=True)
 class Payload:
-    """What devices send to each neighbour: part_bytes (n, p), 0 where a device lacks the part."""
+    """What devices send to each neighbour: part_bytes (n, p), 0 where a device lacks the part.
+
+    codecs (n): by which each sends in the round; none: by the configured one.
+    """
 
     parts: tuple[str, ...]
     part_bytes: NDArray[np.int64]
+    codecs: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class Delivery:
     advertised_degree (n, p): the number of neighbours that the sender believed it shares the part
     with, as written in its message. partial: messages of which only some chunks came. offered
     (n, n, p): who sent what to whom, which the senders know; mixing push_sum needs it. late: what
-    came a round late; nobody sends a part of two rounds to one receiver.
+    came a round late; nobody sends a part of two rounds to one receiver. codecs (n): by which each
+    device sent, as its messages say; none: by the configured one.
     """
 
     arrived: NDArray[np.bool_]
@@ -55,6 +60,7 @@ class Delivery:
     partial: tuple[PartialMessage, ...] = ()
     offered: NDArray[np.bool_] | None = None
     late: LateArrivals | None = None
+    codecs: tuple[str, ...] | None = None
 
 
 def check_delivery(delivery: Delivery, payload: Payload, alive: NDArray[np.bool_]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from cosim.errors import ConfigError
 from cosim.own_object import load_own
-from cosim.policies import neighbours, power
+from cosim.policies import codec, neighbours, power
 from cosim.policies.policy import Decision, Policy
 
 EXAMPLE = "see cosim/examples/own_policy.py"
@@ -20,6 +20,8 @@ POLICIES: dict[str, Policy] = {
     "one_at_random": neighbours.ONE_AT_RANDOM,
     "power_control": power.POWER_CONTROL,
     "random_power": power.RANDOM,
+    "codec_by_cost": codec.BY_COST,
+    "random_codec": codec.RANDOM,
 }
 
 

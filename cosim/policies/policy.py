@@ -22,7 +22,8 @@ class View:
     the round before [J]; parts by name, part_bytes (p), 0 where it lacks one; available (m), speed
     (m) and contribution (m) of its modalities, as the iteration optimizer knows them; tx_power_dbm,
     what it sent with in the round before, and the least and most that its radio can; may_sleep;
-    may_choose: whether the transport lets it choose to whom it sends; max_iterations.
+    may_choose: whether the transport lets it choose to whom it sends; max_iterations; codecs (c) by
+    which it may send, and codec_bytes (c, p) of its parts by each; part_bytes is by the configured.
 
     Of the neighbours that it takes for alive, neighbours (k): wanted (k, p), parts that both have,
     nothing in a round in which it has no turn to send; sender_j_per_byte, what a byte handed over
@@ -52,6 +53,8 @@ class View:
     may_sleep: bool
     may_choose: bool
     max_iterations: int
+    codecs: tuple[str, ...]
+    codec_bytes: IntArray
     neighbours: IntArray
     wanted: BoolArray
     sender_j_per_byte: FloatArray
@@ -72,13 +75,15 @@ class Decision:
     sends (k, p): which parts go to which neighbour, of those that it wants. tx_power_dbm: from
     View.least_dbm to most_dbm. iterations (m): of each modality, whatever that costs; none: the
     iteration optimizer decides, which sees what is decided here. sleeps: its radio is off the air
-    for the round, and it sends nothing; only where View.may_sleep.
+    for the round, and it sends nothing; only where View.may_sleep. codec: one of View.codecs, by
+    which all that it sends is written; sums of the generator and of scales are float32 in any case.
     """
 
     sends: BoolArray | None = None
     tx_power_dbm: float | None = None
     iterations: IntArray | None = None
     sleeps: bool = False
+    codec: str | None = None
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,11 @@ COLUMNS: dict[str, list[Column]] = {
             ("overspent_j", "J", "drawn above the budget of the round; empty for who was dead"),
             ("compute_s", "s", "how long it computes before it sends"),
         ),
-        *_rows(LEARNING, ("flop", "FLOP", "floating-point operations of its training")),
+        *_rows(
+            LEARNING,
+            ("flop", "FLOP", "floating-point operations of its training"),
+            ("codec", "", "by which it sent; sums of the generator and of scales are float32 in any case"),
+        ),
         *_rows(
             NETWORK,
             ("tx_power_dbm", "dBm", "what its policy sent with; empty where all sent as network.tx_power_dbm"),

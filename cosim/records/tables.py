@@ -137,6 +137,7 @@ def _devices_table(
         "overspent_j": _overspent_j(record),
         "compute_s": record.traffic.compute_s,
         "flop": trained.flop,
+        "codec": list(record.payload.codecs or ()),
         **_measured(record.traffic, record.report),
     }
     return pd.DataFrame(columns)

@@ -12,13 +12,13 @@ import torch
 from tqdm import tqdm
 
 from cosim import arithmetic, failures
-from cosim.bridge import Feedback
 from cosim.config import remarks
 from cosim.config.assemble import make_learner, open_network
 from cosim.config.model import RunConfig
 from cosim.config.sources import to_toml
 from cosim.config.to_scenario import make_scenario
 from cosim.errors import OutputError
+from cosim.feedback import Feedback
 from cosim.loop import Standing, repeat_rounds, run_rounds
 from cosim.program import PROGRAM
 from cosim.records import paths
@@ -216,7 +216,7 @@ def _repeat(
     recorded = [folder.round(index) for index in range(folder.num_rounds)]
     parts = learner.payload().parts
     asked = [
-        rebuild(index, tables, config, scenario, parts).traffic
+        (rebuild(index, tables, config, scenario, parts).traffic, tuple(tables["devices"]["codec"]))
         for index, tables in enumerate(recorded)
     ]
     repeated = repeat_rounds(config, scenario, learner, network, asked)

@@ -12,7 +12,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,11 +123,12 @@ def _again(path: str, asked: list[Asked]) -> list[str]:
 def _same(one: Decision, other: Decision) -> bool:
     return all(
         np.array_equal(np.asarray(getattr(one, name)), np.asarray(getattr(other, name)))
-        for name in ("sends", "tx_power_dbm", "iterations", "sleeps")
+        for name in (field.name for field in fields(Decision))
     )
 
 
 def _told(decision: Decision) -> str:
     sends = "all" if decision.sends is None else np.argwhere(decision.sends).tolist()
     tau = None if decision.iterations is None else np.asarray(decision.iterations).tolist()
-    return f"(sends {sends}, {decision.tx_power_dbm} dBm, iterations {tau}, {decision.sleeps})"
+    rest = f"{decision.sleeps}, {decision.codec}"
+    return f"(sends {sends}, {decision.tx_power_dbm} dBm, iterations {tau}, {rest})"

@@ -18,10 +18,20 @@ from learning.model.encoders import Stack
 class Exchange(Protocol):
     """What devices remember of each other; parameters are those that travel, (n, ...)."""
 
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        """Codecs by which a device may send in any round, the configured one among them."""
+
     def message(
-        self, parameters: Stack, device: int, part: str, round_index: int, advertised_degree: int
+        self,
+        parameters: Stack,
+        device: int,
+        part: str,
+        round_index: int,
+        advertised_degree: int,
+        codec: str,
     ) -> bytes:
-        """Serialise one part of one device as it would be sent now."""
+        """Serialise one part of one device as it would be sent now by one of the codecs."""
 
     def mix(
         self,

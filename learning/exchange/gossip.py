@@ -25,14 +25,14 @@ Weigh = Callable[
 ]
 
 
-def codec_of(part: str, payload_codec: str) -> str:
-    """Name the codec of a part: the configured one, but float32 for sums (generator, scale).
+def codec_of(part: str, codec: str) -> str:
+    """Name the codec of a part where a device sends by one: float32 for sums (generator, scale).
 
     Their meaning is in ratios and in a difference of two, sigma^2 = second / n - mu^2, which one
     step of an int8 would drown, and top_k would mix a sum without its count. They are few: 1.8 kB
     beside encoders of 40 kB on the embedded data.
     """
-    return "float32" if holds_sums(part) else payload_codec
+    return "float32" if holds_sums(part) else codec
 
 
 class Gossip:
@@ -48,7 +48,7 @@ class Gossip:
         self._last_sent = {
             name: value.clone()
             for name, value in parameters.items()
-            if CODECS[self._codec(part_of(name))].chooses
+            if CODECS[codec_of(part_of(name), setup.payload_codec)].chooses
         }
         self._round_before = Sent()
         if setup.late_weight > 0:
@@ -60,16 +60,34 @@ class Gossip:
                 },
             )
 
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        """Codecs by which a device may send in any round, the configured one among them.
+
+        One that chooses needs to remember from the first round on, and a rest that comes late goes
+        on with the bytes that came before.
+        """
+        configured = self._setup.payload_codec
+        if self._setup.late_weight > 0:
+            return (configured,)
+        return tuple(c for c in CODECS if not CODECS[c].chooses or c == configured)
+
     def message(
-        self, parameters: Stack, device: int, part: str, round_index: int, advertised_degree: int
+        self,
+        parameters: Stack,
+        device: int,
+        part: str,
+        round_index: int,
+        advertised_degree: int,
+        codec: str,
     ) -> bytes:
-        """Serialise one part of one device as it would be sent now."""
+        """Serialise one part of one device as it would be sent now by one of the codecs."""
         own = {name: v[device] for name, v in of_part(parameters, part).items()}
         chosen = None
-        if CODECS[self._codec(part)].chooses:
+        if CODECS[codec_of(part, codec)].chooses:
             chosen = tuple(self._choose(name, value, device) for name, value in own.items())
         message = Message(round_index, device, part, advertised_degree, tuple(own.values()), chosen)
-        return encode(message, self._codec(part))
+        return encode(message, codec_of(part, codec))
 
     def mix(
         self,
@@ -84,14 +102,17 @@ class Gossip:
         has_part (n, p), alive (n,). What was sent is remembered, whatever became of it.
         """
         degree = delivery.advertised_degree
+        codecs = delivery.codecs or (self._setup.payload_codec,) * len(alive)
         buffers: Buffers = {}
-        if self._setup.payload_codec != "float32" or delivery.partial:
+        if {*codecs} != {"float32"} or delivery.partial:
             # Once for all receivers; of a header, mixing needs no more than its length.
             buffers = {
-                (int(k), parts[p]): self.message(parameters, k, parts[p], 0, int(degree[k, p]))
+                (int(k), parts[p]): self.message(
+                    parameters, k, parts[p], 0, int(degree[k, p]), codecs[k]
+                )
                 for k, p in np.argwhere(has_part)
             }
-        sent = self._sent(parameters, buffers)
+        sent = self._sent(parameters, buffers, codecs)
         gaps = _gaps(delivery, parameters, parts, buffers)
         heard = delivery.arrived.copy()
         for gap in gaps:
@@ -146,19 +167,16 @@ class Gossip:
         fresh[itself, itself] += 1.0 - fresh.sum(1)
         return fresh, self._setup.late_weight * np.where(is_late, weight, 0.0)
 
-    def _codec(self, part: str) -> str:
-        return codec_of(part, self._setup.payload_codec)
-
     def _choose(self, name: str, own: torch.Tensor, device: int) -> torch.Tensor:
         now, last = own.reshape(1, -1).numpy(), self._last_sent[name][device].reshape(1, -1).numpy()
         chosen = largest_changes(now, last, self._setup.top_k_share)
         return torch.from_numpy(chosen).view_as(own)
 
-    def _sent(self, parameters: Stack, buffers: Buffers) -> Sent:
+    def _sent(self, parameters: Stack, buffers: Buffers, codecs: tuple[str, ...]) -> Sent:
         """Decode every message once; what a codec keeps to the last bit need not be."""
         sent = Sent()
         for (device, part), buffer in buffers.items():
-            if self._codec(part) == "float32":
+            if codec_of(part, codecs[device]) == "float32":
                 continue
             message = decode(buffer)
             for i, name in enumerate(of_part(parameters, part)):
@@ -168,7 +186,7 @@ class Gossip:
                 if message.present is None:
                     continue
                 if name not in sent.present:
-                    sent.present[name] = torch.zeros_like(parameters[name], dtype=torch.bool)
+                    sent.present[name] = torch.ones_like(parameters[name], dtype=torch.bool)
                 sent.present[name][device] = message.present[i]
         return sent
 

@@ -39,8 +39,19 @@ class Push:
         parts = dict.fromkeys(part_of(name) for name in parameters)
         self._state = {part: start(_flat(parameters, part)) for part in parts}
 
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        """Nothing but float32: rounding would take ever more of totals that grow."""
+        return ("float32",)
+
     def message(
-        self, parameters: Stack, device: int, part: str, round_index: int, advertised_degree: int
+        self,
+        parameters: Stack,
+        device: int,
+        part: str,
+        round_index: int,
+        advertised_degree: int,
+        codec: str,
     ) -> bytes:
         """Serialise the total for a neighbour to whom a device writes for the first time.
 

@@ -74,6 +74,7 @@ def replay(folder: Path, run: str, *more: str, environment: dict[str, str]) -> N
         # Powers and neighbours of a policy's choice.
         ("--scenario=adhoc80211", "--policy=power_control", "--energy.radio_profile=esp32_s2"),
         ("--scenario=mesh80211", "--policy=round_robin"),
+        ("--scenario=adhoc80211", "--policy=random_codec"),
         # Datagrams sent once, most of whose messages come in part.
         (
             *("--scenario=adhoc80211", "--network.transport=udp", "--network.fading=nakagami"),
@@ -88,7 +89,7 @@ def replay(folder: Path, run: str, *more: str, environment: dict[str, str]) -> N
         ),
         ("--scenario=infrastructure", "--network.sync=oracle", "--network.interferers=1"),
     ],
-    ids=["mesh", "power", "turns", "udp", "broadcast", "d2d", "infrastructure"],
+    ids=["mesh", "power", "turns", "codecs", "udp", "broadcast", "d2d", "infrastructure"],
 )
 def test_a_run_of_ns3_is_replayed_byte_by_byte_where_there_is_no_ns3(
     tmp_path: Path, without_ns3: dict[str, str], flags: tuple[str, ...]

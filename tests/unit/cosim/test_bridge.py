@@ -9,19 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_config import make_config
 
-from cosim.bridge import (
-    SILENT_ROUNDS,
-    Feedback,
-    Neighbourhood,
-    advertised_degree,
-    expected_bytes,
-    initial_feedback,
-    to_delivery,
-    to_feedback,
-    to_traffic,
-)
+from cosim.bridge import advertised_degree, expected_bytes, to_delivery, to_feedback, to_traffic
 from cosim.config.model import RunConfig
 from cosim.config.to_scenario import make_scenario
+from cosim.feedback import SILENT_ROUNDS, Feedback, Neighbourhood, initial_feedback
 from learning.messages import Payload
 from ns3_scenarios.ideal import IdealNetwork
 from ns3_scenarios.reports import OUTCOMES, RoundReport

@@ -6,17 +6,10 @@ import numpy as np
 import pytest
 from made_config import make_config
 
-from cosim.bridge import (
-    Feedback,
-    Unfinished,
-    advertised_degree,
-    initial_feedback,
-    left_unfinished,
-    to_delivery,
-    to_traffic,
-)
+from cosim.bridge import advertised_degree, left_unfinished, to_delivery, to_traffic
 from cosim.config.model import RunConfig
 from cosim.config.to_scenario import make_scenario
+from cosim.feedback import Feedback, Unfinished, initial_feedback
 from learning.messages import Payload
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.ideal import IdealNetwork

@@ -14,7 +14,7 @@ from cosim import cli
 from cosim.config.assemble import learning_setup, open_network
 from cosim.config.to_scenario import make_scenario
 from cosim.loop import RoundRecord, run_rounds
-from cosim.policies import neighbours, power
+from cosim.policies import codec, neighbours, power
 from cosim.policies.policy import Decision, Policy, View
 from learning.data.catalogue import load as load_data
 
@@ -52,6 +52,8 @@ def view(**changes: Any) -> View:
         "may_sleep": False,
         "may_choose": True,
         "max_iterations": 2,
+        "codecs": ("float32", "float16", "int8"),
+        "codec_bytes": np.array([[10, 20], [6, 12], [4, 8]]),
         "neighbours": np.array([1, 4, 6]),
         "wanted": np.ones((3, 2), dtype=np.bool_),
         "sender_j_per_byte": np.array([3e-7, 1e-7, 2e-7]),
@@ -149,6 +151,49 @@ def test_what_is_decided_is_what_the_network_is_asked_and_what_is_charged(tmp_pa
     assert last.report.energy.compute_j[1] == pytest.approx(work_j)
 
 
+def test_each_device_sends_by_the_codec_that_it_chose_and_nobody_foresees_the_choice(
+    tmp_path: Path,
+) -> None:
+    def decide(shown: View) -> Decision:
+        return Decision(codec="int8" if shown.device == 1 and shown.round == 2 else None)
+
+    usual, _ = run(lambda _: Decision(), tmp_path)
+    chose, learner = run(decide, tmp_path)
+    assert chose[1].payload.codecs == ("float32", "int8", "float32", "float32")
+    assert {record.payload.codecs for record in (chose[0], chose[2])} == {("float32",) * 4}
+    one = chose[1]
+    for src, part, size in zip(
+        one.traffic.src, one.traffic.part, one.traffic.payload_bytes, strict=True
+    ):
+        codec, name = one.payload.codecs[src], one.payload.parts[part]
+        assert size == len(learner.message(int(src), name, 1, 2, codec))
+    # The chooser's own forecast knows; its neighbours' plans are those of the usual round.
+    same = np.arange(4) != 1
+    foreseen, before = (r[1].communication_forecast_j for r in (chose, usual))
+    np.testing.assert_array_equal(foreseen[same], before[same])
+    assert foreseen[1] < before[1]
+    assert usual[1].report.energy.state_j.sum() > one.report.energy.state_j.sum()
+
+
+def test_codec_by_cost_takes_the_longest_messages_that_it_can_pay() -> None:
+    decide, known = codec.BY_COST.decide, {"options": {"share": 0.02}}
+    # Three neighbours want 30, 18 or 12 bytes by float32, float16, int8; a byte that arrives costs
+    # 3e-7, 1e-7 and 2e-7 / 0.4 = 5e-7 J, together 9e-7: 27, 16.2 and 10.8 uJ.
+    np.testing.assert_allclose(codec.costs_j(view()), [27e-6, 16.2e-6, 10.8e-6])
+    # Seven rounds are left: 0.02 of a seventh of these joules is 28, 17 and 11 uJ.
+    for budget_j, expected in ((28e-6, "float32"), (17e-6, "float16"), (11e-6, "int8")):
+        affordable = view(remaining_energy_j=budget_j * 7 / 0.02, **known)
+        assert decide(affordable).codec == expected
+    assert decide(view(remaining_energy_j=0.0, **known)).codec == "int8"
+    unknown = view(sender_j_per_byte=np.full(3, np.nan), **known)
+    assert decide(unknown) == Decision()
+    # Nobody acknowledges: twenty times the cost, so that 27 uJ become 30 x 20 x 6e-7 J.
+    lost = view(acked_share=np.zeros(3), **known)
+    np.testing.assert_allclose(codec.costs_j(lost)[0], 30 * 20 * 6e-7)
+    shown = view()
+    assert {codec.RANDOM.decide(shown).codec for _ in range(50)} == {*shown.codecs}
+
+
 def test_cost_aware_sends_where_most_bytes_arrive_for_a_joule() -> None:
     # Bytes that arrive a joule: 1 / 3e-7, 1 / 1e-7, 0.4 / 2e-7; half of three neighbours is two.
     decide = neighbours.COST_AWARE.decide
@@ -223,6 +268,7 @@ POLICY = Policy(decide, "wrong")
         ("return Decision(iterations=np.array([1]))", "expected iterations (m,) = (2,)"),
         ("return Decision(iterations=np.array([1.5, 2]))", "whole numbers"),
         ("return Decision(iterations=np.array([9, 9]))", "from 0 to 2, got [9, 9]"),
+        ("return Decision(codec='mp3')", "codec one of float32, float16, int8, got mp3"),
         ("return Decision(sleeps=True)", "expected sleeps false in this network"),
         ("return view.no_such", "line 7: AttributeError"),
     ],

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from mesh import make_mesh
 
-from cosim.bridge import initial_feedback, to_feedback
+from cosim.bridge import to_feedback
 from cosim.config.model import RunConfig
 from cosim.config.sources import load
+from cosim.feedback import initial_feedback
 from cosim.loop import Exchanged
 from cosim.records.chunk_map import chunk_maps, read_maps
 from cosim.records.rebuilt import rebuild

@@ -45,6 +45,8 @@ pytestmark = pytest.mark.usefixtures("only_the_run")
         # What a policy remembers, and powers that are not the usual ones.
         (*IDEAL, "--policy=round_robin"),
         (*(*SMALL, *FEW, "--network.kind=analytic"), "--policy=power_control"),
+        # Codecs of their choice, where one remembers what was sent before.
+        (*IDEAL, "--policy=random_codec", "--learning.payload_codec=top_k"),
         # Which rounds are trained in, and what is harvested, is known from those before.
         (
             *IDEAL,

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -233,9 +234,9 @@ def everything_arrives(learner):
     return Delivery(arrived, arrived.sum(1))
 
 
-def said_by(learner, state, part, names):
+def said_by(learner, state, part, names, codecs=(None,) * N):
     """Decode what each device would send now: name -> (n, ...), and which elements."""
-    said = [decode(learner.message(k, part, 0, 3)) for k in range(N)]
+    said = [decode(learner.message(k, part, 0, 3, codecs[k])) for k in range(N)]
     value = {n: torch.stack([m.arrays[i] for m in said]) for i, n in enumerate(names)}
     there = {
         n: torch.stack(
@@ -249,15 +250,27 @@ def said_by(learner, state, part, names):
     return value, there
 
 
-@pytest.mark.parametrize("codec", CODECS)
-def test_receivers_mix_what_was_decoded_and_their_own_as_it_is(made, codec):
+MIXTURE = ("top_k", "float32", "int8", "float16")
+
+
+@pytest.mark.parametrize(
+    ("codec", "codecs"),
+    [
+        *((each, None) for each in CODECS),
+        ("float32", ("float32", "float32", "int8", "float16")),
+        ("int8", ("float32",) * N),
+        ("top_k", MIXTURE),
+        ("top_k", MIXTURE[::-1]),
+    ],
+)
+def test_receivers_mix_what_was_decoded_and_their_own_as_it_is(made, codec, codecs):
     learner = Learner(make_setup(payload_codec=codec), made)
     for r in range(2):
         learner.train(r, np.full((N, 2), 2), EVERYBODY)
         before, expected = learner.state(), {}
         for part in learner.payload().parts:
             names = [n for n in before if n.startswith(f"{part}/")]
-            value, there = said_by(learner, before, part, names)
+            value, there = said_by(learner, before, part, names, codecs or (None,) * N)
             for n in names:
                 # a full mesh of four: a quarter of everybody, the own one where nothing was sent
                 expected[n] = torch.stack(
@@ -272,10 +285,40 @@ def test_receivers_mix_what_was_decoded_and_their_own_as_it_is(made, codec):
                         for k in range(N)
                     ]
                 )
-        learner.mix(everything_arrives(learner), EVERYBODY)
+        learner.mix(replace(everything_arrives(learner), codecs=codecs), EVERYBODY)
         after = learner.state()
         for n, value in expected.items():
             torch.testing.assert_close(after[n], value, atol=1e-6, rtol=1e-5)
+
+
+def test_devices_may_send_by_any_codec_that_needs_no_memory_and_no_rest(made):
+    def codecs(**fields):
+        return tuple(Learner(make_setup(**fields), made).part_bytes)
+
+    assert codecs() == DENSE
+    assert codecs(payload_codec="top_k") == (*DENSE, "top_k")
+    assert codecs(payload_codec="int8", late_weight=0.5) == ("int8",)
+    assert codecs(mixing="push_sum") == ("float32",)
+
+
+def test_the_lengths_of_a_round_are_those_of_what_each_device_writes(made):
+    learner = Learner(make_setup(payload_codec="top_k"), made)
+    payload = learner.payload(MIXTURE)
+    for k, codec in enumerate(MIXTURE):
+        for p, part in enumerate(payload.parts):
+            assert payload.part_bytes[k, p] == len(learner.message(k, part, 5, 2, codec))
+    assert len({length[0] for length in payload.part_bytes}) == N
+
+
+def test_who_sends_all_has_nothing_left_in_the_difference_of_top_k(made):
+    learner = Learner(make_setup(payload_codec="top_k"), made)
+    learner.train(0, np.full((N, 2), 2), EVERYBODY)
+    sent = learner.state()
+    learner.mix(replace(everything_arrives(learner), codecs=MIXTURE), EVERYBODY)
+    last = learner.state()["last_sent/head/bias"]
+    assert torch.equal(last[1], sent["head/bias"][1])  # float32
+    assert torch.equal(last[3], sent["head/bias"][3].half().float())
+    assert not torch.equal(last[0], sent["head/bias"][0])
 
 
 def test_generator_sums_travel_as_float32_by_every_codec(made):
