@@ -28,7 +28,7 @@ from ns3_scenarios import worker
 
 SHARE_LIMIT = 0.01
 TIMES = "BRIDGE_OVERHEAD_TIMES"  # environment variable: where the child writes its seconds
-BRIDGE = ("initial_feedback", "advertised_degree", "to_traffic", "to_feedback", "to_delivery")
+BRIDGE = ("advertised_degree", "to_traffic", "to_feedback", "to_delivery")
 BRIDGE += ("expected_bytes", "left_unfinished")
 IN_CHILD = ("session", "native set-up", "simulator", "native reports")
 SET_UP = ("SetTransmitPower", "BeginRound", "Sleep", "Compute", "AddMessage")
