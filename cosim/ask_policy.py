@@ -10,7 +10,6 @@ import numpy as np
 
 from cosim.bridge import shared
 from cosim.config.model import RunConfig
-from cosim.config.radio_currents import transmit_w
 from cosim.config.section import bounds
 from cosim.errors import ConfigError
 from cosim.feedback import Decided, Feedback
@@ -23,6 +22,7 @@ from learning.messages import Payload
 from learning.own_file import run_own
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 from ns3_scenarios.catalogue import kind_of
+from ns3_scenarios.description.energy import Draws
 from ns3_scenarios.description.network_kind import NETWORK_KINDS
 from ns3_scenarios.description.radio import Radio
 from ns3_scenarios.description.transport import TRANSPORTS
@@ -38,6 +38,7 @@ class Asker:
     """Whoever asks the policy of a run, round by round; memory: what devices keep for it."""
 
     config: RunConfig
+    draws: Draws
     learner: Learner
     policy: Policy
     memory: Memory = field(default_factory=list)
@@ -65,7 +66,7 @@ class Asker:
         speed = self.learner.speed(self.config.iteration.speed_metric)
         contribution = self.learner.contribution()
         goes = shared(payload)
-        power_dbm = np.full(n, self.config.network.tx_power_dbm)
+        power_dbm = feedback.last.usual_dbm.copy()
         iterations = np.full((n, m), -1, dtype=np.int64)
         asleep, codecs = np.zeros(n, dtype=np.bool_), [*(payload.codecs or ())]
         for device in np.flatnonzero(feedback.alive & (trains | sends)):
@@ -83,7 +84,7 @@ class Asker:
             codecs[device] = decision.codec or codecs[device]
         return Decided(
             sends=goes & ~asleep[:, None, None],
-            transmit=Transmit(power_dbm, transmit_w(self.config, power_dbm)),
+            transmit=Transmit(power_dbm, self.draws.transmit_w(power_dbm)),
             iterations=iterations,
             asleep=asleep,
             codecs=tuple(codecs),
@@ -106,13 +107,15 @@ class Asker:
 
 def make_asker(
     config: RunConfig,
+    draws: Draws,
     learner: Learner,
     memory: Memory | None = None,
     policy: Policy | None = None,
 ) -> Asker:
     """Return who asks the policy of a run, or another one; memory: to go on with."""
     asked = policy or find_policy(config.policy, config.policy_options)
-    return Asker(config, learner, asked, memory or [{} for _ in range(config.network.num_devices)])
+    kept = memory or [{} for _ in range(config.network.num_devices)]
+    return Asker(config, draws, learner, asked, kept)
 
 
 def view_of(
@@ -141,7 +144,7 @@ def view_of(
         contribution=contribution[device].copy(),
         tx_power_dbm=float(last.tx_power_dbm[device]),
         least_dbm=LEAST_DBM,
-        most_dbm=config.network.tx_power_dbm,
+        most_dbm=float(last.usual_dbm[device]),
         may_sleep=may_sleep(config),
         may_choose=TRANSPORTS[config.network.transport].is_answered,
         max_iterations=config.iteration.max_iterations,

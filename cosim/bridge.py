@@ -63,14 +63,14 @@ def to_traffic(
         compute_j=compute_j,
         period_s=config.network.round_period_s,
         stop_when_settled=config.network.sync == "oracle",
-        transmit=_unusual(decided, config),
+        transmit=_unusual(decided, feedback.last.usual_dbm),
         asleep=decided.asleep if decided is not None and decided.asleep.any() else None,
     )
 
 
-def _unusual(decided: Decided | None, config: RunConfig) -> Transmit | None:
+def _unusual(decided: Decided | None, usual_dbm: FloatArray) -> Transmit | None:
     """Return powers where any is not the usual one."""
-    if decided is None or np.all(decided.transmit.power_dbm == config.network.tx_power_dbm):
+    if decided is None or np.all(decided.transmit.power_dbm == usual_dbm):
         return None
     return decided.transmit
 

@@ -95,13 +95,13 @@ def initial_feedback(config: RunConfig, scenario: NetworkScenario) -> Feedback:
     the harvest of this instant as that of all of it.
     """
     n = scenario.num_devices
-    idle_w = scenario.state_power_w[RADIO_STATES.index("idle")]
+    idle_w = scenario.draws.state_power_w[:, RADIO_STATES.index("idle")]
     if not NETWORK_KINDS[config.network.kind].has_radios:
-        idle_w = 0.0
+        idle_w = np.zeros(n)
     nothing = np.zeros((n, n), dtype=np.int64)
     return Feedback(
         last=LastRound(
-            communication_j=np.full(n, idle_w * config.network.round_period_s),
+            communication_j=idle_w * config.network.round_period_s,
             cost=unmeasured(n),
             sent_bytes=nothing,
             received_bytes=nothing,
@@ -109,8 +109,8 @@ def initial_feedback(config: RunConfig, scenario: NetworkScenario) -> Feedback:
             expected_bytes=nothing,
             forwarding_j=np.zeros(n),
             overheard_j=np.zeros(n),
-            usual_dbm=scenario.radio.tx_power_dbm,
-            tx_power_dbm=np.full(n, scenario.radio.tx_power_dbm),
+            usual_dbm=scenario.draws.tx_power_dbm,
+            tx_power_dbm=scenario.draws.tx_power_dbm,
             sending_j=np.zeros(n),
             rate_bps=np.full((n, n), np.nan),
             path_snr_db=np.full((n, n), np.nan),

@@ -18,10 +18,11 @@ from torch import Tensor
 
 from cosim import bridge
 from cosim.ask_policy import Asker, Memory, make_asker
+from cosim.config.devices import machines
 from cosim.config.model import RunConfig
 from cosim.feedback import Feedback, initial_feedback
 from cosim.plan_round import make_plan, radio_forecast_j, to_traffic
-from cosim.planning.compute import compute_s
+from cosim.planning.compute import Machines, compute_s
 from cosim.planning.costs import TransmissionCost
 from cosim.planning.plan import IterationPlan
 from cosim.planning.rules import find_rule
@@ -106,6 +107,7 @@ class Starter:
     ahead: bool
     config: RunConfig
     scenario: NetworkScenario
+    machines: Machines
     learner: Learner
     network: Network
     asker: Asker
@@ -122,11 +124,11 @@ class Starter:
         payload = payload if decided is None else learner.payload(decided.codecs)
         asked = config, scenario, known, payload, index, sends, decided
         foreseen_j = radio_forecast_j(*asked, expected)
-        to_plan = config, scenario, learner, work, rule, known, foreseen_j, index, self.rng, trains
-        plan = make_plan(*to_plan, decided)
-        busy_s = compute_s(work.of(plan.iterations), config.energy.work_profile)
+        known_of = config, scenario, learner, work, self.machines, rule, known
+        plan = make_plan(*known_of, foreseen_j, index, self.rng, trains, decided)
+        busy_s = compute_s(work.of(plan.iterations), self.machines)
         told = config, scenario, self.network, known, payload, expected
-        exchanged = self.air.submit(exchange, *told, to_traffic(*asked, busy_s))
+        exchanged = self.air.submit(exchange, *told, to_traffic(*asked, busy_s, self.machines))
         return Begun(plan, foreseen_j, exchanged, self.asker.remembered())
 
     def try_to_begin(self, index: int, known: Feedback) -> tuple[list[Begun], Exception | None]:
@@ -158,8 +160,9 @@ def run_rounds(
     plan_rng = stream(config.seed, "iteration")
     plan_rng.random((first_round, *learner.available.shape))  # what earlier plans have drawn
     air = ThreadPoolExecutor(1, "network")  # waits for it, while this thread trains
-    asker = make_asker(config, learner, standing.memory, policy)
-    starter = Starter(ahead, config, scenario, learner, network, asker, plan_rng, air)
+    asker = make_asker(config, scenario.draws, learner, standing.memory, policy)
+    devices = scenario, machines(config), learner
+    starter = Starter(ahead, config, *devices, network, asker, plan_rng, air)
     clock, feedback = time.perf_counter(), feedback or initial_feedback(config, scenario)
     rounds = range(first_round, config.learning.rounds)
     try:

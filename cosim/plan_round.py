@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from cosim import bridge
 from cosim.config.model import RunConfig
-from cosim.config.radio_currents import transmit_w
 from cosim.feedback import Decided, Feedback
 from cosim.planning import plan as optimizer
 from cosim.planning.budget import Budget, Cost
-from cosim.planning.compute import compute_j, compute_s
+from cosim.planning.compute import Machines, compute_j, compute_s
 from cosim.planning.forecast import BELIEFS, Coming
 from cosim.planning.horizon import Horizon, Outlook, look_ahead, periods
 from cosim.planning.plan import IterationPlan, least_training_j
@@ -42,7 +41,7 @@ def radio_forecast_j(
     expected_bytes (n, n): see bridge.expected_bytes.
     """
     n, last = scenario.num_devices, feedback.last
-    transmitted_w = transmit_w(config, last.tx_power_dbm)
+    transmitted_w = scenario.draws.transmit_w(last.tx_power_dbm)
     coming = Coming(
         last=last,
         offered_bytes=bridge.offered_bytes(
@@ -66,9 +65,10 @@ def to_traffic(
     sends: NDArray[np.bool_],
     decided: Decided | None,
     busy_s: NDArray[np.float64],
+    machines: Machines,
 ) -> RoundTraffic:
     """Say what the network is asked, where devices compute for busy_s (n,)."""
-    busy_j = config.energy.work_profile.power_w * busy_s
+    busy_j = machines.power_w * busy_s
     return bridge.to_traffic(round_index, payload, feedback, sends, busy_s, busy_j, config, decided)
 
 
@@ -77,6 +77,7 @@ def make_plan(
     scenario: NetworkScenario,
     learner: Learner,
     work: WorkCost,
+    machines: Machines,
     rule: Rule,
     feedback: Feedback,
     foreseen_j: NDArray[np.float64],
@@ -85,7 +86,7 @@ def make_plan(
     trains: NDArray[np.bool_],
     decided: Decided | None,
 ) -> IterationPlan:
-    """Ask the iteration optimizer, in joules and seconds of the device profile.
+    """Ask the iteration optimizer, in joules and seconds of the devices at work.
 
     foreseen_j (n): of the round's radio.
     A training pays for the radio of all rounds until the next one: with a star, of two or more.
@@ -95,10 +96,9 @@ def make_plan(
     rounds_left = config.learning.rounds - round_index
     trainings_left = learner.trainings_left(round_index, config.learning.rounds)
     rounds_per_training = rounds_left / trainings_left
-    profile = config.energy.work_profile
     parts = (work.per_iteration_flop, work.per_step_flop, work.per_round_flop)
-    joules = Cost(*(compute_j(flop, profile) for flop in parts))
-    radio_j = foreseen_j + config.energy.board_idle_w * config.network.round_period_s
+    joules = Cost(*(compute_j(flop, machines) for flop in parts))
+    radio_j = foreseen_j + scenario.draws.board_idle_w * config.network.round_period_s
     could_train = learner.available & feedback.alive[:, None]
     horizon = _horizon(
         config, scenario, feedback, joules, could_train, radio_j, trainings_left, rounds_left
@@ -112,7 +112,7 @@ def make_plan(
             rng,
         ),
         joules,
-        Cost(*(compute_s(flop, profile) for flop in parts)),
+        Cost(*(compute_s(flop, machines) for flop in parts)),
         Budget(
             horizon=horizon,
             radio_j=radio_j,

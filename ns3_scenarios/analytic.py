@@ -16,12 +16,12 @@ from ns3_scenarios.traffic import RoundTraffic
 def link_snr_db(scenario: NetworkScenario) -> FloatArray:
     """Return SNR_ij = P_tx + 2 G - L_ij - N of every pair, (n, n) [dB]; -inf on the diagonal.
 
-    Transmit power, antenna gain at both ends and noise k T B F are the radio's, the loss with its
-    shadowing the channel's. Left out: interference and fast fading.
+    Transmit power is each device's usual one, antenna gain at both ends and noise k T B F are the
+    radio's, the loss with its shadowing the channel's. Left out: interference and fast fading.
     """
     radio = scenario.radio
     received_dbm = (
-        radio.tx_power_dbm
+        scenario.draws.tx_power_dbm[:, np.newaxis]
         + 2 * radio.antenna_gain_dbi
         - link_loss_db(scenario.channel, scenario.position_m)
     )
@@ -101,8 +101,8 @@ class AnalyticNetwork:
 
     def _tune(self, traffic: RoundTraffic) -> None:
         """Let radios send with the powers of the round, at the capacities that these give."""
-        usual_dbm, transmit = self._scenario.radio.tx_power_dbm, traffic.transmit
-        louder_db = 0.0 if transmit is None else transmit.power_dbm[:, np.newaxis] - usual_dbm
+        usual_dbm, transmit = self._scenario.draws.tx_power_dbm, traffic.transmit
+        louder_db = 0.0 if transmit is None else (transmit.power_dbm - usual_dbm)[:, np.newaxis]
         self._snr_db = self._usual_snr_db + louder_db
         self._capacity_bps = _capacity_bps(self._scenario, self._snr_db)
 

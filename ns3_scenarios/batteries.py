@@ -21,8 +21,8 @@ class Batteries:
     """
 
     def __init__(self, scenario: NetworkScenario) -> None:
-        self._usual_w = scenario.state_power_w
-        self._board_idle_w = scenario.energy.board_idle_w
+        self._usual_w = scenario.draws.state_power_w
+        self._board_idle_w = scenario.draws.board_idle_w
         self._harvest, self._step = scenario.harvest, 0
         self._capacity_j = scenario.battery_capacity_j
         self._remaining_j = scenario.initial_energy_j.copy()

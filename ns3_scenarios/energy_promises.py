@@ -30,10 +30,10 @@ def joules(scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport
         gained_j - spent_j,
         energy.remaining_energy_j,
     )
-    state_j = energy.state_s * traffic.state_power_w(scenario.state_power_w)
+    state_j = energy.state_s * traffic.state_power_w(scenario.draws.state_power_w)
     same = np.isclose(energy.state_j, state_j, rtol=RELATIVE, atol=RELATIVE)
     yield from where("expected state_j = state_s times power", ~same, energy.state_j, state_j)
-    whole_j = scenario.energy.board_idle_w * report.duration_s
+    whole_j = scenario.draws.board_idle_w * report.duration_s
     lived = ~energy.dead_since(report.start_s)
     wrong = (energy.board_j > whole_j * (1 + RELATIVE)) | (
         lived & ~np.isclose(energy.board_j, whole_j, rtol=RELATIVE, atol=RELATIVE)
@@ -47,7 +47,7 @@ def causes(scenario: NetworkScenario, traffic: RoundTraffic, report: RoundReport
     Nothing is sent to oneself, and nobody forwards what it sends or is sent.
     """
     told, energy = report.causes, report.energy
-    idle_w = scenario.state_power_w[RADIO_STATES.index("idle")]
+    idle_w = scenario.draws.state_power_w[:, RADIO_STATES.index("idle")]
     radio_j = energy.state_j.sum(axis=1)
     above_j = radio_j - idle_w * energy.state_s.sum(axis=1)
     all_j = np.sum(list(told.of_devices.values()), axis=0)

@@ -120,7 +120,7 @@ def read_causes(
     pair = columns(messages, np.float64, n, n)
     device = columns(devices, np.float64, n)
     between = columns(relayed, np.float64, -1)
-    above_w = above_idle_w(traffic.state_power_w(scenario.state_power_w))
+    above_w = above_idle_w(traffic.state_power_w(scenario.draws.state_power_w))
     tx_w, rx_w = above_w[:, TX], above_w[:, RX]
     by = between["device"].astype(np.int64)
     is_broadcast = scenario.transport.kind.one_for_all

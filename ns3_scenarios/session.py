@@ -20,7 +20,7 @@ import numpy as np
 from ns3_scenarios import catalogue
 from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.build import interferers
-from ns3_scenarios.description.energy import RADIO_STATES
+from ns3_scenarios.description.energy import RADIO_PROFILES, RADIO_STATES
 from ns3_scenarios.description.mobility import contact_s
 from ns3_scenarios.description.radio import ACCESS_CATEGORIES
 from ns3_scenarios.description.scenario import NetworkScenario
@@ -36,6 +36,7 @@ from ns3_scenarios.readings import BatteryTotals, array, read_causes, read_flows
 from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.traffic import RoundTraffic, Transmit
 
+TX = RADIO_STATES.index("tx")
 # In the order of their dependencies; only what the scenarios use, since each costs start-up time.
 NS3_MODULES = [
     "core",
@@ -141,17 +142,19 @@ class Session:
         )
         if scenario.mesh.mesh_metric == "rate_and_loss":
             network.CountLossesInMetric()
-        power_w = native.Reals(" ".join(RADIO_STATES), scenario.state_power_w)
+        draws = scenario.draws
         for i, (device, below) in enumerate(zip(devices, radios, strict=False)):
             supply = native.Supply(
                 float(scenario.initial_energy_j[i]),
                 float(scenario.battery_capacity_j[i]),
-                scenario.energy.board_idle_w,
-                power_w,
+                float(draws.board_idle_w[i]),
+                native.Reals(" ".join(RADIO_STATES), [float(w) for w in draws.state_power_w[i]]),
                 math.inf if scenario.energy.revival_j is None else scenario.energy.revival_j,
                 *scenario.harvest.changes_of(i),
             )
             network.AddDevice(device, below, supply, scenario.energy_audit)
+            if draws.tx_power_dbm[i] != radio.tx_power_dbm:
+                self._send_with(network, i, draws.tx_power_dbm[i], draws.state_power_w[i, TX])
         for relay in radios[scenario.num_devices :]:
             network.AddRelay(relay)
         network.Finish(scenario.settings.routing)
@@ -206,7 +209,7 @@ class Session:
         network.Run(traffic.period_s, traffic.stop_when_settled)
         self._now_s, self._event_count = self._read_clock()
         before, self._batteries = self._batteries, self._read_batteries()
-        power_w = traffic.state_power_w(self._scenario.state_power_w)
+        power_w = traffic.state_power_w(self._scenario.draws.state_power_w)
         energy = self._batteries.since(before, power_w)
         n, is_answered = len(traffic.compute_s), self._scenario.transport.kind.is_answered
         dead = energy.dead_since(start_s)
@@ -240,18 +243,17 @@ class Session:
 
     def _set_transmit(self, traffic: RoundTraffic) -> None:
         """Let radios send with the powers of a round, until others are given."""
-        n, radio = len(traffic.compute_s), self._scenario.radio
-        usual = Transmit(
-            power_dbm=np.full(n, radio.tx_power_dbm),
-            draw_w=np.full(n, self._scenario.state_power_w[RADIO_STATES.index("tx")]),
-        )
+        draws = self._scenario.draws
+        usual = Transmit(draws.tx_power_dbm, draws.state_power_w[:, TX])
         now, before = traffic.transmit or usual, self._transmit or usual
         changed = (now.power_dbm != before.power_dbm) | (now.draw_w != before.draw_w)
         for device in np.flatnonzero(changed):
-            self._network.SetTransmitPower(
-                int(device), float(now.power_dbm[device]), float(now.draw_w[device])
-            )
+            self._send_with(self._network, device, now.power_dbm[device], now.draw_w[device])
         self._transmit = now
+
+    @staticmethod
+    def _send_with(network: Any, device: Any, power_dbm: float, draw_w: float) -> None:
+        network.SetTransmitPower(int(device), float(power_dbm), float(draw_w))
 
     def audit_state_s(self, boundaries_s: list[float]) -> FloatArray:
         """Return seconds per state from the PHY's own State trace, (rounds, n, states) [s].
@@ -276,7 +278,7 @@ class Session:
         """Return ns-3's own energy model on every device's radio (native/validation.h)."""
         meter = self._ns.cosim_native.ReferenceMeter()
         for radio in self._built[1][: self._scenario.num_devices]:
-            meter.AddDevice(radio, self._scenario.supply_voltage_v)
+            meter.AddDevice(radio, RADIO_PROFILES["ns3"].supply_voltage_v)
         return meter
 
     def close(self) -> None:
@@ -289,8 +291,9 @@ class Session:
         n, radio = self._scenario.num_devices, self._scenario.radio
         power_dbm: FloatArray = array(self._network.LinkPowersDbm(), np.float64, n, n)
         if self._scenario.channel.phy == "spectrum":  # whose losses are taken of 0 dBm
-            sent_dbm = self._transmit.power_dbm[:, None] if self._transmit else radio.tx_power_dbm
-            power_dbm += sent_dbm + radio.antenna_gain_dbi
+            usual_dbm = self._scenario.draws.tx_power_dbm
+            sent_dbm = self._transmit.power_dbm if self._transmit else usual_dbm
+            power_dbm += sent_dbm[:, np.newaxis] + radio.antenna_gain_dbi
         return power_dbm + radio.antenna_gain_dbi - radio.noise_power_dbm
 
     def _contact_s(self, duration_s: float) -> Any:

@@ -82,9 +82,9 @@ class RoundTraffic:
                 " ns3 has sleeping radios"
             )
 
-    def state_power_w(self, usual_w: list[float]) -> FloatArray:
+    def state_power_w(self, usual_w: FloatArray) -> FloatArray:
         """Return what each radio draws in each state, (n, states), where usually usual_w [W]."""
-        power_w = np.tile(usual_w, (len(self.compute_s), 1))
+        power_w = usual_w.copy()
         if self.transmit is not None:
             power_w[:, RADIO_STATES.index("tx")] = self.transmit.draw_w
         return power_w

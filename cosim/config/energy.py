@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from cosim.config.section import Section, StoredPath, described, listed
-from cosim.planning.compute import PROFILES, DeviceProfile
+from cosim.planning.compute import PROFILES
 from ns3_scenarios.description.energy import RADIO_PROFILES, EnergySettings
 from ns3_scenarios.description.fields import choice, quantity
 from ns3_scenarios.description.harvest import MOST_POWER_W
@@ -43,12 +42,21 @@ class EnergyConfig(Section, EnergySettings):
     device_file: StoredPath | None = Field(
         None,
         description="CSV file with one row a device and any of the columns battery_j, capacity_j,"
-        " harvest_power_w, for devices that differ",
+        " harvest_power_w, device_profile, board_idle_w, radio_profile, tx_power_dbm, for devices"
+        " that differ",
     )
     device_profile: Literal[tuple(PROFILES)] = Field(  # type: ignore[valid-type]
         "raspberry_pi_4",
         description=f"Computing device: {', '.join(PROFILES)}; effective figures, of one training"
         " each (cosim/planning/compute.py): other networks may cost several times more per FLOP",
+    )
+    board_idle_w: float = quantity(
+        0.0,
+        "What a device's board draws in every second of life, besides its radio; device_profile's"
+        " power holds it, so computing then costs what is above it",
+        "W",
+        0.0,
+        1e3,
     )
     radio_profile: Literal[tuple(RADIO_PROFILES)] = choice(  # type: ignore[valid-type]
         "ns3",
@@ -105,9 +113,3 @@ class EnergyConfig(Section, EnergySettings):
                 " choose another device_profile"
             )
         return self
-
-    @property
-    def work_profile(self) -> DeviceProfile:
-        """The computing device, with the power that computing takes on top of an idle board."""
-        profile = PROFILES[self.device_profile]
-        return replace(profile, power_w=profile.power_w - self.board_idle_w)

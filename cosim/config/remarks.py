@@ -8,14 +8,13 @@ from cosim.config.inert import inert
 from cosim.config.model import RunConfig
 from cosim.config.network import NetworkConfig
 from cosim.config.placement import run_s
-from cosim.config.radio_currents import currents
 from cosim.config.sources import preset_values
 from cosim.policies.catalogue import find_policy
 from learning.methods.catalogue import topology_of
 from ns3_scenarios.analytic import link_snr_db
 from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.catalogue import kind_of
-from ns3_scenarios.description.energy import RADIO_PROFILES
+from ns3_scenarios.description.energy import RADIO_STATES, Draws
 from ns3_scenarios.description.mobility import distances_m
 from ns3_scenarios.description.network_kind import NETWORK_KINDS
 from ns3_scenarios.description.path_loss import PATH_LOSSES, remarks
@@ -38,7 +37,7 @@ def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
             " not averaged"
         )
     said += inert(config)
-    said += _free_power(config)
+    said += _free_power(config, scenario.draws)
     said += _outlasted(config, scenario)
     if config.iteration.schedule == "neutral" and not scenario.harvest.most_w.any():
         said.append(
@@ -78,27 +77,30 @@ def _outlasted(config: RunConfig, scenario: NetworkScenario) -> list[str]:
     ]
 
 
-def _free_power(config: RunConfig) -> list[str]:
+def _free_power(config: RunConfig, draws: Draws) -> list[str]:
     """Warn of a transmit power other than the scenario's whose change costs no joules."""
-    energy, power_dbm = config.energy, config.network.tx_power_dbm
+    energy, power_dbm = config.energy, draws.tx_power_dbm
     network = preset_values(config.scenario).get("network", {})
     usual_dbm = network.get("tx_power_dbm", NetworkConfig().tx_power_dbm)
-    follows = energy.tx_efficiency or RADIO_PROFILES[energy.radio_profile].tx_efficiency
+    follows = np.all(draws.tx_slope > 0)
+    tx_w = draws.state_power_w[draws.tx_slope.argmin(), RADIO_STATES.index("tx")]
     free = not NETWORK_KINDS[config.network.kind].has_radios
     decides = find_policy(config.policy, config.policy_options).sets_power
     if decides and not (free or follows):
         return [
-            f"policy {config.policy}: transmitting draws {currents(config).tx_a:g} A at any power,"
+            f"policy {config.policy}: transmitting draws {tx_w:.3g} W at any power,"
             " so that less power saves no joules; give energy.tx_efficiency (ns-3's linear model)"
             " or energy.radio_profile esp32_s2"
         ]
-    if free or power_dbm == usual_dbm or follows or energy.tx_current_a is not None:
+    odd = (power_dbm != usual_dbm) & (draws.tx_slope == 0)
+    if free or not odd.any() or energy.tx_current_a is not None:
         return []
-    tx_a = currents(config).tx_a
+    device, alike = int(odd.argmax()), np.all(power_dbm == power_dbm[0])
+    of = f"tx_power_dbm {power_dbm[device]:g}"
+    what = f"network.{of}" if alike else f"{of} of device {device}"
     return [
-        f"network.tx_power_dbm {power_dbm:g}: transmitting draws {tx_a:g} A as at"
-        f" {usual_dbm:g} dBm, so that power costs no joules; give energy.tx_efficiency (ns-3's"
-        " linear model) or energy.tx_current_a"
+        f"{what}: transmitting draws {tx_w:.3g} W as at {usual_dbm:g} dBm, so that power costs no"
+        " joules; give energy.tx_efficiency (ns-3's linear model) or energy.tx_current_a"
     ]
 
 
@@ -136,10 +138,11 @@ def out_of_range(scenario: NetworkScenario, snr_db: FloatArray) -> list[str]:
 def physics_remarks(scenario: NetworkScenario) -> list[str]:
     """Say where the radio or the channel leaves what is allowed, or what its model is for."""
     said = []
-    eirp_dbm = scenario.radio.tx_power_dbm + scenario.radio.antenna_gain_dbi
+    tx_power_dbm = float(scenario.draws.tx_power_dbm.max())
+    eirp_dbm = tx_power_dbm + scenario.radio.antenna_gain_dbi
     if eirp_dbm > MOST_EIRP_DBM:
         said.append(
-            f"network.tx_power_dbm {scenario.radio.tx_power_dbm:g} with antenna_gain_dbi"
+            f"network.tx_power_dbm {tx_power_dbm:g} with antenna_gain_dbi"
             f" {scenario.radio.antenna_gain_dbi:g} is {eirp_dbm:g} dBm EIRP; no regulation of"
             f" these bands allows more than {MOST_EIRP_DBM:g} dBm"
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cosim.config.batteries import batteries
+from cosim.config.devices import batteries, device_table, machines
+from cosim.config.draws import draws
 from cosim.config.model import RunConfig
 from cosim.config.placement import (
     make_mobility,
@@ -13,7 +14,6 @@ from cosim.config.placement import (
     read_movement,
     run_s,
 )
-from cosim.config.radio_currents import currents, supply_voltage_v
 from cosim.config.rules import check
 from cosim.config.section import part
 from cosim.seeds import NS3_RNG_SEED, stream
@@ -45,6 +45,8 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
     """Turn the configuration into a network's plain description."""
     net = config.network
     check(config)
+    devices = device_table(config)
+    machines(config, devices)  # refuses rows that cannot be
     movement = read_movement(config)
     position_m = positions_m(config) if movement is None else movement.start_m
     radio = Radio(**part(net, RadioSettings))
@@ -59,9 +61,8 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
         settings=ScenarioSettings(**part(net, ScenarioSettings)),
         energy=EnergySettings(**part(config.energy, EnergySettings)),
         neighbours=planned_neighbours(config, position_m),
-        **batteries(config),
-        supply_voltage_v=supply_voltage_v(config),
-        currents=currents(config),
+        **batteries(config, devices),
+        draws=draws(config, devices),
         rng_seed=NS3_RNG_SEED,
         rng_run=config.seed,
         interference=Interference(

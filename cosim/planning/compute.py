@@ -5,7 +5,7 @@ backward pass computes two products (by inputs and by weights) for each of the f
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,35 +37,44 @@ class DeviceProfile:
         return self.power_w / self.effective_flop_per_s
 
 
-def compute_s(flop: FlopCount, profile: DeviceProfile) -> FlopCount:
+@dataclass(frozen=True)
+class Machines:
+    """The n devices at work: effective_flop_per_s (n), power_w (n) above that of an idle board."""
+
+    effective_flop_per_s: NDArray[np.float64]
+    power_w: NDArray[np.float64]
+
+
+def compute_s(flop: FlopCount, machine: DeviceProfile | Machines) -> FlopCount:
     """Seconds that a device trains for this much work: t = flop / effective_flop_per_s.
 
     Leaves out fixed costs of a step (start, data loading) beyond their share in the effective
     speed, throttling and other load.
 
     Args:
-        flop: work, a number or an array of any shape [FLOP].
-        profile: the device.
+        flop: work, a number or an array of any shape, (n, ...) for machines [FLOP].
+        machine: the device, or each of n.
 
     Returns:
         Seconds, in the shape of ``flop`` [s].
     """
-    return flop / profile.effective_flop_per_s
+    return cast(FlopCount, np.transpose(np.transpose(flop) / machine.effective_flop_per_s))
 
 
-def compute_j(flop: FlopCount, profile: DeviceProfile) -> FlopCount:
+def compute_j(flop: FlopCount, machine: DeviceProfile | Machines) -> FlopCount:
     """Joules that a device draws for this much work: E = power_w flop / effective_flop_per_s.
 
     Leaves out what compute_s leaves out, and that power depends on the load.
 
     Args:
-        flop: work, a number or an array of any shape [FLOP].
-        profile: the device.
+        flop: work, a number or an array of any shape, (n, ...) for machines [FLOP].
+        machine: the device, or each of n.
 
     Returns:
         Joules, in the shape of ``flop`` [J].
     """
-    return profile.power_w * compute_s(flop, profile)
+    work_s = np.transpose(compute_s(flop, machine))
+    return cast(FlopCount, np.transpose(machine.power_w * work_s))
 
 
 PROFILES: dict[str, DeviceProfile] = {

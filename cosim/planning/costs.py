@@ -72,7 +72,7 @@ class LastRound:
     expected_bytes: IntArray
     forwarding_j: FloatArray
     overheard_j: FloatArray
-    usual_dbm: float
+    usual_dbm: FloatArray
     tx_power_dbm: FloatArray
     sending_j: FloatArray
     rate_bps: FloatArray
@@ -119,17 +119,15 @@ def last_round(
     traffic: RoundTraffic,
     report: RoundReport,
     expected_bytes: IntArray,
-    usual_dbm: float,
+    usual_dbm: FloatArray,
 ) -> LastRound:
     """Return what the forecast of the next round goes by."""
     causes, links = report.causes.of_devices, report.links
-    power_dbm = np.full(len(traffic.compute_s), usual_dbm)
-    if traffic.transmit is not None:
-        power_dbm = traffic.transmit.power_dbm
+    power_dbm = usual_dbm if traffic.transmit is None else traffic.transmit.power_dbm
     was_away = report.energy.dead_since(report.start_s) & report.energy.alive
     if traffic.asleep is not None:
         was_away |= traffic.asleep
-    usual_snr_db = links.snr_db - power_dbm[:, np.newaxis] + usual_dbm
+    usual_snr_db = links.snr_db - (power_dbm - usual_dbm)[:, np.newaxis]
     return LastRound(
         communication_j=report.energy.state_j.sum(axis=1),
         cost=cost,

@@ -50,8 +50,9 @@ def _packet(scenario: NetworkScenario, coming: Coming) -> FloatArray:
     return np.where(coming.asleep, _state_j(scenario, coming, "sleep"), awake_j)
 
 
-def _state_j(scenario: NetworkScenario, coming: Coming, state: str) -> float:
-    return scenario.state_power_w[RADIO_STATES.index(state)] * coming.period_s
+def _state_j(scenario: NetworkScenario, coming: Coming, state: str) -> FloatArray:
+    state_w: FloatArray = scenario.draws.state_power_w[:, RADIO_STATES.index(state)]
+    return state_w * coming.period_s
 
 
 def _analytic(scenario: NetworkScenario, coming: Coming) -> FloatArray:
@@ -62,9 +63,9 @@ def _analytic(scenario: NetworkScenario, coming: Coming) -> FloatArray:
     acknowledgements, retransmissions, relays, what is overheard, fading, movement.
     """
     rate_bps = capacity_bps(scenario)
-    above_w = above_idle_w(scenario.state_power_w)
-    idle_w = scenario.state_power_w[RADIO_STATES.index("idle")]
-    tx_w, rx_w = coming.transmit_w - idle_w, above_w[RADIO_STATES.index("rx")]
+    above_w = above_idle_w(scenario.draws.state_power_w)
+    idle_w = scenario.draws.state_power_w[:, RADIO_STATES.index("idle")]
+    tx_w, rx_w = coming.transmit_w - idle_w, above_w[:, RADIO_STATES.index("rx")]
 
     def on_air_s(size_bytes: IntArray) -> FloatArray:
         seconds: FloatArray = np.zeros_like(rate_bps)

@@ -127,7 +127,7 @@ COLUMNS: dict[str, list[Column]] = {
         ),
         *_rows(
             NETWORK,
-            ("tx_power_dbm", "dBm", "what its policy sent with; empty where all sent as network.tx_power_dbm"),
+            ("tx_power_dbm", "dBm", "what its policy sent with; empty where all sent as configured"),
             ("asleep", "", "whether its policy let its radio sleep through the round"),
             ("start_energy_j", "J", "battery when the round began"),
             ("<state>_j", "J", "what the radio drew in that state"),

@@ -16,6 +16,7 @@ from cosim.config.model import RunConfig
 from cosim.config.sources import load
 from cosim.errors import ConfigError, OutputError
 from cosim.files import file_hash, is_regular
+from cosim.planning.compute import Machines
 from cosim.records.code_version import code_version
 from cosim.records.columns import COLUMNS, KEY, NETWORK
 from cosim.records.layout import CONFIG, JOINED, TABLES
@@ -52,7 +53,9 @@ class NetworkRecord:
         network = config.network.model_copy(update={"kind": self.config.network.kind})
         return config.model_copy(update={"network": network})
 
-    def open(self, scenario: NetworkScenario, parts: Sequence[str]) -> ReplayNetwork:
+    def open(
+        self, scenario: NetworkScenario, machines: Machines, parts: Sequence[str]
+    ) -> ReplayNetwork:
         """Return the network that answers; parts: names of messages, as the learner numbers them.
 
         It rebuilds a round when it is asked for it.
@@ -62,7 +65,7 @@ class NetworkRecord:
 
         def played(round_index: int) -> Played:
             rows = {name: _of_round(table, round_index) for name, table in self.tables.items()}
-            return rebuild(round_index, rows, self.config, scenario, names)
+            return rebuild(round_index, rows, self.config, scenario, machines, names)
 
         return ReplayNetwork(played, names)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cosim.config.model import RunConfig
-from cosim.config.radio_currents import transmit_w
+from cosim.planning.compute import Machines
 from cosim.records.chunk_map import read_maps
 from ns3_scenarios.arrays import FloatArray, IntArray
 from ns3_scenarios.description.energy import RADIO_STATES
@@ -51,6 +51,7 @@ def rebuild(
     tables: dict[str, pd.DataFrame],
     config: RunConfig,
     scenario: NetworkScenario,
+    machines: Machines,
     parts: Sequence[str],
 ) -> Played:
     """Return a round's traffic and report, bit by bit but for state_s.
@@ -62,8 +63,8 @@ def rebuild(
     flows, devices = tables["flows"], tables["devices"]
     whole = tables["rounds"].iloc[0]
     n, duration_s = scenario.num_devices, float(whole["duration_s"])
-    traffic = _traffic(round_index, tables, config, parts)
-    power_w = traffic.state_power_w(scenario.state_power_w)
+    traffic = _traffic(round_index, tables, config, scenario, machines, parts)
+    power_w = traffic.state_power_w(scenario.draws.state_power_w)
     count = flows["chunks"].to_numpy(np.int64)
     arrived_count = flows["arrived_chunks"].to_numpy(np.int64)
     report = RoundReport(
@@ -97,13 +98,18 @@ def _causes(tables: dict[str, pd.DataFrame], num_devices: int) -> CauseReport:
 
 
 def _traffic(
-    round_index: int, tables: dict[str, pd.DataFrame], config: RunConfig, parts: Sequence[str]
+    round_index: int,
+    tables: dict[str, pd.DataFrame],
+    config: RunConfig,
+    scenario: NetworkScenario,
+    machines: Machines,
+    parts: Sequence[str],
 ) -> RoundTraffic:
     """Say what was asked; joules of computing are its seconds times the power of the profile."""
     flows, compute_s = tables["flows"], tables["devices"]["compute_s"].to_numpy(np.float64)
     devices = tables["devices"]
     power_dbm = devices["tx_power_dbm"].to_numpy(np.float64).copy()
-    transmit = Transmit(power_dbm, transmit_w(config, power_dbm))
+    transmit = Transmit(power_dbm, scenario.draws.transmit_w(power_dbm))
     asleep = devices["asleep"].to_numpy(np.bool_).copy()
     src, dst, size = (flows[name].to_numpy(np.int64) for name in ("src", "dst", "payload_bytes"))
     return RoundTraffic(
@@ -113,7 +119,7 @@ def _traffic(
         payload_bytes=size.copy(),
         part=_places(flows["part"], parts),
         compute_s=compute_s,
-        compute_j=config.energy.work_profile.power_w * compute_s,
+        compute_j=machines.power_w * compute_s,
         period_s=config.network.round_period_s,
         stop_when_settled=config.network.sync == "oracle",
         transmit=None if np.isnan(power_dbm).any() else transmit,

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from cosim import arithmetic, failures
 from cosim.config import remarks
 from cosim.config.assemble import make_learner, open_network
+from cosim.config.devices import machines
 from cosim.config.model import RunConfig
 from cosim.config.sources import to_toml
 from cosim.config.to_scenario import make_scenario
@@ -167,7 +168,7 @@ def _all_rounds(
     network: Network | None = None
     try:
         if record:
-            network = record.open(scenario, learner.payload().parts)
+            network = record.open(scenario, machines(config), learner.payload().parts)
             config = record.as_recorded(config)
         else:
             network = open_network(config, scenario, folder.ns3_log)
@@ -214,9 +215,9 @@ def _repeat(
         folder.repetition_s(),
     )
     recorded = [folder.round(index) for index in range(folder.num_rounds)]
-    parts = learner.payload().parts
+    of_run = config, scenario, machines(config), learner.payload().parts
     asked = [
-        (rebuild(index, tables, config, scenario, parts).traffic, tuple(tables["devices"]["codec"]))
+        (rebuild(index, tables, *of_run).traffic, tuple(tables["devices"]["codec"]))
         for index, tables in enumerate(recorded)
     ]
     repeated = repeat_rounds(config, scenario, learner, network, asked)

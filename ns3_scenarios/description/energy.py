@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
-import numpy as np
 from pydantic import Field
 
 from ns3_scenarios.arrays import FloatArray
@@ -27,27 +26,38 @@ class RadioCurrents:
     switching_a: float = 0.273
     sleep_a: float = 0.033
 
-    def with_linear_tx(
-        self, tx_power_dbm: float, supply_voltage_v: float, efficiency: float
-    ) -> RadioCurrents:
-        """Let the transmit current follow the transmit power: I = P / (V eta) + I_idle.
-
-        Source: LinearWifiTxCurrentModel of ns-3 (eta 0.1 by default).
-        """
-        tx_power_w = 1e-3 * 10 ** (0.1 * tx_power_dbm)
-        return replace(self, tx_a=tx_power_w / (supply_voltage_v * efficiency) + self.idle_a)
-
     def power_w(self, supply_voltage_v: float) -> list[float]:
         """Return power per state in the order of RADIO_STATES [W]: P = I V, none when off."""
         currents_a = asdict(self) | {"off_a": 0.0}
         return [supply_voltage_v * currents_a[f"{state}_a"] for state in RADIO_STATES]
 
 
-def above_idle_w(state_power_w: FloatArray | list[float]) -> FloatArray:
+def above_idle_w(state_power_w: FloatArray) -> FloatArray:
     """Return powers above that of an idle radio, (..., states) in the order of RADIO_STATES [W]."""
-    power_w = np.asarray(state_power_w)
-    above_w: FloatArray = power_w - power_w[..., [RADIO_STATES.index("idle")]]
+    above_w: FloatArray = state_power_w - state_power_w[..., [RADIO_STATES.index("idle")]]
     return above_w
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What each device's radio and board draw, (n) but for state_power_w (n, states) [W].
+
+    Sending at P [W] draws tx_fixed_w + tx_slope P, where 1 / tx_slope is an efficiency, and 0 a
+    draw that does not follow the power; tx_power_dbm: at which a device sends unless something else
+    is decided; state_power_w: in the order of RADIO_STATES, at that power; board_idle_w: in every
+    second of life besides the radio.
+    """
+
+    tx_power_dbm: FloatArray
+    state_power_w: FloatArray
+    tx_fixed_w: FloatArray
+    tx_slope: FloatArray
+    board_idle_w: FloatArray
+
+    def transmit_w(self, tx_power_dbm: FloatArray) -> FloatArray:
+        """Return what radios draw while they send at these powers, (n) [W]."""
+        drawn_w: FloatArray = self.tx_fixed_w + self.tx_slope * 1e-3 * 10 ** (0.1 * tx_power_dbm)
+        return drawn_w
 
 
 @dataclass(frozen=True)
@@ -63,14 +73,6 @@ class RadioProfile:
     source: str
     tx_overhead_a: float = 0.0
     tx_efficiency: float = 0.0
-
-    def currents_at(self, tx_power_dbm: float) -> RadioCurrents:
-        """Return the currents of a radio that transmits at this power."""
-        if self.tx_efficiency == 0:
-            return self.currents
-        tx_power_w = 1e-3 * 10 ** (0.1 * tx_power_dbm)
-        tx_a = self.tx_overhead_a + tx_power_w / (self.supply_voltage_v * self.tx_efficiency)
-        return replace(self.currents, tx_a=tx_a)
 
 
 RADIO_PROFILES = {
@@ -99,16 +101,8 @@ RADIO_PROFILES = {
 
 
 class EnergySettings(Settings):
-    """What a device draws besides its radio's states, and when it comes back."""
+    """When a device's radio sleeps, and when a device comes back."""
 
-    board_idle_w: float = quantity(
-        0.0,
-        "What a device's board draws in every second of life, besides its radio; device_profile's"
-        " power holds it, so computing then costs what is above it",
-        "W",
-        0.0,
-        1e3,
-    )
     radio_sleep: bool = Field(
         False,
         description="Ad hoc and d2d: a device's radio sleeps while the device computes, as soon as"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ns3_scenarios.arrays import BoolArray, FloatArray
 from ns3_scenarios.description.channel import Channel
-from ns3_scenarios.description.energy import EnergySettings, RadioCurrents
+from ns3_scenarios.description.energy import RADIO_STATES, Draws, EnergySettings
 from ns3_scenarios.description.fields import Settings, choice, quantity
 from ns3_scenarios.description.harvest import Harvest, constant
 from ns3_scenarios.description.interference import Interference
@@ -155,8 +155,7 @@ class NetworkScenario:
     initial_energy_j: FloatArray
     battery_capacity_j: FloatArray
     harvest_power_w: FloatArray
-    supply_voltage_v: float
-    currents: RadioCurrents
+    draws: Draws
     rng_seed: int
     rng_run: int
     settings: ScenarioSettings
@@ -171,11 +170,6 @@ class NetworkScenario:
     def num_devices(self) -> int:
         """Number of devices n."""
         return len(self.position_m)
-
-    @property
-    def state_power_w(self) -> list[float]:
-        """What a radio draws in each state, in the order of RADIO_STATES [W]."""
-        return self.currents.power_w(self.supply_voltage_v)
 
     @property
     def harvest(self) -> Harvest:
@@ -194,8 +188,11 @@ class NetworkScenario:
             "battery_capacity_j": (n,),
             "harvest_power_w": (n,),
         }
+        shapes |= dict.fromkeys((f.name for f in fields(Draws)), (n,))
+        shapes["state_power_w"] = (n, len(RADIO_STATES))
+        shaped = vars(self) | vars(self.draws)
         for name, shape in shapes.items():
-            value = getattr(self, name)
+            value = shaped[name]
             if value.shape != shape or not np.all(np.isfinite(value)):
                 raise ScenarioError(
                     f"{name}: expected finite values of shape {shape}, got shape {value.shape};"

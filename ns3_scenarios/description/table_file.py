@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,16 +23,31 @@ def read_numbers(
     optional: Collection[str] = (),
     num_rows: int | None = None,
 ) -> pd.DataFrame:
+    """Read a table of numbers alone; see read_table."""
+    return read_table(path, field, required, optional, {}, num_rows)
+
+
+def read_table(
+    path: Path,
+    field: str,
+    required: Collection[str] = (),
+    optional: Collection[str] = (),
+    choices: Mapping[str, Collection[str]] = MappingProxyType({}),
+    num_rows: int | None = None,
+) -> pd.DataFrame:
     """Read a CSV (or Parquet) file of finite numbers that a field of the configuration names.
 
+    choices: optional columns of names, and the names that each may hold.
     Raises ScenarioError, with the field, where it cannot be read, where a column is missing, is
     there twice or is none of those named, where there are not num_rows rows (None: at least one),
-    and, with the row (counted from 1 below the names), where a cell is no finite number.
+    and, with the row (counted from 1 below the names), where a cell is no finite number, or no such
+    name.
     """
     import pandas as pd
 
     names, cells = _cells(path, field)
-    known = [*required, *optional]
+    may = [*optional, *choices]
+    known = [*required, *may]
     fits = set(required) <= set(names) <= set(known) and len(set(names)) == len(names)
     if (
         not names
@@ -39,26 +55,30 @@ def read_numbers(
         or (len(cells) != num_rows if num_rows is not None else not len(cells))
     ):
         wanted = f"columns {', '.join(required)}" if required else "any of the columns"
-        wanted += (
-            f"{' and perhaps' if required and optional else ''} {', '.join(optional)}".rstrip()
-        )
+        wanted += f"{' and perhaps' if required and may else ''} {', '.join(may)}".rstrip()
         rows = "at least one row" if num_rows is None else f"{num_rows} rows, one a device"
         raise ScenarioError(
             f"{field}: expected {wanted}, each once, and {rows}, got columns {', '.join(names)}"
             f" and {len(cells)} rows in {path}"
         )
+    cells = cells.set_axis(pd.Index(names), axis=1).reset_index(drop=True)
+    are_names = [name for name in names if name in choices]
     table: pd.DataFrame = (
-        cells.apply(pd.to_numeric, errors="coerce").astype(np.float64) + 0.0
-    )  # -0.0 is 0
-    table.columns = pd.Index(names)
-    odd = ~np.isfinite(table.to_numpy())
-    if odd.any():
-        row, column = np.argwhere(odd)[0]
+        cells.drop(columns=are_names).apply(pd.to_numeric, errors="coerce").astype(np.float64)
+        + 0.0  # -0.0 is 0
+    )
+    chosen = cells[are_names].apply(lambda column: column.astype(str).str.strip())
+    odd = pd.DataFrame({name: ~np.isfinite(table[name]) for name in table})
+    odd = odd.assign(**{name: ~chosen[name].isin(choices[name]) for name in chosen})[names]
+    if odd.to_numpy().any():
+        row, column = np.argwhere(odd.to_numpy())[0]
+        name = names[column]
+        wanted = f"one of {', '.join(choices[name])}" if name in choices else "a number"
         raise ScenarioError(
-            f"{field} row {row + 1}: expected a number as {names[column]}, got"
+            f"{field} row {row + 1}: expected {wanted} as {name}, got"
             f" {_shown(cells.iloc[row, column])} in {path}"
         )
-    return table
+    return table.join(chosen)[names]
 
 
 def refuse_row(path: Path, field: str, odd: BoolArray, values: FloatArray, expected: str) -> None:

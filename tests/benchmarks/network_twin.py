@@ -93,7 +93,7 @@ def write_numbers(scenario: NetworkScenario, traffic: RoundTraffic, path: Path) 
         "greetings": np.argwhere(scenario.neighbours),
         "battery_j": scenario.initial_energy_j[0],
         "radio_states": RADIO_STATES,
-        "state_power_w": scenario.currents.power_w(scenario.supply_voltage_v),
+        "state_power_w": scenario.draws.state_power_w[0],
         "band": [radio.bandwidth_hz, radio.noise_power_dbm, slowest_bps, fastest_bps],
         "messages": np.column_stack([traffic.src, traffic.dst, traffic.payload_bytes]),
         "compute_s": traffic.compute_s[0],

@@ -29,7 +29,7 @@ def scenario_of(name: str, flags: str = "", energy: str = "") -> NetworkScenario
 
 
 def above_idle_j(scenario: NetworkScenario, report: RoundReport) -> np.ndarray:
-    idle_w = scenario.currents.power_w(scenario.supply_voltage_v)[IDLE]
+    idle_w = scenario.draws.state_power_w[:, IDLE]
     total: np.ndarray = report.energy.state_j.sum(axis=1) - idle_w * report.duration_s
     return total
 
@@ -54,7 +54,7 @@ def test_named_causes_add_up_to_what_each_radio_draws_above_idling(
     energy = "rx_current_a=0.320 cca_busy_current_a=0.290"
     scenario = scenario_of(name, flags, energy)
     reports = run_mesh(scenario, tmp_path, 3, payload_bytes=20_000)
-    above_w = above_idle_w(scenario.state_power_w)
+    above_w = above_idle_w(scenario.draws.state_power_w)
     for report in reports:
         causes = report.causes
         named_j = sum(causes.of_devices.values())
@@ -119,7 +119,7 @@ def test_a_round_without_messages_costs_what_the_protocol_sends_and_nothing_else
     assert named["protocol_j"] > 0
     # Nine devices, a beacon each half a second, for 3 s.
     frames = 9 * 2 * report.duration_s
-    tx_j = above_idle_w(scenario.state_power_w)[TX]
+    tx_j = above_idle_w(scenario.draws.state_power_w)[0, TX]
     sent_s = report.energy.state_s[:, TX].sum()
     assert named["protocol_j"] > tx_j * sent_s
     assert sent_s / frames < 1e-3  # some hundred microseconds at 6 Mbit/s
@@ -132,7 +132,7 @@ def test_the_round_after_a_change_of_codec_is_foreseen_where_the_last_one_is_no_
     scenario = scenario_of(name)
     network = Ns3Network(scenario, tmp_path / "ns3.log")
     cost, last = unmeasured(scenario.num_devices), None
-    usual_w = np.full(scenario.num_devices, scenario.state_power_w[TX])
+    usual_w = scenario.draws.state_power_w[:, TX]
     # A quarter of the bytes from the fourth round on.
     for index, size in enumerate((80_000, 80_000, 80_000, 20_000)):
         traffic = make_traffic(scenario, index, payload_bytes=size)
@@ -140,7 +140,7 @@ def test_the_round_after_a_change_of_codec_is_foreseen_where_the_last_one_is_no_
         foreseen_j = None if last is None else forecast_j(last, offered, offered, usual_w, usual_w)
         before, report = last, network.run_round(traffic)
         cost = measure(cost, traffic, report)
-        last = last_round(cost, traffic, report, offered, scenario.radio.tx_power_dbm)
+        last = last_round(cost, traffic, report, offered, scenario.draws.tx_power_dbm)
     network.close()
     assert before is not None
     assert foreseen_j is not None

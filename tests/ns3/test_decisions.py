@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from mesh import make_mesh, make_traffic
 
+from ns3_scenarios.conformance import check_network
 from ns3_scenarios.description.energy import RADIO_STATES
 from ns3_scenarios.reports import OUTCOMES, RoundReport
 from ns3_scenarios.traffic import RoundTraffic, Transmit
@@ -14,7 +15,7 @@ from ns3_scenarios.worker import Ns3Network
 
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(120)]
 
-TX, SLEEP = RADIO_STATES.index("tx"), RADIO_STATES.index("sleep")
+TX, IDLE, SLEEP = (RADIO_STATES.index(name) for name in ("tx", "idle", "sleep"))
 
 
 def play(scenario, folder: Path, rounds: list[RoundTraffic]) -> list[RoundReport]:
@@ -74,3 +75,42 @@ def test_a_radio_that_sleeps_through_a_round_hears_nothing_and_is_back_in_the_ne
     for report in (before, after):
         assert np.all(report.flows.outcome == OUTCOMES.index("delivered"))
     assert after.energy.state_s[3, SLEEP] == 0
+
+
+@pytest.mark.parametrize(("name", "phy"), [("mesh80211", "yans"), ("adhoc80211", "spectrum")])
+def test_radios_that_differ_are_heard_and_charged_each_as_its_own(
+    tmp_path: Path, name: str, phy: str
+) -> None:
+    alike = make_mesh(num_devices=4, name=name, phy=phy, shadowing_sigma_db=0.0)
+    power_dbm, power_w = np.array([16.0, 9.0, 16.0, 20.0]), alike.draws.state_power_w.copy()
+    power_w[1] = [0.7, 0.3, 0.2, 0.2, 0.2, 0.01, 0.0]
+    power_w[3, TX] = 2.0
+    board_w = np.array([0.0, 0.05, 0.4, 0.1])
+    draws = replace(
+        alike.draws, tx_power_dbm=power_dbm, state_power_w=power_w, board_idle_w=board_w
+    )
+    scenario = replace(alike, draws=draws)
+    traffic = [make_traffic(scenario, index, payload_bytes=20_000) for index in range(3)]
+    # One round in which all are as loud as device 0, between two as usual.
+    even = Transmit(np.full(4, 16.0), power_w[:, TX])
+    first, loud, last = play(
+        scenario, tmp_path, [traffic[0], replace(traffic[1], transmit=even), traffic[2]]
+    )
+    (usual,) = play(alike, tmp_path, [make_traffic(alike, 0, payload_bytes=20_000)])
+    off = ~np.eye(4, dtype=np.bool_)
+    for report, more_db in ((first, power_dbm - 16.0), (loud, np.zeros(4)), (last, power_dbm - 16)):
+        louder_db = (report.links.snr_db - usual.links.snr_db)[off].reshape(4, 3)
+        np.testing.assert_allclose(louder_db, np.repeat(more_db[:, None], 3, axis=1), atol=1e-9)
+        energy = report.energy
+        np.testing.assert_allclose(energy.state_j, energy.state_s * power_w, rtol=1e-9)
+        np.testing.assert_allclose(energy.board_j, board_w * report.duration_s, rtol=1e-9)
+        assert (energy.state_s[:, TX] > 0).all()
+        lost_j = energy.start_energy_j - energy.remaining_energy_j
+        used_j = energy.state_j.sum(axis=1) + energy.compute_j + energy.board_j
+        np.testing.assert_allclose(lost_j, used_j, rtol=1e-6)
+        named_j = np.sum(list(report.causes.of_devices.values()), axis=0)
+        above_j = energy.state_j.sum(axis=1) - power_w[:, IDLE] * report.duration_s
+        np.testing.assert_allclose(named_j, above_j, rtol=1e-6)
+    # The promises of networks hold where devices differ, boards and causes among them.
+    findings = check_network(lambda each: Ns3Network(each, tmp_path / "checked.log"), scenario)
+    assert [finding for finding in findings if not finding.ok] == []

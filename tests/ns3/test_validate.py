@@ -14,7 +14,7 @@ from mesh import change
 from script import SCRIPT, children_of
 
 from cosim.commands.validate import make_scenario
-from ns3_scenarios.description.energy import RadioCurrents
+from ns3_scenarios.description.energy import RADIO_STATES
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.validation import correlation, energy, mesh, propagation
 from ns3_scenarios.validation import theory_path_loss as theory
@@ -46,7 +46,13 @@ def test_a_wrong_path_loss_exponent_is_found() -> None:
 
 
 def test_a_wrong_idle_current_is_found() -> None:
-    rows = energy.death_rows(wrong(currents=replace(RadioCurrents(), idle_a=0.274)), quick=True)
+    def make(name: str, **fields: Any) -> NetworkScenario:
+        scenario = make_scenario(name, **fields)
+        power_w = scenario.draws.state_power_w.copy()
+        power_w[:, RADIO_STATES.index("idle")] = 3.0 * 0.274
+        return replace(scenario, draws=replace(scenario.draws, state_power_w=power_w))
+
+    rows = energy.death_rows(make, quick=True)
     assert [row.passed for row in rows] == [False] * 3 + [True] * 3
 
 

@@ -1,6 +1,6 @@
 """Meshes and traffic for tests and studies of the network alone."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from cosim.config.sources import load
 from cosim.config.to_scenario import make_scenario
 from ns3_scenarios.description.channel import log_normal_shadowing_db
+from ns3_scenarios.description.energy import Draws
 from ns3_scenarios.description.harvest import Harvest
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import RoundReport
@@ -40,7 +41,11 @@ def make_mesh(
 
 def change(scenario: NetworkScenario, **changes: Any) -> NetworkScenario:
     """Change fields of a scenario, or of one of its parts."""
-    parts: dict[str, Any] = {}
+    n, parts = scenario.num_devices, {}
+    own = {f.name: changes[f.name] for f in fields(Draws) if f.name in changes}
+    alike = {name: np.array(np.broadcast_to(v, n), dtype=float) for name, v in own.items()}
+    parts["draws"] = replace(scenario.draws, **alike)
+    changes.pop("board_idle_w", None)
     for name in ("radio", "channel", "mesh", "transport", "settings", "energy"):
         part = getattr(scenario, name)
         own = {key: changes.pop(key) for key in type(part).model_fields if key in changes}

@@ -101,7 +101,7 @@ def last(cost: TransmissionCost | None = None) -> LastRound:
     state_j = np.full((4, 7), 1.0) * [[1], [2], [3], [4]]
     report = replace(REPORT, energy=replace(REPORT.energy, state_j=state_j))
     measured = cost or measure(unmeasured(4), TRAFFIC, report)
-    return last_round(measured, TRAFFIC, report, expected, 16.0)
+    return last_round(measured, TRAFFIC, report, expected, np.full(4, 16.0))
 
 
 def test_the_same_messages_again_are_forecast_to_take_the_same_joules_to_the_last_bit() -> None:

@@ -7,11 +7,17 @@ import numpy as np
 import pytest
 from made_config import make_config
 
+from cosim.config.devices import machines
 from cosim.config.inert import inert
 from cosim.config.remarks import warnings
 from cosim.config.sources import load
 from cosim.config.to_scenario import make_scenario
+from cosim.planning.compute import compute_j, compute_s
+from ns3_scenarios.analytic import link_snr_db
+from ns3_scenarios.description.energy import RADIO_STATES
 from ns3_scenarios.errors import ScenarioError
+
+TX, IDLE, SLEEP = (RADIO_STATES.index(name) for name in ("tx", "idle", "sleep"))
 
 
 def test_a_star_exchanges_with_its_server_only_wherever_devices_stand() -> None:
@@ -138,9 +144,9 @@ def test_a_sleeping_radio_draws_the_current_of_its_profile_or_the_one_that_is_gi
     words = ["--scenario", "d2d", "--energy.radio_sleep", "--energy.radio_profile", "esp32_s2"]
     scenario = make_scenario(make_config(*words))
     assert scenario.energy.radio_sleep
-    assert scenario.currents.sleep_a == 0.00055
+    assert scenario.draws.state_power_w[0, SLEEP] == pytest.approx(3.3 * 0.00055)
     given = make_scenario(make_config(*words, "--energy.sleep_current_a", "0.002"))
-    assert given.currents.sleep_a == 0.002
+    assert given.draws.state_power_w[0, SLEEP] == pytest.approx(3.3 * 0.002)
 
 
 def test_a_seed_names_its_shadowing_and_another_seed_another() -> None:
@@ -181,16 +187,17 @@ def test_transmit_current_follows_transmit_power_if_an_efficiency_is_given() -> 
     for tx_power_dbm, power_w in ((20, 1.819), (10, 0.919)):
         flags = (f"--network.tx_power_dbm={tx_power_dbm}", "--energy.tx_efficiency=0.1")
         scenario = make_scenario(make_config(*flags))
-        assert scenario.currents.power_w(3.0)[0] == pytest.approx(power_w, abs=1e-3)
-        assert scenario.currents.power_w(3.0)[2] == pytest.approx(0.819)
+        assert scenario.draws.state_power_w[0, 0] == pytest.approx(power_w, abs=1e-3)
+        assert scenario.draws.state_power_w[0, 2] == pytest.approx(0.819)
 
 
 def test_a_radio_profile_sets_currents_and_voltage_and_a_given_current_goes_before_it() -> None:
     flags = ("--energy.radio_profile=esp32_s2", "--energy.idle_current_a=0.05")
     scenario = make_scenario(make_config(*flags))
     # By hand, at 3.3 V: 169 mA and 39.8 mW (16 dBm) over 0.19, 63 mA, the given 50 mA.
-    power_w = scenario.currents.power_w(scenario.supply_voltage_v)
-    assert power_w[:3] == pytest.approx([0.5577 + 0.0398107 / 0.19, 0.2079, 0.165])
+    assert scenario.draws.state_power_w[0, :3] == pytest.approx(
+        [0.5577 + 0.0398107 / 0.19, 0.2079, 0.165]
+    )
 
 
 @pytest.mark.parametrize(("tx_power_dbm", "peak_a"), [(13, 0.200), (15, 0.220), (19.5, 0.310)])
@@ -198,9 +205,10 @@ def test_a_radio_with_a_data_sheet_of_several_powers_follows_it(
     tx_power_dbm: float, peak_a: float
 ) -> None:
     flags = ("--energy.radio_profile=esp32_s2", f"--network.tx_power_dbm={tx_power_dbm}")
-    assert make_scenario(make_config(*flags)).currents.tx_a == pytest.approx(peak_a, abs=0.002)
+    tx_w = make_scenario(make_config(*flags)).draws.state_power_w[:, 0]
+    assert tx_w == pytest.approx(3.3 * peak_a, abs=3.3 * 0.002)
     given = make_scenario(make_config(*flags, "--energy.tx_current_a=0.15"))
-    assert given.currents.tx_a == 0.15
+    assert given.draws.state_power_w[:, 0] == pytest.approx(3.3 * 0.15)
 
 
 @pytest.mark.parametrize(
@@ -224,6 +232,14 @@ def test_a_power_that_costs_nothing_is_warned_of(flags: tuple[str, ...], is_free
     assert len(said) == is_free
 
 
+def test_the_first_device_whose_own_power_costs_nothing_is_named(tmp_path: Path) -> None:
+    table = tmp_path / "devices.csv"
+    table.write_text("tx_power_dbm,radio_profile\n16,ns3\n8,esp32_s2\n9,ns3\n")
+    config = make_config(f"--energy.device_file={table}")
+    (said,) = [line for line in warnings(config, make_scenario(config)) if "tx_power_dbm" in line]
+    assert "tx_power_dbm 9 of device 2: transmitting draws 1.14 W as at 16 dBm" in said
+
+
 def test_devices_differ_as_their_file_says_and_the_rest_is_the_configuration(
     tmp_path: Path,
 ) -> None:
@@ -239,7 +255,8 @@ def test_devices_differ_as_their_file_says_and_the_rest_is_the_configuration(
         ("battery_j\n1\n2\n", "3 rows, one a device, got .* 2 rows"),
         (
             "battery\n1\n2\n3\n",
-            "expected any of the columns battery_j, capacity_j, harvest_power_w",
+            "expected any of the columns battery_j, capacity_j, harvest_power_w, board_idle_w,"
+            " tx_power_dbm, device_profile, radio_profile, each once",
         ),
         ("battery_j\n1\nx\n3\n", f"{file} row 2: expected a number as battery_j, got 'x'"),
         ("battery_j\n1\n2\n-5\n", f"{file} row 3: expected battery_j from 0.001 to .*, got -5"),
@@ -251,11 +268,55 @@ def test_devices_differ_as_their_file_says_and_the_rest_is_the_configuration(
             "battery_j,capacity_j\n1,1\n2,1\n3,3\n",
             f"{file} row 2: battery_j: .*{file} row 2: capacity_j 1.*, got 2",
         ),
+        (
+            "tx_power_dbm\n16\n16\n31\n",
+            f"{file} row 3: expected tx_power_dbm from -20 to 30, got 31",
+        ),
+        (
+            "device_profile\nraspberry_pi_4\ngap9\ngap9_mcu\n",
+            f"{file} row 2: expected one of raspberry_pi_4, .* as device_profile, got 'gap9'",
+        ),
+        (
+            "radio_profile,battery_j\nns3,1\n,1\nns3,1\n",
+            f"{file} row 2: expected one of ns3, esp32_s2 as radio_profile, got nothing",
+        ),
+        (
+            "device_profile,board_idle_w\ngap9_mcu,0\ngap9_mcu,0.05\nraspberry_pi_4,0.05\n",
+            f"{file} row 2: expected board_idle_w less than the 0.05 W of device_profile gap9_mcu",
+        ),
         ("capacity_j\n200\n100\n300\n", f"energy.battery_j: .*{file} row 2: capacity_j 100.*"),
     ):
         table.write_text(text)
         with pytest.raises(ScenarioError, match=refusal):
             make_scenario(make_config(*flags))
+
+
+def test_devices_have_radios_boards_powers_and_processors_of_their_own(tmp_path: Path) -> None:
+    table = tmp_path / "devices.csv"
+    rows = ("raspberry_pi_4,ns3,10,1.5", "gap9_mcu,esp32_s2,13,0.01", "raspberry_pi_5,ns3,16,0")
+    names = "device_profile,radio_profile,tx_power_dbm,board_idle_w"
+    table.write_text("\n".join([names, *rows]))
+    config = make_config(f"--energy.device_file={table}")
+    draws, work = make_scenario(config).draws, machines(config)
+    assert draws.tx_power_dbm.tolist() == [10, 13, 16]
+    assert draws.board_idle_w.tolist() == [1.5, 0.01, 0]
+    # By hand: 0.380 A at 3 V at any power; at 3.3 V 0.169 A and 20 mW over 0.19.
+    sending_w = [1.14, 3.3 * 0.169 + 0.0199526 / 0.19, 1.14]
+    np.testing.assert_allclose(draws.state_power_w[:, TX], sending_w, rtol=1e-6)
+    np.testing.assert_allclose(draws.state_power_w[:, IDLE], [3 * 0.273, 3.3 * 0.063, 3 * 0.273])
+    louder_w = draws.transmit_w(np.array([20.0, 20.0, 20.0]))
+    np.testing.assert_allclose(louder_w, [1.14, 3.3 * 0.169 + 0.1 / 0.19, 1.14])
+    # The power at work holds that of the board: 4.92 - 1.5, 0.05 - 0.01 and 9 W.
+    np.testing.assert_allclose(work.power_w, [3.42, 0.04, 9.0])
+    flop = np.outer([1.0, 2.0, 3.0], [1e9, 2e9])
+    speeds = (2.16e9, 0.6e9, 29.6e9)
+    expected_s = [[f / speed for f in row] for row, speed in zip(flop, speeds, strict=True)]
+    np.testing.assert_allclose(compute_s(flop, work), expected_s)
+    np.testing.assert_allclose(compute_j(flop, work)[1], 0.04 * np.array(expected_s[1]))
+    # Who hears whom by how much: a sender's power is in its row.
+    off = ~np.eye(3, dtype=np.bool_)
+    own, usual = (link_snr_db(make_scenario(c))[off] for c in (config, make_config()))
+    np.testing.assert_allclose(own - usual, [-6, -6, -3, -3, 0, 0], atol=1e-9)
 
 
 def test_harvest_comes_from_a_file_or_from_the_devices_file_and_not_from_both(

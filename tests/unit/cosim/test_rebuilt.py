@@ -10,6 +10,7 @@ import pytest
 from mesh import make_mesh
 
 from cosim.bridge import to_feedback
+from cosim.config.devices import machines
 from cosim.config.model import RunConfig
 from cosim.config.sources import load
 from cosim.feedback import initial_feedback
@@ -57,7 +58,7 @@ def through_tables(played: Played, scenario: NetworkScenario, config: RunConfig)
     tables = network_tables(done)
     index = played.traffic.round_index
     tables["devices"]["compute_s"] = played.traffic.compute_s
-    again = rebuild(index, tables, config, scenario, PARTS)
+    again = rebuild(index, tables, config, scenario, machines(config), PARTS)
     # A round's own length and ending are the configuration's, computing's joules its profile's:
     # the check of networks asks for others.
     own = {name: getattr(played.traffic, name) for name in ("period_s", "stop_when_settled")}

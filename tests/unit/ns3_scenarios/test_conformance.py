@@ -285,8 +285,7 @@ def test_a_wrong_shape_or_type_is_the_only_finding() -> None:
 
 def test_a_network_that_delivers_nothing_or_never_the_same_is_found_out() -> None:
     far = make_mesh(4, battery_j=20.0)
-    silent = far.radio.model_copy(update={"tx_power_dbm": -250.0})
-    far = replace(far, radio=silent)
+    far = replace(far, draws=replace(far.draws, tx_power_dbm=np.full(4, -250.0)))
     assert failed(check_network(AnalyticNetwork, far)) == ["something arrives"]
     rng = np.random.default_rng(1)
 

@@ -1,0 +1,117 @@
+"""The devices: alike, or as a file says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cosim.config.energy import EnergyConfig
+from cosim.config.model import RunConfig
+from cosim.config.section import bounds
+from cosim.planning.compute import PROFILES, Machines
+from ns3_scenarios.arrays import FloatArray
+from ns3_scenarios.description.energy import RADIO_PROFILES
+from ns3_scenarios.description.harvest import read_harvest
+from ns3_scenarios.description.radio import RadioSettings
+from ns3_scenarios.description.table_file import read_table, refuse_row
+from ns3_scenarios.errors import ScenarioError
+
+FIELD = "energy.device_file"
+OF_ENERGY = ("battery_j", "capacity_j", "harvest_power_w", "board_idle_w")
+LIMITS = {name: bounds(EnergyConfig.model_fields[name]) for name in OF_ENERGY} | {
+    "tx_power_dbm": bounds(RadioSettings.model_fields["tx_power_dbm"])
+}
+CHOICES = {"device_profile": tuple(PROFILES), "radio_profile": tuple(RADIO_PROFILES)}
+
+
+@dataclass(frozen=True)
+class DeviceTable:
+    """The rows of energy.device_file, one a device; columns that it lacks are the configuration's.
+
+    path: none without a file.
+    """
+
+    config: RunConfig
+    rows: pd.DataFrame
+    path: Path | None
+
+    def numbers(self, name: str, otherwise: float | FloatArray) -> FloatArray:
+        """Return a column of numbers, (n)."""
+        if name in self.rows:
+            return self.rows[name].to_numpy(np.float64)
+        return np.array(np.broadcast_to(otherwise, len(self.rows)), dtype=np.float64)
+
+    def texts(self, name: str) -> list[str]:
+        """Return a column of names, (n); otherwise the field of that name in all rows."""
+        usual = getattr(self.config.energy, name)
+        return list(self.rows[name]) if name in self.rows else [usual] * len(self.rows)
+
+
+def device_table(config: RunConfig) -> DeviceTable:
+    """Read the devices' file.
+
+    Raises ScenarioError where a value is outside the limits of the field of that name.
+    """
+    energy, n = config.energy, config.network.num_devices
+    if energy.device_file is None:
+        return DeviceTable(config, pd.DataFrame(index=range(n)), None)
+    path = Path(energy.device_file)
+    rows = read_table(path, FIELD, optional=tuple(LIMITS), choices=CHOICES, num_rows=n)
+    for name, (low, high) in LIMITS.items():
+        if name in rows:
+            values = rows[name].to_numpy(np.float64)
+            odd = (values < low) | (values > high)
+            refuse_row(path, FIELD, odd, values, f"{name} from {low:g} to {high:g}")
+    return DeviceTable(config, rows, path)
+
+
+def machines(config: RunConfig, table: DeviceTable | None = None) -> Machines:
+    """Return how fast each device computes, and what that takes on top of an idle board.
+
+    Raises ScenarioError where an idle board draws as much as the whole device at work.
+    """
+    table = table or device_table(config)
+    profiles = [PROFILES[name] for name in table.texts("device_profile")]
+    board_w = table.numbers("board_idle_w", config.energy.board_idle_w)
+    whole_w = np.array([profile.power_w for profile in profiles])
+    if table.path is not None and np.any(board_w >= whole_w):
+        odd = board_w >= whole_w
+        expected = f"board_idle_w less than the {whole_w[odd.argmax()]:g} W of device_profile"
+        refuse_row(table.path, FIELD, odd, board_w, f"{expected} {profiles[odd.argmax()].name}")
+    speed = np.array([profile.effective_flop_per_s for profile in profiles])
+    return Machines(speed, whole_w - board_w)
+
+
+def batteries(config: RunConfig, table: DeviceTable) -> dict[str, Any]:
+    """Return initial energy, capacity [J] and harvested power [W] of each device, (n).
+
+    Raises ScenarioError where a battery holds more than it can, or two files have the harvest.
+    """
+    energy, n = config.energy, config.network.num_devices
+    initial_j = table.numbers("battery_j", energy.battery_j)
+    capacity_j = initial_j if energy.capacity_j is None else np.full(n, energy.capacity_j)
+    capacity_j = table.numbers("capacity_j", capacity_j)
+    over = initial_j > capacity_j
+    if over.any():
+        i = int(over.argmax())
+        from_file = [name in table.rows for name in ("battery_j", "capacity_j")]
+        battery = f"{FIELD} row {i + 1}: battery_j" if from_file[0] else "energy.battery_j"
+        capacity = f"{FIELD} row {i + 1}: capacity_j" if from_file[1] else "energy.capacity_j"
+        raise ScenarioError(
+            f"{battery}: expected at most what the battery holds ({capacity} {capacity_j[i]:g}),"
+            f" got {initial_j[i]:g}"
+        )
+    found: dict[str, Any] = {"initial_energy_j": initial_j, "battery_capacity_j": capacity_j}
+    if energy.harvest_file is None:
+        return found | {"harvest_power_w": table.numbers("harvest_power_w", energy.harvest_power_w)}
+    if "harvest_power_w" in table.rows:
+        raise ScenarioError(
+            f"{FIELD}: expected no column harvest_power_w with energy.harvest_file, got one in"
+            f" {energy.device_file}; take it out, or give the power of each device in the other"
+        )
+    trace = read_harvest(Path(energy.harvest_file), n)
+    return found | {"harvest_power_w": trace.power_w[0], "harvest_trace": trace}
