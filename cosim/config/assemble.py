@@ -14,6 +14,8 @@ from ns3_scenarios.analytic import AnalyticNetwork
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.ideal import IdealNetwork
 from ns3_scenarios.network import Network
+from ns3_scenarios.reports import RoundReport
+from ns3_scenarios.segments import SegmentedNetwork, no_round
 from ns3_scenarios.trace import TraceNetwork
 from ns3_scenarios.worker import Ns3Network
 
@@ -31,15 +33,38 @@ def learning_setup(config: RunConfig) -> LearningSetup:
     return LearningSetup(**given, num_devices=config.network.num_devices, seed=config.seed)
 
 
-def open_network(config: RunConfig, scenario: NetworkScenario, log_file: Path) -> Network:
+def open_network(
+    config: RunConfig,
+    scenario: NetworkScenario,
+    log_file: Path,
+    num_known: int = 0,
+    known: Callable[[int], RoundReport] = no_round,
+) -> Network:
     """Start the network that the configuration names; it gets ready while the caller goes on.
 
-    log_file: for what the ns-3 child prints.
+    log_file: for what the ns-3 child prints. known(round_index): reports of the first num_known
+    rounds, for a network in segments (see there).
     """
     makers: dict[str, Callable[[], Network]] = {
-        "ns3": lambda: Ns3Network(scenario, log_file, config.network.wall_limit_s),
+        "ns3": lambda: _packets(config, scenario, log_file, num_known, known),
         "analytic": lambda: AnalyticNetwork(scenario),
         "trace": lambda: TraceNetwork(scenario),
         "ideal": lambda: IdealNetwork(scenario),
     }
     return makers[config.network.kind]()
+
+
+def _packets(
+    config: RunConfig,
+    scenario: NetworkScenario,
+    log_file: Path,
+    num_known: int,
+    known: Callable[[int], RoundReport],
+) -> Network:
+    def begin(each: NetworkScenario) -> Network:
+        return Ns3Network(each, log_file, config.network.wall_limit_s)
+
+    length, rounds = config.network.segment_rounds, config.learning.rounds
+    if length is None:
+        return begin(scenario)
+    return SegmentedNetwork(begin, scenario, length, rounds, num_known, known)

@@ -103,6 +103,15 @@ class _OwnFields(Section):
         " oracle: it ends when all is settled, which no device could know",
     )
     round_period_s: float = quantity(3.0, "Length of a round (oracle: at most)", "s", 0.1, 3600.0)
+    segment_rounds: int | None = quantity(
+        None,
+        "Rounds after which ns-3 begins anew from batteries, positions and clock, so that resume"
+        " repeats those of one segment at most; by default never",
+        "",
+        1,
+        10**6,
+        when={"kind": RUNS_NS3},
+    )
     wall_limit_s: float = quantity(
         3600.0,
         "A round of ns-3 that takes longer on the wall clock counts as hung",

@@ -7,8 +7,11 @@ from cosim.planning.forecast import BELIEFS
 from cosim.planning.rules import find_rule
 from cosim.policies.catalogue import find_policy
 from ns3_scenarios.description.network_kind import NETWORK_KINDS, RUNS_NS3
+from ns3_scenarios.description.scenario import RecordingSettings
 from ns3_scenarios.description.transport import ANSWERED, TRANSPORTS
 from ns3_scenarios.errors import ScenarioError
+
+RECORDINGS = tuple(RecordingSettings.model_fields)
 
 
 def check(config: RunConfig) -> None:
@@ -16,6 +19,7 @@ def check(config: RunConfig) -> None:
     find_rule(config.iteration.rule)
     _check_policy(config)
     _check_kind(config)
+    _check_segments(config)
     _check_transport(config)
     if BELIEFS[config.iteration.costs].is_formula and config.network.path_loss != "log_distance":
         others = " or ".join(name for name, belief in BELIEFS.items() if not belief.is_formula)
@@ -75,6 +79,26 @@ def _check_kind(config: RunConfig) -> None:
             f"network.path_loss: expected log_distance without fading with network.kind {net.kind},"
             f" got {net.path_loss} with fading {net.fading}; use --network.kind ns3"
         )
+
+
+def _check_segments(config: RunConfig) -> None:
+    """Refuse what a network that begins anew cannot go on with."""
+    net = config.network
+    if net.segment_rounds is None or net.kind not in RUNS_NS3:
+        return
+    # (field, what it has to be, whether that is so)
+    needs = (
+        ("network.mobility", "no ns2_trace", net.mobility != "ns2_trace"),
+        ("network.loss_trace", "none", net.loss_trace is None),
+        ("energy.revival_j", "none", config.energy.revival_j is None),
+        *((f"network.{name}", "false", not getattr(net, name)) for name in RECORDINGS),
+    )
+    for field, expected, is_so in needs:
+        if not is_so:
+            raise ScenarioError(
+                f"{field}: expected {expected} with network.segment_rounds, since ns-3 begins anew"
+                " in each segment; take one of them out"
+            )
 
 
 def _check_transport(config: RunConfig) -> None:

@@ -41,6 +41,8 @@ from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.errors import OtherTrafficError
 from ns3_scenarios.installation import check_installation
 from ns3_scenarios.network import Network
+from ns3_scenarios.promise import Played
+from ns3_scenarios.segments import SegmentedNetwork
 from ns3_scenarios.worker import Ns3Network
 
 
@@ -167,21 +169,24 @@ def _all_rounds(
     started -= timings["total_s"]  # as if earlier attempts had ended just before
     network: Network | None = None
     try:
+        done = _finished(config, scenario, learner, folder)
         if record:
             network = record.open(scenario, machines(config), learner.payload().parts)
             config = record.as_recorded(config)
         else:
-            network = open_network(config, scenario, folder.ns3_log)
+            known = len(done), lambda index: done[index].report
+            network = open_network(config, scenario, folder.ns3_log, *known)
         feedback = None
-        if folder.num_rounds > 0:
-            feedback = _repeat(config, scenario, learner, network, folder)
+        if done:
+            feedback = _repeat(config, scenario, learner, network, folder, done)
         standing = Standing(folder.num_rounds, feedback, folder.memory)
         rounds = run_rounds(config, scenario, learner, network, standing)
         first = folder.num_rounds
         for each in with_progress(rounds, config.learning.rounds, first):
-            if isinstance(network, Ns3Network) and each.round_index == first:  # it is ready by now
-                timings["ns3_s"] += network.start_s
-                for warning in remarks.out_of_range(scenario, network.start_snr_db):
+            ns3 = network.first if isinstance(network, SegmentedNetwork) else network
+            if isinstance(ns3, Ns3Network) and each.round_index == first:  # it is ready by now
+                timings["ns3_s"] += ns3.start_s
+                for warning in remarks.out_of_range(scenario, ns3.start_snr_db):
                     log.warning(warning)
             timings["ns3_s"] += each.ns3_s
             timings["learning_s"] += each.learning_s
@@ -201,24 +206,33 @@ def _all_rounds(
     folder.publish()
 
 
+def _finished(
+    config: RunConfig, scenario: NetworkScenario, learner: Learner, folder: RunFolder
+) -> list[Played]:
+    """Rebuild what was asked and answered in the rounds that a folder has."""
+    of_run = config, scenario, machines(config), learner.payload().parts
+    return [rebuild(index, folder.round(index), *of_run) for index in range(folder.num_rounds)]
+
+
 def _repeat(
     config: RunConfig,
     scenario: NetworkScenario,
     learner: Learner,
     network: Network,
     folder: RunFolder,
+    finished: list[Played],
 ) -> Feedback:
     """Take network and learner to where an unfinished run stands, at least one round on."""
+    known = network.first_round if isinstance(network, SegmentedNetwork) else 0
     log.info(
         "resumed: %d finished rounds are repeated first, by the network, some %.0f s as they took",
-        folder.num_rounds,
-        folder.repetition_s(),
+        folder.num_rounds - known,
+        folder.repetition_s() * (1 - known / folder.num_rounds),
     )
     recorded = [folder.round(index) for index in range(folder.num_rounds)]
-    of_run = config, scenario, machines(config), learner.payload().parts
     asked = [
-        (rebuild(index, tables, *of_run).traffic, tuple(tables["devices"]["codec"]))
-        for index, tables in enumerate(recorded)
+        (each.traffic, tuple(tables["devices"]["codec"]))
+        for each, tables in zip(finished, recorded, strict=True)
     ]
     repeated = repeat_rounds(config, scenario, learner, network, asked)
     with tqdm(total=folder.num_rounds, unit="round", desc="repeated", disable=None) as bar:

@@ -120,13 +120,14 @@ def test_an_interrupted_run_keeps_finished_rounds_and_leaves_no_process(
 
 
 @pytest.mark.ns3
+@pytest.mark.parametrize("segments", [(), ("--network.segment_rounds=2",)], ids=["", "segments"])
 def test_a_killed_run_taken_up_again_ends_with_the_bytes_of_one_that_was_left_alone(
-    tmp_path: Path,
+    tmp_path: Path, segments: tuple[str, ...]
 ) -> None:
     # Movement and fading: all that ns-3 draws has to come out again.
     d2d = ("--scenario=d2d", "--network.fading=nakagami", "--network.disc_radius_m=40")
     made = ("--learning.dataset=made", "--network.num_devices=4", "--iteration.max_iterations=4")
-    words = (*d2d, *made, "--learning.rounds=5")
+    words = (*d2d, *made, *segments, "--learning.rounds=5")
     done = run_script(tmp_path, *words, "--output", "whole")
     assert done.returncode == 0, done.stderr
     process = subprocess.Popen(
@@ -142,7 +143,11 @@ def test_a_killed_run_taken_up_again_ends_with_the_bytes_of_one_that_was_left_al
     assert_refused(run_script(tmp_path, *words, "--output", "run"), "`run.py resume ")
     done = run_script(tmp_path, "resume", "run")
     assert done.returncode == 0, done.stderr
-    assert "finished rounds are repeated first" in done.stderr
+    said = re.search(r"(\d+) finished rounds are repeated first", done.stderr)
+    assert said, done.stderr
+    kept = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
+    finished = kept["resumed"][0]["after_rounds"]
+    assert int(said[1]) == (finished % 2 if segments else finished)
     for name in (*TABLES, "partition"):
         file = f"{name}.parquet"
         assert (tmp_path / "run" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()

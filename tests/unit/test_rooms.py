@@ -55,7 +55,7 @@ LAYERS = {
         {"scenario_kind"},
         {"examples", "build", "analytic", "trace", "ideal", "replay", "conformance"},
         {"airtime"},
-        {"batteries", "causes", "contract", "energy_promises"},
+        {"batteries", "causes", "contract", "energy_promises", "segments"},
         {"promise"},
         {"network"},
         {"reports", "traffic"},

@@ -232,6 +232,22 @@ def test_a_power_that_costs_nothing_is_warned_of(flags: tuple[str, ...], is_free
     assert len(said) == is_free
 
 
+@pytest.mark.parametrize(
+    ("flag", "field"),
+    [
+        ("--energy.revival_j=1", "energy.revival_j: expected none"),
+        ("--network.pcap", "network.pcap: expected false"),
+        ("--network.netanim", "network.netanim: expected false"),
+        ("--network.mobility=ns2_trace", "network.mobility: expected no ns2_trace"),
+    ],
+)
+def test_what_cannot_go_on_in_a_new_segment_is_refused(flag: str, field: str) -> None:
+    alone = make_config("--network.segment_rounds=2")
+    assert make_scenario(alone).num_devices == 3
+    with pytest.raises(ScenarioError, match=f"{field} with network.segment_rounds"):
+        make_scenario(make_config("--network.segment_rounds=2", flag))
+
+
 def test_the_first_device_whose_own_power_costs_nothing_is_named(tmp_path: Path) -> None:
     table = tmp_path / "devices.csv"
     table.write_text("tx_power_dbm,radio_profile\n16,ns3\n8,esp32_s2\n9,ns3\n")
