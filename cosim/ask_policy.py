@@ -13,6 +13,8 @@ from cosim.config.model import RunConfig
 from cosim.config.section import bounds
 from cosim.errors import ConfigError
 from cosim.feedback import Decided, Feedback
+from cosim.plan_round import Work
+from cosim.planning.budget import Cost
 from cosim.policies.catalogue import DEFAULT, POLICIES, find_policy
 from cosim.policies.policy import Decision, Policy, View
 from cosim.seeds import stream
@@ -39,6 +41,7 @@ class Asker:
 
     config: RunConfig
     draws: Draws
+    work: Work
     learner: Learner
     policy: Policy
     memory: Memory = field(default_factory=list)
@@ -108,6 +111,7 @@ class Asker:
 def make_asker(
     config: RunConfig,
     draws: Draws,
+    work: Work,
     learner: Learner,
     memory: Memory | None = None,
     policy: Policy | None = None,
@@ -115,7 +119,7 @@ def make_asker(
     """Return who asks the policy of a run, or another one; memory: to go on with."""
     asked = policy or find_policy(config.policy, config.policy_options)
     kept = memory or [{} for _ in range(config.network.num_devices)]
-    return Asker(config, draws, learner, asked, kept)
+    return Asker(config, draws, work, learner, asked, kept)
 
 
 def view_of(
@@ -148,6 +152,9 @@ def view_of(
         may_sleep=may_sleep(config),
         may_choose=TRANSPORTS[config.network.transport].is_answered,
         max_iterations=config.iteration.max_iterations,
+        work_j=_of_device(asker.work.joules, device),
+        work_s=_of_device(asker.work.seconds, device),
+        compute_limit_s=config.iteration.compute_share * config.network.round_period_s,
         codecs=(*asker.learner.part_bytes,),
         codec_bytes=np.stack([part[device] for part in asker.learner.part_bytes.values()]),
         neighbours=others,
@@ -162,6 +169,11 @@ def view_of(
         memory=asker.memory[device],
         options=dict(asker.policy.options),
     )
+
+
+def _of_device(cost: Cost, device: int) -> Cost:
+    """Copy what training takes of one device, (1, m) and (1)."""
+    return Cost(*(part[[device]] for part in (cost.per_iteration, cost.per_step, cost.per_round)))
 
 
 def may_sleep(config: RunConfig) -> bool:

@@ -21,8 +21,8 @@ from cosim.ask_policy import Asker, Memory, make_asker
 from cosim.config.devices import machines
 from cosim.config.model import RunConfig
 from cosim.feedback import Feedback, initial_feedback
-from cosim.plan_round import make_plan, radio_forecast_j, to_traffic
-from cosim.planning.compute import Machines, compute_s
+from cosim.plan_round import Work, make_plan, radio_forecast_j, to_traffic, work_of
+from cosim.planning.compute import compute_s
 from cosim.planning.costs import TransmissionCost
 from cosim.planning.plan import IterationPlan
 from cosim.planning.rules import find_rule
@@ -107,7 +107,7 @@ class Starter:
     ahead: bool
     config: RunConfig
     scenario: NetworkScenario
-    machines: Machines
+    work: Work
     learner: Learner
     network: Network
     asker: Asker
@@ -117,18 +117,18 @@ class Starter:
     def begin(self, index: int, known: Feedback) -> Begun:
         """Ask the devices, plan a round, and let its messages go."""
         config, scenario, learner = self.config, self.scenario, self.learner
-        work, rule = learner.work_cost(), find_rule(config.iteration.rule)
+        work, rule = self.work, find_rule(config.iteration.rule)
         (trains, sends), payload = learner.roles(index), learner.payload()
         expected = bridge.expected_bytes(payload, known, sends)
         decided = self.asker.ask(index, known, payload, trains, sends)
         payload = payload if decided is None else learner.payload(decided.codecs)
         asked = config, scenario, known, payload, index, sends, decided
         foreseen_j = radio_forecast_j(*asked, expected)
-        known_of = config, scenario, learner, work, self.machines, rule, known
+        known_of = config, scenario, learner, work, rule, known
         plan = make_plan(*known_of, foreseen_j, index, self.rng, trains, decided)
-        busy_s = compute_s(work.of(plan.iterations), self.machines)
+        busy_s = compute_s(work.flop.of(plan.iterations), work.machines)
         told = config, scenario, self.network, known, payload, expected
-        exchanged = self.air.submit(exchange, *told, to_traffic(*asked, busy_s, self.machines))
+        exchanged = self.air.submit(exchange, *told, to_traffic(*asked, busy_s, work.machines))
         return Begun(plan, foreseen_j, exchanged, self.asker.remembered())
 
     def try_to_begin(self, index: int, known: Feedback) -> tuple[list[Begun], Exception | None]:
@@ -160,9 +160,9 @@ def run_rounds(
     plan_rng = stream(config.seed, "iteration")
     plan_rng.random((first_round, *learner.available.shape))  # what earlier plans have drawn
     air = ThreadPoolExecutor(1, "network")  # waits for it, while this thread trains
-    asker = make_asker(config, scenario.draws, learner, standing.memory, policy)
-    devices = scenario, machines(config), learner
-    starter = Starter(ahead, config, *devices, network, asker, plan_rng, air)
+    work = work_of(learner.work_cost(), machines(config))
+    asker = make_asker(config, scenario.draws, work, learner, standing.memory, policy)
+    starter = Starter(ahead, config, scenario, work, learner, network, asker, plan_rng, air)
     clock, feedback = time.perf_counter(), feedback or initial_feedback(config, scenario)
     rounds = range(first_round, config.learning.rounds)
     try:

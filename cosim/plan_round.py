@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,23 @@ from learning.own_file import is_own
 from learning.training.work_cost import WorkCost
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
+
+
+@dataclass(frozen=True)
+class Work:
+    """What local training takes of each device: FLOP, joules and seconds, and machines (n)."""
+
+    flop: WorkCost
+    machines: Machines
+    joules: Cost
+    seconds: Cost
+
+
+def work_of(flop: WorkCost, machines: Machines) -> Work:
+    """Turn FLOP into joules and seconds of the devices at work."""
+    parts = (flop.per_iteration_flop, flop.per_step_flop, flop.per_round_flop)
+    joules = Cost(*(compute_j(each, machines) for each in parts))
+    return Work(flop, machines, joules, Cost(*(compute_s(each, machines) for each in parts)))
 
 
 def radio_forecast_j(
@@ -76,8 +93,7 @@ def make_plan(
     config: RunConfig,
     scenario: NetworkScenario,
     learner: Learner,
-    work: WorkCost,
-    machines: Machines,
+    work: Work,
     rule: Rule,
     feedback: Feedback,
     foreseen_j: NDArray[np.float64],
@@ -96,12 +112,10 @@ def make_plan(
     rounds_left = config.learning.rounds - round_index
     trainings_left = learner.trainings_left(round_index, config.learning.rounds)
     rounds_per_training = rounds_left / trainings_left
-    parts = (work.per_iteration_flop, work.per_step_flop, work.per_round_flop)
-    joules = Cost(*(compute_j(flop, machines) for flop in parts))
     radio_j = foreseen_j + scenario.draws.board_idle_w * config.network.round_period_s
     could_train = learner.available & feedback.alive[:, None]
     horizon = _horizon(
-        config, scenario, feedback, joules, could_train, radio_j, trainings_left, rounds_left
+        config, scenario, feedback, work.joules, could_train, radio_j, trainings_left, rounds_left
     )
     plan = optimizer.plan(
         Known(
@@ -111,8 +125,8 @@ def make_plan(
             feedback.alive,
             rng,
         ),
-        joules,
-        Cost(*(compute_s(flop, machines) for flop in parts)),
+        work.joules,
+        work.seconds,
         Budget(
             horizon=horizon,
             radio_j=radio_j,
@@ -123,7 +137,7 @@ def make_plan(
         rule,
         config.iteration.short_rule,
     )
-    return plan if decided is None else _as_decided(plan, decided.iterations, joules, radio_j)
+    return plan if decided is None else _as_decided(plan, decided.iterations, work.joules, radio_j)
 
 
 def _as_decided(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cosim.planning.budget import Cost
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 
 
@@ -23,7 +24,10 @@ class View:
     (m) and contribution (m) of its modalities, as the iteration optimizer knows them; tx_power_dbm,
     what it sent with in the round before, and the least and most that its radio can; may_sleep;
     may_choose: whether the transport lets it choose to whom it sends; max_iterations; codecs (c) by
-    which it may send, and codec_bytes (c, p) of its parts by each; part_bytes is by the configured.
+    which it may send, and codec_bytes (c, p) of its parts by each; part_bytes is by the configured;
+    work_j [J] and work_s [s], what iterations tau (m) take of it: work_j.of(tau[np.newaxis])[0];
+    compute_limit_s, after which its messages would be late. `optimizer.best_iterations` has the
+    iteration optimizer.
 
     Of the neighbours that it takes for alive, neighbours (k): wanted (k, p), parts that both have,
     nothing in a round in which it has no turn to send; sender_j_per_byte, what a byte handed over
@@ -55,6 +59,9 @@ class View:
     max_iterations: int
     codecs: tuple[str, ...]
     codec_bytes: IntArray
+    work_j: Cost
+    work_s: Cost
+    compute_limit_s: float
     neighbours: IntArray
     wanted: BoolArray
     sender_j_per_byte: FloatArray

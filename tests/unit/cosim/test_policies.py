@@ -2,19 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from made_runs import WatchedLearner, make_config
 
 from cosim import cli
 from cosim.config.assemble import learning_setup, open_network
 from cosim.config.to_scenario import make_scenario
 from cosim.loop import RoundRecord, run_rounds
-from cosim.policies import codec, neighbours, power
+from cosim.planning.budget import Cost
+from cosim.policies import codec, neighbours, optimizer, power
 from cosim.policies.policy import Decision, Policy, View
 from learning.data.catalogue import load as load_data
 
@@ -52,6 +56,9 @@ def view(**changes: Any) -> View:
         "may_sleep": False,
         "may_choose": True,
         "max_iterations": 2,
+        "work_j": Cost(np.array([[0.3, 0.1]]), np.array([0.05]), np.array([0.2])),
+        "work_s": Cost(np.array([[0.2, 0.1]]), np.array([0.0]), np.array([0.1])),
+        "compute_limit_s": 2.0,
         "codecs": ("float32", "float16", "int8"),
         "codec_bytes": np.array([[10, 20], [6, 12], [4, 8]]),
         "neighbours": np.array([1, 4, 6]),
@@ -192,6 +199,45 @@ def test_codec_by_cost_takes_the_longest_messages_that_it_can_pay() -> None:
     np.testing.assert_allclose(codec.costs_j(lost)[0], 30 * 20 * 6e-7)
     shown = view()
     assert {codec.RANDOM.decide(shown).codec for _ in range(50)} == {*shown.codecs}
+
+
+@given(st.floats(0.0, 4.0), st.integers(1, 6), st.sampled_from(["balance", "uniform"]))
+def test_the_optimizer_of_a_policy_finds_what_trying_all_iterations_does(
+    budget_j: float, most: int, rule: str
+) -> None:
+    shown = view(max_iterations=most)
+    found = optimizer.best_iterations(shown, budget_j, rule)
+    # speed (0.1, 0.2): balance moves the parameters of both as far, uniform trains both as often.
+    weight = shown.speed if rule == "balance" else np.ones(2)
+    best, objective = np.zeros(2), 0.0
+    for tau in product(range(1, most + 1), repeat=2):
+        joules = 0.3 * tau[0] + 0.1 * tau[1] + 0.05 * max(tau) + 0.2
+        seconds = 0.2 * tau[0] + 0.1 * tau[1] + 0.1
+        reached = min(weight * tau)
+        if joules <= budget_j and seconds <= 2.0 and reached > objective + 1e-12:
+            best, objective = np.array(tau), reached
+    if objective:
+        assert min(weight * found) == pytest.approx(objective)
+        assert shown.work_j.of(found[np.newaxis])[0] <= budget_j + 1e-9
+    else:  # one of the modality with most speed a joule of those that fit, or none
+        assert found.sum() <= 1
+        assert found[1] == (budget_j >= 0.1 + 0.05 + 0.2)
+    assert best.max() <= most
+
+
+def test_a_device_is_shown_what_its_own_training_takes(tmp_path: Path) -> None:
+    def decide(shown: View) -> Decision:
+        asked.append(shown)
+        return Decision(iterations=np.where(shown.available, 2, 0))
+
+    asked: list[View] = []
+    records, _ = run(decide, tmp_path)
+    energy = records[0].report.energy
+    for shown in asked[:4]:
+        tau = records[0].plan.iterations[[shown.device]]
+        assert shown.work_j.of(tau)[0] == pytest.approx(energy.compute_j[shown.device])
+        assert shown.work_s.of(tau)[0] == pytest.approx(records[0].traffic.compute_s[shown.device])
+        assert shown.compute_limit_s == pytest.approx(0.4 * records[0].traffic.period_s)
 
 
 def test_cost_aware_sends_where_most_bytes_arrive_for_a_joule() -> None:
