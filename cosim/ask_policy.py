@@ -84,7 +84,7 @@ class Asker:
             if decision.iterations is not None and trains[device]:
                 iterations[device] = decision.iterations
             asleep[device] = decision.sleeps
-            codecs[device] = decision.codec or codecs[device]
+            codecs[device] = str(decision.codec or codecs[device])
         return Decided(
             sends=goes & ~asleep[:, None, None],
             transmit=Transmit(power_dbm, self.draws.transmit_w(power_dbm)),
@@ -207,7 +207,8 @@ def faults(decision: Any, shown: View) -> list[tuple[str, str, str]]:
         if not (is_number and shown.least_dbm <= power_dbm <= shown.most_dbm):
             expected = f"from {shown.least_dbm:g} to {shown.most_dbm:g} dBm"
             found.append(("tx_power_dbm", expected, str(power_dbm)))
-    if decision.codec is not None and decision.codec not in shown.codecs:
+    is_codec = isinstance(decision.codec, str) and decision.codec in shown.codecs
+    if decision.codec is not None and not is_codec:
         found.append(("codec", f"one of {', '.join(shown.codecs)}", str(decision.codec)))
     if tau is not None:
         found += _faults_of_iterations(np.asarray(tau), shown)

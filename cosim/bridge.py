@@ -109,14 +109,17 @@ def offered_bytes(
     return np.where(offered, size_bytes, 0)
 
 
-def expected_bytes(payload: Payload, feedback: Feedback, sends: BoolArray) -> IntArray:
+def expected_bytes(
+    payload: Payload, before: Payload, feedback: Feedback, sends: BoolArray
+) -> IntArray:
     """Say how much each living device expects of each neighbour that it believes alive, (n, n).
 
-    payload: by the configured codec, as nobody knows by which the others are going to send.
+    By the codec of the last round from whom something came (payload `before`), since nobody knows
+    by which others are going to send; else by the configured one.
     """
     believed = feedback.neighbourhood.believed.T & feedback.alive & sends[:, None]
-    shared_bytes = (shared(payload) * payload.part_bytes[:, None]).sum(axis=2)
-    return np.where(believed, shared_bytes, 0)
+    usual, last = ((shared(p) * p.part_bytes[:, None]).sum(axis=2) for p in (payload, before))
+    return np.where(believed, np.where(feedback.last.received_bytes > 0, last, usual), 0)
 
 
 def shared(payload: Payload) -> BoolArray:
@@ -190,6 +193,7 @@ def to_feedback(
     report: RoundReport,
     expected: IntArray,
     unfinished: Unfinished | None = None,
+    codecs: tuple[str, ...] | None = None,
 ) -> Feedback:
     """Carry over costs, batteries and beliefs to the next plan.
 
@@ -207,6 +211,7 @@ def to_feedback(
         alive=energy.alive,
         neighbourhood=_listen(before.neighbourhood, traffic, report),
         unfinished=unfinished,
+        codecs=codecs,
     )
 
 

@@ -76,7 +76,7 @@ class Feedback:
     last: what forecasts of the radio go by; harvest_j (n): forecast of what a round will bring, by
     what its rounds brought so far; rested_rounds (n): since the last one in which a device trained,
     0 for the one just over, inf if there was none. unfinished: with learning.late_weight, after the
-    first round.
+    first round. codecs (n): by which each sent, as its messages say; none before the first round.
     """
 
     last: LastRound
@@ -86,6 +86,7 @@ class Feedback:
     alive: BoolArray
     neighbourhood: Neighbourhood
     unfinished: Unfinished | None = None
+    codecs: tuple[str, ...] | None = None
 
 
 def initial_feedback(config: RunConfig, scenario: NetworkScenario) -> Feedback:

@@ -119,7 +119,7 @@ class Starter:
         config, scenario, learner = self.config, self.scenario, self.learner
         work, rule = self.work, find_rule(config.iteration.rule)
         (trains, sends), payload = learner.roles(index), learner.payload()
-        expected = bridge.expected_bytes(payload, known, sends)
+        expected = bridge.expected_bytes(payload, learner.payload(known.codecs), known, sends)
         decided = self.asker.ask(index, known, payload, trains, sends)
         payload = payload if decided is None else learner.payload(decided.codecs)
         asked = config, scenario, known, payload, index, sends, decided
@@ -230,7 +230,7 @@ def exchange(
     unfinished = None
     if config.learning.late_weight > 0:
         unfinished = bridge.left_unfinished(traffic, report, payload, degree)
-    after = bridge.to_feedback(feedback, traffic, report, expected, unfinished)
+    after = bridge.to_feedback(feedback, traffic, report, expected, unfinished, payload.codecs)
     delivery = bridge.to_delivery(traffic, report, payload, degree, scenario, feedback.unfinished)
     return Exchanged(payload, traffic, report, delivery, after, wall_s)
 
@@ -250,7 +250,9 @@ def repeat_rounds(
     feedback = initial_feedback(config, scenario)
     for index, (traffic, codecs) in enumerate(recorded):
         _, sends = learner.roles(index)
-        expected = bridge.expected_bytes(learner.payload(), feedback, sends)
+        expected = bridge.expected_bytes(
+            learner.payload(), learner.payload(feedback.codecs), feedback, sends
+        )
         payload = learner.payload(codecs)
         done = exchange(config, scenario, network, feedback, payload, expected, traffic)
         yield done

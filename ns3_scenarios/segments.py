@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from ns3_scenarios.arrays import FloatArray
+from ns3_scenarios.description.channel import log_normal_shadowing_db
 from ns3_scenarios.description.harvest import Harvest
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.network import Network
@@ -32,8 +33,8 @@ class SegmentedNetwork:
 
     Carried over: batteries, who is dead, positions, the clock, and harvest over time. New in each:
     random numbers, MAC and transport with what was left in their queues, peers and paths (found
-    anew before the segment's first round, without charge), fading and line of sight; who moves has
-    another direction and speed, and moves on meanwhile, by boot_s.
+    anew before the segment's first round, without charge), and fading; who moves has another
+    direction, speed, shadowing and line of sight, and moves on meanwhile, for boot_s.
 
     begin(scenario) gives a network; first: that with which this process began. known(round_index):
     the report of one of the first num_known rounds, which were run before; those of a segment that
@@ -95,17 +96,23 @@ class SegmentedNetwork:
         scenario, alive = self._scenario, last.energy.alive
         harvest = later(scenario.harvest, self._end_s - self._first_start_s)
         harvest = Harvest(harvest.times_s, np.where(alive, harvest.power_w, 0.0))
-        position_m, low_high = last.position_m.copy(), np.reshape(scenario.mobility.area_m, (2, 2))
-        if scenario.mobility.moves:  # at an edge, by rounding beyond it
-            position_m[:, :2] = position_m[:, :2].clip(*low_high.T)
+        run = scenario.rng_run + RUNS_OF_A_SEGMENT * (round_index // self._length)
+        position_m, channel = last.position_m.copy(), scenario.channel
+        if scenario.mobility.moves:
+            low_high = np.reshape(scenario.mobility.area_m, (2, 2))
+            position_m[:, :2] = position_m[:, :2].clip(*low_high.T)  # at an edge, by rounding
+            sigma_db, rng = channel.shadowing_sigma_db, np.random.default_rng(run)
+            shadowing_db = log_normal_shadowing_db(scenario.num_devices, sigma_db, rng)
+            channel = channel.model_copy(update={"shadowing_db": shadowing_db})
         return replace(
             scenario,
             position_m=position_m,
+            channel=channel,
             neighbours=scenario.neighbours & alive & alive[:, np.newaxis],
             initial_energy_j=np.where(alive, np.maximum(last.energy.remaining_energy_j, 0.0), 0.0),
             harvest_power_w=harvest.power_w[0],
             harvest_trace=harvest,
-            rng_run=scenario.rng_run + RUNS_OF_A_SEGMENT * (round_index // self._length),
+            rng_run=run,
         )
 
     def _on_one_clock(self, report: RoundReport, round_index: int) -> RoundReport:

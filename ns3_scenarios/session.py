@@ -153,11 +153,11 @@ class Session:
                 *scenario.harvest.changes_of(i),
             )
             network.AddDevice(device, below, supply, scenario.energy_audit)
-            if draws.tx_power_dbm[i] != radio.tx_power_dbm:
-                self._send_with(network, i, draws.tx_power_dbm[i], draws.state_power_w[i, TX])
         for relay in radios[scenario.num_devices :]:
             network.AddRelay(relay)
         network.Finish(scenario.settings.routing)
+        for own in np.flatnonzero(draws.tx_power_dbm != radio.tx_power_dbm):
+            self._send_with(network, own, draws.tx_power_dbm[own], draws.state_power_w[own, TX])
         if scenario.energy.radio_sleep:
             network.SleepWhileComputing()
         return network

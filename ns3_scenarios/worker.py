@@ -44,7 +44,7 @@ NOISE = re.compile(
 class Ns3Network:
     """A network of ns-3 in a child process: `run_round` until `close`.
 
-    Make it in the main thread: the child dies with the thread that made it.
+    Make it in a thread that outlives it: the child dies with the thread that made it.
     """
 
     def __init__(

@@ -12,6 +12,7 @@ import pandas as pd
 from cosim.config.energy import EnergyConfig
 from cosim.config.model import RunConfig
 from cosim.config.section import bounds
+from cosim.config.sources import preset_values
 from cosim.planning.compute import PROFILES, Machines
 from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.description.energy import RADIO_PROFILES
@@ -69,6 +70,18 @@ def device_table(config: RunConfig) -> DeviceTable:
     return DeviceTable(config, rows, path)
 
 
+def overridden(config: RunConfig) -> list[str]:
+    """Warn of fields that were changed, and are a column of the devices' file."""
+    said, preset = [], preset_values(config.scenario)
+    for name in map(str, device_table(config).rows):
+        section = "network" if name == "tx_power_dbm" else "energy"
+        fields = config.network if section == "network" else config.energy
+        given = fields.model_dump()[name]
+        if given != preset.get(section, {}).get(name, type(fields).model_fields[name].default):
+            said.append(f"{section}.{name} {given} is not used: {FIELD} has a column of that name")
+    return said
+
+
 def machines(config: RunConfig, table: DeviceTable | None = None) -> Machines:
     """Return how fast each device computes, and what that takes on top of an idle board.
 
@@ -78,10 +91,16 @@ def machines(config: RunConfig, table: DeviceTable | None = None) -> Machines:
     profiles = [PROFILES[name] for name in table.texts("device_profile")]
     board_w = table.numbers("board_idle_w", config.energy.board_idle_w)
     whole_w = np.array([profile.power_w for profile in profiles])
-    if table.path is not None and np.any(board_w >= whole_w):
-        odd = board_w >= whole_w
-        expected = f"board_idle_w less than the {whole_w[odd.argmax()]:g} W of device_profile"
-        refuse_row(table.path, FIELD, odd, board_w, f"{expected} {profiles[odd.argmax()].name}")
+    odd = board_w >= whole_w
+    if odd.any():
+        row = int(odd.argmax())
+        in_file = "board_idle_w" in table.rows
+        where = f"{FIELD} row {row + 1}: board_idle_w" if in_file else "energy.board_idle_w"
+        raise ScenarioError(
+            f"{where}: expected less than the {whole_w[row]:g} W that device_profile"
+            f" {profiles[row].name} draws at work, got {board_w[row]:g}; lower it or choose another"
+            " device_profile"
+        )
     speed = np.array([profile.effective_flop_per_s for profile in profiles])
     return Machines(speed, whole_w - board_w)
 

@@ -102,14 +102,3 @@ class EnergyConfig(Section, EnergySettings):
                 f"got {self.reserve_j:g}; lower the reserve or use a larger battery"
             )
         return self
-
-    @model_validator(mode="after")
-    def _board_fits(self) -> EnergyConfig:
-        power_w = PROFILES[self.device_profile].power_w
-        if self.board_idle_w >= power_w:
-            raise ValueError(
-                f"energy.board_idle_w: expected less than the {power_w:g} W that device_profile"
-                f" {self.device_profile} draws at work, got {self.board_idle_w:g}; lower it or"
-                " choose another device_profile"
-            )
-        return self

@@ -11,7 +11,7 @@ from ns3_scenarios.description.channel import ChannelSettings
 from ns3_scenarios.description.fields import quantity
 from ns3_scenarios.description.interference import InterferenceSettings
 from ns3_scenarios.description.mobility import MobilitySettings
-from ns3_scenarios.description.network_kind import NETWORK_KINDS, READS, RUNS_NS3
+from ns3_scenarios.description.network_kind import NETWORK_KINDS, READS, RUNS_NS3, WITH_PACKETS
 from ns3_scenarios.description.radio import RadioSettings
 from ns3_scenarios.description.scenario import MeshSettings, RecordingSettings, ScenarioSettings
 from ns3_scenarios.description.transport import TransportSettings
@@ -110,7 +110,7 @@ class _OwnFields(Section):
         "",
         1,
         10**6,
-        when={"kind": RUNS_NS3},
+        when={"kind": WITH_PACKETS},
     )
     wall_limit_s: float = quantity(
         3600.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cosim.config.devices import overridden
 from cosim.config.inert import inert
 from cosim.config.model import RunConfig
 from cosim.config.network import NetworkConfig
@@ -38,6 +39,7 @@ def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
         )
     said += inert(config)
     said += _free_power(config, scenario.draws)
+    said += overridden(config)
     said += _outlasted(config, scenario)
     if config.iteration.schedule == "neutral" and not scenario.harvest.most_w.any():
         said.append(
@@ -138,11 +140,12 @@ def out_of_range(scenario: NetworkScenario, snr_db: FloatArray) -> list[str]:
 def physics_remarks(scenario: NetworkScenario) -> list[str]:
     """Say where the radio or the channel leaves what is allowed, or what its model is for."""
     said = []
-    tx_power_dbm = float(scenario.draws.tx_power_dbm.max())
+    device = int(scenario.draws.tx_power_dbm.argmax())
+    tx_power_dbm = float(scenario.draws.tx_power_dbm[device])
     eirp_dbm = tx_power_dbm + scenario.radio.antenna_gain_dbi
     if eirp_dbm > MOST_EIRP_DBM:
         said.append(
-            f"network.tx_power_dbm {tx_power_dbm:g} with antenna_gain_dbi"
+            f"network.tx_power_dbm {tx_power_dbm:g} of device {device} with antenna_gain_dbi"
             f" {scenario.radio.antenna_gain_dbi:g} is {eirp_dbm:g} dBm EIRP; no regulation of"
             f" these bands allows more than {MOST_EIRP_DBM:g} dBm"
         )

@@ -6,7 +6,9 @@ from cosim.config.model import RunConfig
 from cosim.planning.forecast import BELIEFS
 from cosim.planning.rules import find_rule
 from cosim.policies.catalogue import find_policy
+from ns3_scenarios.catalogue import kind_of
 from ns3_scenarios.description.network_kind import NETWORK_KINDS, RUNS_NS3
+from ns3_scenarios.description.path_loss import PATH_LOSSES
 from ns3_scenarios.description.scenario import RecordingSettings
 from ns3_scenarios.description.transport import ANSWERED, TRANSPORTS
 from ns3_scenarios.errors import ScenarioError
@@ -18,6 +20,7 @@ def check(config: RunConfig) -> None:
     """Raise ScenarioError where fields contradict each other, or an own rule is none."""
     find_rule(config.iteration.rule)
     _check_policy(config)
+    _check_codecs(config)
     _check_kind(config)
     _check_segments(config)
     _check_transport(config)
@@ -30,7 +33,7 @@ def check(config: RunConfig) -> None:
 
 
 def _check_policy(config: RunConfig) -> None:
-    """Refuse a choice of neighbours where nobody answers, so that nobody knows who is there."""
+    """Refuse choices of neighbours where nobody answers, and of codecs where there is but one."""
     policy, transport = find_policy(config.policy, config.policy_options), config.network.transport
     if policy.chooses and not TRANSPORTS[transport].is_answered:
         others = " or ".join(name for name, each in TRANSPORTS.items() if each.is_answered)
@@ -38,6 +41,22 @@ def _check_policy(config: RunConfig) -> None:
             f"network.transport: expected {others} with policy {config.policy}, which chooses"
             f" neighbours, got {transport}"
         )
+
+
+def _check_codecs(config: RunConfig) -> None:
+    """Refuse a policy that chooses codecs where the exchange leaves it no choice."""
+    learning = config.learning
+    if not find_policy(config.policy, config.policy_options).sets_codec:
+        return
+    for field, expected, got, is_so in (
+        ("mixing", "metropolis", learning.mixing, learning.mixing == "metropolis"),
+        ("late_weight", "0", f"{learning.late_weight:g}", learning.late_weight == 0),
+    ):
+        if not is_so:
+            raise ScenarioError(
+                f"learning.{field}: expected {expected} with policy {config.policy}, which chooses"
+                f" codecs, got {got}"
+            )
 
 
 def _check_kind(config: RunConfig) -> None:
@@ -86,9 +105,14 @@ def _check_segments(config: RunConfig) -> None:
     net = config.network
     if net.segment_rounds is None or net.kind not in RUNS_NS3:
         return
-    # (field, what it has to be, whether that is so)
+    kind, model = kind_of(config.scenario), PATH_LOSSES[net.path_loss]
+    fixed_ap = kind is not None and kind.has_access_point and not net.ap_is_device
+    # (field, what it has to be, whether that is so); where nothing moves, a link stays as it is.
     needs = (
         ("network.mobility", "no ns2_trace", net.mobility != "ns2_trace"),
+        ("network.path_loss", "one without line of sight", net.moves or model.sight_m is None),
+        ("network.ap_is_device", "true", not fixed_ap),
+        ("network.interferers", "0", net.interferers == 0),
         ("network.loss_trace", "none", net.loss_trace is None),
         ("energy.revival_j", "none", config.energy.revival_j is None),
         *((f"network.{name}", "false", not getattr(net, name)) for name in RECORDINGS),

@@ -7,20 +7,20 @@ import numpy as np
 from cosim.policies.policy import Decision, Policy, View
 from ns3_scenarios.arrays import FloatArray
 
-# A link that lost all is taken to need as many tries.
+# A link that lost all is taken to need as many tries; who does not send again, tries once.
 MOST_TRIES = 20.0
 
 
 def costs_j(view: View) -> FloatArray:
     """Return what the round's messages cost the sender by each codec, (c) [J]; nan: unmeasured.
 
-    sum over neighbours of bytes times joules of a byte over the share of it that arrives, where
-    both are known.
+    sum over neighbours of bytes times joules of a byte, over the share of it that arrives with a
+    transport that is answered, where both are known.
     """
     known = np.isfinite(view.sender_j_per_byte) & np.isfinite(view.acked_share)
     if not known.any():
         return np.full(len(view.codecs), np.nan)
-    arrives = np.maximum(view.acked_share, 1.0 / MOST_TRIES)
+    arrives = np.maximum(view.acked_share, 1.0 / MOST_TRIES) if view.may_choose else 1.0
     j_per_byte = np.where(known, view.sender_j_per_byte / arrives, 0.0)
     wanted_bytes = view.codec_bytes @ view.wanted.T.astype(np.float64)  # (c, k)
     return np.asarray(wanted_bytes @ j_per_byte, dtype=np.float64)
@@ -40,10 +40,12 @@ def _by_cost(view: View) -> Decision:
 BY_COST = Policy(
     _by_cost,
     "the longest codec whose messages cost at most that share of what a round may spend",
-    options={"share": 0.02},
+    options={"share": 0.01},
     limits={"share": (0.0, 1.0)},
+    sets_codec=True,
 )
 RANDOM = Policy(
     lambda view: Decision(codec=str(view.rng.choice(view.codecs))),
     "a codec drawn each round (a control)",
+    sets_codec=True,
 )

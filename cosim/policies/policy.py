@@ -97,7 +97,8 @@ class Decision:
 class Policy:
     """decide(view) gives a Decision; text: one sentence for the help; options: name -> default.
 
-    limits: option -> least and most; chooses: it chooses neighbours; sets_power: it sets powers.
+    limits: option -> least and most; chooses: it chooses neighbours; sets_power, sets_codec: it
+    sets powers, codecs.
     """
 
     decide: Callable[[View], Decision]
@@ -106,3 +107,4 @@ class Policy:
     limits: dict[str, tuple[float, float]] = field(default_factory=dict)
     chooses: bool = False
     sets_power: bool = False
+    sets_codec: bool = False

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -169,16 +170,16 @@ def _all_rounds(
     started -= timings["total_s"]  # as if earlier attempts had ended just before
     network: Network | None = None
     try:
-        done = _finished(config, scenario, learner, folder)
+        finished = partial(_finished, config, scenario, learner, folder)
         if record:
             network = record.open(scenario, machines(config), learner.payload().parts)
             config = record.as_recorded(config)
         else:
-            known = len(done), lambda index: done[index].report
+            known = folder.num_rounds, lambda index: finished(index).report
             network = open_network(config, scenario, folder.ns3_log, *known)
         feedback = None
-        if done:
-            feedback = _repeat(config, scenario, learner, network, folder, done)
+        if folder.num_rounds > 0:
+            feedback = _repeat(config, scenario, learner, network, folder, finished)
         standing = Standing(folder.num_rounds, feedback, folder.memory)
         rounds = run_rounds(config, scenario, learner, network, standing)
         first = folder.num_rounds
@@ -207,11 +208,15 @@ def _all_rounds(
 
 
 def _finished(
-    config: RunConfig, scenario: NetworkScenario, learner: Learner, folder: RunFolder
-) -> list[Played]:
-    """Rebuild what was asked and answered in the rounds that a folder has."""
+    config: RunConfig,
+    scenario: NetworkScenario,
+    learner: Learner,
+    folder: RunFolder,
+    round_index: int,
+) -> Played:
+    """Rebuild what was asked and answered in a round that a folder has."""
     of_run = config, scenario, machines(config), learner.payload().parts
-    return [rebuild(index, folder.round(index), *of_run) for index in range(folder.num_rounds)]
+    return rebuild(round_index, folder.round(round_index), *of_run)
 
 
 def _repeat(
@@ -220,20 +225,22 @@ def _repeat(
     learner: Learner,
     network: Network,
     folder: RunFolder,
-    finished: list[Played],
+    finished: Callable[[int], Played],
 ) -> Feedback:
     """Take network and learner to where an unfinished run stands, at least one round on."""
     known = network.first_round if isinstance(network, SegmentedNetwork) else 0
     log.info(
-        "resumed: %d finished rounds are repeated first, by the network, some %.0f s as they took",
+        "resumed: %d finished rounds are repeated first, by the network, some %.0f s as they took"
+        "%s",
         folder.num_rounds - known,
         folder.repetition_s() * (1 - known / folder.num_rounds),
+        f"; {known} are of segments that are over" if known else "",
     )
     recorded = [folder.round(index) for index in range(folder.num_rounds)]
-    asked = [
-        (each.traffic, tuple(tables["devices"]["codec"]))
-        for each, tables in zip(finished, recorded, strict=True)
-    ]
+    asked = (
+        (finished(index).traffic, tuple(tables["devices"]["codec"]))
+        for index, tables in enumerate(recorded)
+    )
     repeated = repeat_rounds(config, scenario, learner, network, asked)
     with tqdm(total=folder.num_rounds, unit="round", desc="repeated", disable=None) as bar:
         for index, (tables, done) in enumerate(zip(recorded, repeated, strict=True)):
@@ -241,7 +248,8 @@ def _repeat(
             bar.update()
             folder.timings["ns3_s"] += done.wall_s
             folder.timings["waited_s"] += done.wall_s
-            log.info("round %d repeated, ns-3 %.2f s", index + 1, done.wall_s)
+            if index >= known:
+                log.info("round %d repeated, ns-3 %.2f s", index + 1, done.wall_s)
     learner.load(folder.learner_state)
     return done.after
 

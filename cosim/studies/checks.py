@@ -109,16 +109,17 @@ def _check_against(
     field = compare.field
     there = {as_text(values[field]) for values in combinations if field in values}
     against = compare.against
-    named = [*against, *against.values()] if isinstance(against, dict) else [against]
+    # A table may be a value of the field itself.
+    pairs = against if isinstance(against, dict) and as_text(against) not in there else None
+    named = [against] if pairs is None else [*pairs, *pairs.values()]
     missing = [value for value in named if as_text(value) not in there]
-    some_will_do = is_quick and isinstance(against, dict)
+    some_will_do = is_quick and pairs is not None
     for unknown in [] if some_will_do else missing:
         values = ", ".join(sorted(there))
         raise ConfigError(
             f"{path}: compare.against: expected a value of {field} ({values}), got {unknown}"
         )
-    pairs = against.items() if isinstance(against, dict) else ()
-    for value, other in pairs:
+    for value, other in (pairs or {}).items():
         if as_text(value) == as_text(other):
             raise ConfigError(
                 f"{path}: compare.against: expected another value for {value}, got itself"

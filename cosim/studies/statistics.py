@@ -60,7 +60,7 @@ def differences(
 
 def _pairs(against: Any, there: Sequence[str]) -> list[tuple[str, str]]:
     """Return what is held against what, of the values that are there."""
-    if isinstance(against, Mapping):
+    if isinstance(against, Mapping) and as_text(against) not in there:
         pairs = [(as_text(value), as_text(other)) for value, other in against.items()]
     else:
         pairs = [(value, as_text(against)) for value in there if value != as_text(against)]

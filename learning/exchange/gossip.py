@@ -188,6 +188,8 @@ class Gossip:
                 if name not in sent.present:
                     sent.present[name] = torch.ones_like(parameters[name], dtype=torch.bool)
                 sent.present[name][device] = message.present[i]
+        for name in self._last_sent:  # of who sent by float32, too
+            sent.value.setdefault(name, parameters[name])
         return sent
 
     def _remember(self, sent: Sent, parts: tuple[str, ...], sends: NDArray[np.bool_]) -> None:

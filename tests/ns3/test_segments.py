@@ -1,5 +1,6 @@
 """ns-3 begun anew in the middle of a run: clock, batteries and the dead go on, peers are found."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,6 +23,9 @@ def test_a_run_in_segments_goes_on_with_clock_batteries_and_its_dead(
     # An idle radio takes 2.5 J in a round of 3 s, computing 0.5 J: device 2 is empty in the second.
     battery_j = np.array([90.0, 80.0, 5.0, 70.0])
     scenario = make_mesh(4, battery_j=battery_j, name=name, shadowing_sigma_db=0.0)
+    # It has a power of its own, too, which its radio is given in each segment.
+    powers_dbm = np.array([16.0, 16.0, 14.0, 16.0])
+    scenario = replace(scenario, draws=replace(scenario.draws, tx_power_dbm=powers_dbm))
     # Afterwards the other three send to each other, and to the dead one.
     scenario_of_all = ~np.eye(4, dtype=np.bool_)
     scenario_of_all[2] = False

@@ -5,8 +5,9 @@ import pytest
 from made_runs import PI, go, make_config
 from made_tables import made_run
 
-from cosim.errors import ConfigError
+from cosim.config.to_scenario import make_scenario
 from cosim.report.summary import summarise, summary_lines
+from ns3_scenarios.errors import ScenarioError
 
 BOARD_W, PERIOD_S = 1.9, 3.0
 
@@ -39,8 +40,8 @@ def test_an_idle_board_and_its_computing_draw_what_the_profile_says_together() -
 
 
 def test_a_board_that_draws_more_than_the_device_at_work_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"energy.board_idle_w: expected less than the 4.92 W"):
-        make_config("--energy.board_idle_w=4.92")
+    with pytest.raises(ScenarioError, match=r"energy.board_idle_w: expected less than the 4.92 W"):
+        make_scenario(make_config("--energy.board_idle_w=4.92"))
 
 
 def test_the_closing_words_name_the_boards_joules() -> None:

@@ -362,14 +362,14 @@ def test_a_device_expects_what_it_would_be_sent_of_those_that_it_believes_alive(
     payload = make_payload([[10, 200], [10, 0], [0, 200]])
     feedback = silent(start(), {(0, 2): SILENT_ROUNDS})
     everybody = np.ones(3, dtype=np.bool_)
-    assert expected_bytes(payload, feedback, everybody).tolist() == [
+    assert expected_bytes(payload, payload, feedback, everybody).tolist() == [
         [0, 10, 200],
         [10, 0, 0],
         [0, 0, 0],
     ]
     # 1 has no turn to send in this round, and 2 is dead: it expects nothing.
     feedback = replace(feedback, alive=np.array([True, True, False]))
-    assert expected_bytes(payload, feedback, np.array([True, False, True])).tolist() == [
+    assert expected_bytes(payload, payload, feedback, np.array([True, False, True])).tolist() == [
         [0, 10, 0],
         [0, 0, 0],
         [0, 0, 0],

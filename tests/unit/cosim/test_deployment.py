@@ -239,6 +239,9 @@ def test_a_power_that_costs_nothing_is_warned_of(flags: tuple[str, ...], is_free
         ("--network.pcap", "network.pcap: expected false"),
         ("--network.netanim", "network.netanim: expected false"),
         ("--network.mobility=ns2_trace", "network.mobility: expected no ns2_trace"),
+        ("--network.interferers=2", "network.interferers: expected 0"),
+        ("--scenario=infrastructure", "network.ap_is_device: expected true"),
+        ("--network.path_loss=d2d", "network.path_loss: expected one without line of sight"),
     ],
 )
 def test_what_cannot_go_on_in_a_new_segment_is_refused(flag: str, field: str) -> None:
@@ -246,6 +249,28 @@ def test_what_cannot_go_on_in_a_new_segment_is_refused(flag: str, field: str) ->
     assert make_scenario(alone).num_devices == 3
     with pytest.raises(ScenarioError, match=f"{field} with network.segment_rounds"):
         make_scenario(make_config("--network.segment_rounds=2", flag))
+
+
+@pytest.mark.parametrize("flag", ["--learning.mixing=push_sum", "--learning.late_weight=0.5"])
+def test_a_policy_that_chooses_codecs_is_refused_where_there_is_but_one(flag: str) -> None:
+    with pytest.raises(ScenarioError, match="with policy random_codec, which chooses codecs, got"):
+        make_scenario(make_config("--policy=random_codec", flag))
+
+
+def test_a_field_that_the_devices_file_has_a_column_of_is_warned_of(tmp_path: Path) -> None:
+    table = tmp_path / "devices.csv"
+    table.write_text("battery_j,tx_power_dbm\n50,16\n60,16\n70,16\n")
+    flags = (f"--energy.device_file={table}", "--energy.battery_j=7", "--network.tx_power_dbm=3")
+    config = make_config(*flags, "--energy.harvest_power_w=1")
+    said = [line for line in warnings(config, make_scenario(config)) if "is not used" in line]
+    assert [line.split()[:2] for line in said] == [
+        ["energy.battery_j", "7.0"],
+        ["network.tx_power_dbm", "3.0"],
+    ]
+    table.write_text("device_profile\nraspberry_pi_4\nraspberry_pi_4\ngap9_mcu\n")
+    config = make_config(f"--energy.device_file={table}", "--energy.board_idle_w=2")
+    with pytest.raises(ScenarioError, match=r"^energy.board_idle_w: expected less than the 0.05 W"):
+        make_scenario(config)
 
 
 def test_the_first_device_whose_own_power_costs_nothing_is_named(tmp_path: Path) -> None:
@@ -298,7 +323,7 @@ def test_devices_differ_as_their_file_says_and_the_rest_is_the_configuration(
         ),
         (
             "device_profile,board_idle_w\ngap9_mcu,0\ngap9_mcu,0.05\nraspberry_pi_4,0.05\n",
-            f"{file} row 2: expected board_idle_w less than the 0.05 W of device_profile gap9_mcu",
+            f"{file} row 2: board_idle_w: expected less than the 0.05 W that device_profile",
         ),
         ("capacity_j\n200\n100\n300\n", f"energy.battery_j: .*{file} row 2: capacity_j 100.*"),
     ):

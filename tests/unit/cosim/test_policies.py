@@ -182,6 +182,18 @@ def test_each_device_sends_by_the_codec_that_it_chose_and_nobody_foresees_the_ch
     assert usual[1].report.energy.state_j.sum() > one.report.energy.state_j.sum()
 
 
+def test_a_codec_that_is_not_the_configured_one_is_foreseen_once_it_was_heard(
+    tmp_path: Path,
+) -> None:
+    flags = ("--learning.payload_codec=int8", "--energy.radio_profile=esp32_s2")
+    records, _ = run(lambda _: Decision(codec="float32"), tmp_path, *flags)
+    plain, _ = run(lambda _: Decision(), tmp_path, "--energy.radio_profile=esp32_s2")
+    for record, usual in zip(records, plain, strict=True):
+        np.testing.assert_array_equal(record.traffic.payload_bytes, usual.traffic.payload_bytes)
+    foreseen, expected = (r[2].communication_forecast_j for r in (records, plain))
+    np.testing.assert_allclose(foreseen, expected, rtol=1e-12)
+
+
 def test_codec_by_cost_takes_the_longest_messages_that_it_can_pay() -> None:
     decide, known = codec.BY_COST.decide, {"options": {"share": 0.02}}
     # Three neighbours want 30, 18 or 12 bytes by float32, float16, int8; a byte that arrives costs
@@ -197,6 +209,9 @@ def test_codec_by_cost_takes_the_longest_messages_that_it_can_pay() -> None:
     # Nobody acknowledges: twenty times the cost, so that 27 uJ become 30 x 20 x 6e-7 J.
     lost = view(acked_share=np.zeros(3), **known)
     np.testing.assert_allclose(codec.costs_j(lost)[0], 30 * 20 * 6e-7)
+    # With a transport that nobody answers, all is sent once.
+    once = view(acked_share=np.zeros(3), may_choose=False, **known)
+    np.testing.assert_allclose(codec.costs_j(once)[0], 30 * 6e-7)
     shown = view()
     assert {codec.RANDOM.decide(shown).codec for _ in range(50)} == {*shown.codecs}
 
@@ -314,6 +329,7 @@ POLICY = Policy(decide, "wrong")
         ("return Decision(iterations=np.array([1]))", "expected iterations (m,) = (2,)"),
         ("return Decision(iterations=np.array([1.5, 2]))", "whole numbers"),
         ("return Decision(iterations=np.array([9, 9]))", "from 0 to 2, got [9, 9]"),
+        ("return Decision(codec=np.array(['int8', 'int8']))", "int8, got ['int8' 'int8']"),
         ("return Decision(codec='mp3')", "codec one of float32, float16, int8, got mp3"),
         ("return Decision(sleeps=True)", "expected sleeps false in this network"),
         ("return view.no_such", "line 7: AttributeError"),

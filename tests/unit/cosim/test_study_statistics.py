@@ -123,6 +123,14 @@ def test_each_arm_can_be_held_against_a_control_of_its_own() -> None:
     ]
 
 
+def test_a_value_that_is_a_table_is_one_that_others_are_held_against() -> None:
+    options = [{"share": 0.5}, {"share": 1.0}]
+    rows = [(each, seed, each["share"] * seed) for each in options for seed in (1, 2)]
+    table = pd.DataFrame(rows, columns=["policy_options", "seed", "y"])
+    (row,) = differences(table, [], "policy_options", {"share": 0.5}, ["y"]).to_dict("records")
+    assert (row["policy_options"], row["mean"]) == ("{'share': 1.0}", 0.75)
+
+
 def test_an_arm_without_a_partner_is_left_out_and_a_pair_alone_has_no_test() -> None:
     table = pd.DataFrame(
         {"method": ["a", "b", "c"], "power": [1, 1, 2], "seed": [1, 1, 1], "y": [1.0, 3.0, 5.0]}

@@ -321,6 +321,16 @@ def test_who_sends_all_has_nothing_left_in_the_difference_of_top_k(made):
     assert not torch.equal(last[0], sent["head/bias"][0])
 
 
+def test_a_round_in_which_all_send_all_is_remembered_as_one_in_which_some_do(made):
+    learner = Learner(make_setup(payload_codec="top_k"), made)
+    learner.train(0, np.full((N, 2), 2), EVERYBODY)
+    sent = learner.state()
+    learner.mix(replace(everything_arrives(learner), codecs=("float32",) * N), EVERYBODY)
+    after = learner.state()
+    for name in (n for n in sent if n.startswith("last_sent/")):
+        assert torch.equal(after[name], sent[name.removeprefix("last_sent/")])
+
+
 def test_generator_sums_travel_as_float32_by_every_codec(made):
     lengths = {}
     for codec in CODECS:

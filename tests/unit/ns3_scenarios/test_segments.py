@@ -118,7 +118,14 @@ def test_places_go_on_from_where_devices_are_and_stay_in_their_area() -> None:
         begun.append(each)
         return Moved(replace(each, mobility=scenario.mobility))
 
+    def shadowing_db(each: NetworkScenario) -> np.ndarray:
+        return each.channel.shadowing_db
+
+    play(SegmentedNetwork(begin, scenario, 1, 2), scenario, rounds=2)
+    np.testing.assert_array_equal(*map(shadowing_db, begun))  # a static network stays as it is
+    begun.clear()
     play(SegmentedNetwork(begin, replace(scenario, mobility=moving), 1, 2), scenario, rounds=2)
+    assert (shadowing_db(begun[0]) != shadowing_db(begun[1]))[~np.eye(4, dtype=np.bool_)].all()
     np.testing.assert_allclose(begun[1].position_m, places, atol=1e-9)
     assert begun[1].position_m.max() == 30.0
     assert begun[1].position_m.min() == 0.0
