@@ -42,7 +42,6 @@ from cosim.records.origin import check_same, origin_of, run_id
 from cosim.records.unfinished import Unfinished
 from cosim.records.user_files import own_files
 from learning.data.samples import MultiModalData
-from learning.learner import Learner
 
 LARGEST_COPY_BYTES = 5_000_000
 
@@ -173,9 +172,12 @@ class RunFolder:
         return self.timings["ns3_s"] * self.num_rounds / (self.num_rounds + int(repeated))
 
     def add(
-        self, tables: dict[str, pd.DataFrame], learner: Learner, memory: list[dict[str, Any]]
+        self,
+        tables: dict[str, pd.DataFrame],
+        state: dict[str, torch.Tensor],
+        memory: list[dict[str, Any]],
     ) -> None:
-        """Store a finished round, and what the next one goes on from: the learner, the policy."""
+        """Store a finished round, and what the next one goes on from: learner's state, policy's."""
         try:
             parts = {
                 name: _write(tables[table], self.path / name)
@@ -186,9 +188,9 @@ class RunFolder:
                 self.path,
                 Checkpoint(
                     rounds=self.num_rounds + 1,
-                    timings=self.timings,
+                    timings=dict(self.timings),
                     files=self._parts | parts,
-                    learner=learner.state(),
+                    learner=state,
                     memory=memory,
                 ),
             )

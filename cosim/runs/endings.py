@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_asked = threading.Event()
+_asked, _held = threading.Event(), threading.Event()
 
 
 def take() -> None:
@@ -23,7 +23,22 @@ def take() -> None:
 def interrupt(number: int, frame: FrameType | None) -> None:
     """Handle a signal: raise KeyboardInterrupt, and remember it."""
     _asked.set()
-    raise KeyboardInterrupt
+    if not _held.is_set():
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Let signals that come meanwhile wait for raise_if_lost.
+
+    A KeyboardInterrupt between a lock's being taken and its block would leave it taken, and the
+    thread that waits for it waiting.
+    """
+    _held.set()
+    try:
+        yield
+    finally:
+        _held.clear()
 
 
 def raise_if_lost() -> None:

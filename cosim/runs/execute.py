@@ -33,8 +33,8 @@ from cosim.records.tables import check_repeated, network_tables, partition_table
 from cosim.records.unfinished import Unfinished, taken_up
 from cosim.report import presentation
 from cosim.runs import endings
+from cosim.runs.keeping import keeping
 from cosim.runs.log import log, logging_to
-from cosim.runs.progress import with_progress
 from learning.learner import Learner
 from learning.own_file import begin_run
 from ns3_scenarios.description.network_kind import NETWORK_KINDS
@@ -183,18 +183,19 @@ def _all_rounds(
         standing = Standing(folder.num_rounds, feedback, folder.memory)
         rounds = run_rounds(config, scenario, learner, network, standing)
         first = folder.num_rounds
-        for each in with_progress(rounds, config.learning.rounds, first):
-            ns3 = network.first if isinstance(network, SegmentedNetwork) else network
-            if isinstance(ns3, Ns3Network) and each.round_index == first:  # it is ready by now
-                timings["ns3_s"] += ns3.start_s
-                for warning in remarks.out_of_range(scenario, ns3.start_snr_db):
-                    log.warning(warning)
-            timings["ns3_s"] += each.ns3_s
-            timings["learning_s"] += each.learning_s
-            timings["waited_s"] += each.waited_s
-            timings["total_s"] = time.perf_counter() - started
-            folder.add(to_tables(each, scenario, learner), learner, each.memory)
-            endings.raise_if_lost()
+        with keeping(folder, config.learning.rounds) as keep:
+            for each in rounds:
+                ns3 = network.first if isinstance(network, SegmentedNetwork) else network
+                if isinstance(ns3, Ns3Network) and each.round_index == first:  # ready by now
+                    timings["ns3_s"] += ns3.start_s
+                    for warning in remarks.out_of_range(scenario, ns3.start_snr_db):
+                        log.warning(warning)
+                timings["ns3_s"] += each.ns3_s
+                timings["learning_s"] += each.learning_s
+                timings["waited_s"] += each.waited_s
+                timings["total_s"] = time.perf_counter() - started
+                keep(each, to_tables(each, scenario, learner), learner.state())
+                endings.raise_if_lost()
         network.close()
     except BaseException:
         if network is not None:

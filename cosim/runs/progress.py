@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,31 +30,33 @@ REMEDIES = {
 }
 
 
-def with_progress(
-    rounds: Iterator[RoundRecord], num_rounds: int, first_round: int
-) -> Iterator[RoundRecord]:
-    """Pass the rounds on; say what each came to once it is dealt with."""
+@contextmanager
+def progress(num_rounds: int, first_round: int) -> Iterator[Callable[[RoundRecord], None]]:
+    """Give what is to be told each round once it is kept; it may be told so in any thread."""
     dying, silent = np.array(False), 0
+
+    def say(each: RoundRecord) -> None:
+        nonlocal dying, silent
+        line = outcome(each)
+        bar.set_postfix_str(line)
+        bar.update()
+        log.info(
+            "round %d of %d: %s, ns-3 %.2f s, learning %.2f s",
+            each.round_index + 1,
+            num_rounds,
+            line,
+            each.ns3_s,
+            each.learning_s,
+        )
+        dead = each.evaluation.dead_feature_share > MOST_DEAD
+        _warn_of_dead_features(each.round_index, dead & ~dying)
+        dying = dying | dead
+        silent = silent + 1 if delivered_nothing(each.report) else 0
+        if silent == VOID_ROUNDS:
+            log.warning("%s", silence(each.round_index, each.report))
+
     with tqdm(total=num_rounds, initial=first_round, unit="round", disable=None) as bar:
-        for each in rounds:
-            yield each
-            line = outcome(each)
-            bar.set_postfix_str(line)
-            bar.update()
-            log.info(
-                "round %d of %d: %s, ns-3 %.2f s, learning %.2f s",
-                each.round_index + 1,
-                num_rounds,
-                line,
-                each.ns3_s,
-                each.learning_s,
-            )
-            dead = each.evaluation.dead_feature_share > MOST_DEAD
-            _warn_of_dead_features(each.round_index, dead & ~dying)
-            dying = dying | dead
-            silent = silent + 1 if delivered_nothing(each.report) else 0
-            if silent == VOID_ROUNDS:
-                log.warning("%s", silence(each.round_index, each.report))
+        yield say
 
 
 def delivered_nothing(report: RoundReport) -> bool:

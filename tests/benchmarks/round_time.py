@@ -42,7 +42,7 @@ def main() -> None:
         started = time.perf_counter()
         for each in loop.run_rounds(config, scenario, learner, network):
             before_record = time.perf_counter()
-            folder.add(to_tables(each, scenario, learner), learner, each.memory)
+            folder.add(to_tables(each, scenario, learner), learner.state(), each.memory)
             spent_s["record"] += time.perf_counter() - before_record
             if each.round_index == 0:
                 spent_s.clear()

@@ -66,7 +66,7 @@ def run() -> Run:
 def fill(folder: RunFolder, run: Run, rounds: int = 2) -> None:
     folder.add_partition(partition_table(run.data, run.learner))
     for tables in run.tables[:rounds]:
-        folder.add(tables, run.learner, [])
+        folder.add(tables, run.learner.state(), [])
 
 
 def contents(folder: Path) -> set[str]:
@@ -90,7 +90,7 @@ def test_a_run_under_way_lives_in_a_partial_folder_and_not_under_its_name(
 def test_each_finished_round_can_be_read_before_the_run_ends(tmp_path: Path, run: Run) -> None:
     folder = RunFolder(tmp_path / "run", run.config, run.data)
     for done in (1, 2):
-        folder.add(run.tables[done - 1], run.learner, [])
+        folder.add(run.tables[done - 1], run.learner.state(), [])
         assert folder.num_rounds == done
         for name in TABLES:
             parts = sorted((folder.path / "rounds.parts").glob(f"{name}-*.parquet"))
@@ -350,7 +350,7 @@ def test_a_round_that_cannot_be_written_is_told_and_earlier_ones_stay(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutputError, match=r"^--output: could not write round 2 to [^\n]*$"):
-        folder.add(run.tables[1], run.learner, [])
+        folder.add(run.tables[1], run.learner.state(), [])
     assert folder.num_rounds == 1
     kept = pd.read_parquet(folder.path / "rounds.parts" / "rounds-000000.parquet")
     pd.testing.assert_frame_equal(kept, run.tables[0]["rounds"])
@@ -370,7 +370,7 @@ def test_a_torn_round_is_in_no_table_and_the_manifest_counts_as_many_rounds_as_t
 
     monkeypatch.setattr(recording, "replace_whole", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        folder.add(run.tables[1], run.learner, [])
+        folder.add(run.tables[1], run.learner.state(), [])
     monkeypatch.undo()
     folder.complete()
     counted = json.loads((folder.path / "manifest.json").read_text(encoding="utf-8"))["rounds"]
