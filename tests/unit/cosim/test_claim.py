@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cut_runs import IDEAL, fail_in, refused
@@ -19,7 +20,7 @@ from cosim.errors import OutputError
 from cosim.records import folder as recording
 from cosim.records import manifest, paths
 from cosim.records.folder import RunFolder
-from cosim.runs import endings
+from cosim.runs import endings, execute
 from learning.data.samples import MultiModalData
 
 pytestmark = pytest.mark.usefixtures("only_the_run")
@@ -211,15 +212,15 @@ def test_an_interrupt_that_python_drops_ends_the_run_after_its_round(
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(0)  # where Python looks for signals
 
-    add = recording.RunFolder.add
+    to_tables = execute.to_tables
 
-    def add_and_be_told(self: RunFolder, *arguments: object) -> None:
-        add(self, *arguments)  # type: ignore[arg-type]
+    def and_be_told(*arguments: Any) -> Any:
         Deleted()
+        return to_tables(*arguments)
 
     dropped: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda found: dropped.append(found.exc_type))
-    monkeypatch.setattr(recording.RunFolder, "add", add_and_be_told)
+    monkeypatch.setattr(execute, "to_tables", and_be_told)
     words = [*IDEAL, "--learning.rounds=3", "--output", str(tmp_path / "run")]
     assert cli.main(words) == 130
     assert dropped == [KeyboardInterrupt]
