@@ -54,7 +54,7 @@ def test_named_causes_add_up_to_what_each_radio_draws_above_idling(
     energy = "rx_current_a=0.320 cca_busy_current_a=0.290"
     scenario = scenario_of(name, flags, energy)
     reports = run_mesh(scenario, tmp_path, 3, payload_bytes=20_000)
-    above_w = above_idle_w(scenario.draws.state_power_w)
+    above_w = above_idle_w(scenario.draws.state_power_w)[0]
     for report in reports:
         causes = report.causes
         named_j = sum(causes.of_devices.values())
