@@ -119,7 +119,7 @@ class Starter:
         config, scenario, learner = self.config, self.scenario, self.learner
         work, rule = self.work, find_rule(config.iteration.rule)
         (trains, sends), payload = learner.roles(index), learner.payload()
-        expected = bridge.expected_bytes(payload, learner.payload(known.codecs), known, sends)
+        expected = _expected_bytes(learner, known, sends)
         decided = self.asker.ask(index, known, payload, trains, sends)
         payload = payload if decided is None else learner.payload(decided.codecs)
         asked = config, scenario, known, payload, index, sends, decided
@@ -209,6 +209,12 @@ def _evaluate(config: RunConfig, learner: Learner, round_index: int) -> Evaluati
     return learner.evaluate() if due or is_last else learner.not_evaluated()
 
 
+def _expected_bytes(
+    learner: Learner, known: Feedback, sends: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    return bridge.expected_bytes(learner.payload(), learner.payload(known.codecs), known, sends)
+
+
 def exchange(
     config: RunConfig,
     scenario: NetworkScenario,
@@ -250,9 +256,7 @@ def repeat_rounds(
     feedback = initial_feedback(config, scenario)
     for index, (traffic, codecs) in enumerate(recorded):
         _, sends = learner.roles(index)
-        expected = bridge.expected_bytes(
-            learner.payload(), learner.payload(feedback.codecs), feedback, sends
-        )
+        expected = _expected_bytes(learner, feedback, sends)
         payload = learner.payload(codecs)
         done = exchange(config, scenario, network, feedback, payload, expected, traffic)
         yield done

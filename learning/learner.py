@@ -94,7 +94,7 @@ class Learner:
         }
         weigh = partial(self._topology.weigh, self.samples_per_device)
         self._exchange = EXCHANGES[setup.mixing](setup, travelling, weigh)
-        self.part_bytes = {codec: self._measure(codec) for codec in self._exchange.codecs}
+        self.part_bytes = {codec: self._measure(codec) for codec in setup.codecs}
         self._pace = unmeasured(self.available.shape)
         self._round: tuple[Round, dict[str, Tensor], Tensor] | None = None
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from cosim.config.energy import EnergyConfig
 from cosim.config.model import RunConfig
+from cosim.config.network import NetworkConfig
 from cosim.config.section import bounds
 from cosim.config.sources import preset_values
 from cosim.planning.compute import PROFILES, Machines
@@ -31,25 +32,27 @@ CHOICES = {"device_profile": tuple(PROFILES), "radio_profile": tuple(RADIO_PROFI
 
 @dataclass(frozen=True)
 class DeviceTable:
-    """The rows of energy.device_file, one a device; columns that it lacks are the configuration's.
-
-    path: none without a file.
-    """
+    """The rows of energy.device_file, one a device; what it lacks is the configuration's."""
 
     config: RunConfig
     rows: pd.DataFrame
-    path: Path | None
 
-    def numbers(self, name: str, otherwise: float | FloatArray) -> FloatArray:
-        """Return a column of numbers, (n)."""
+    def numbers(self, name: str, otherwise: FloatArray | None = None) -> FloatArray:
+        """Return a column of numbers, (n); else `otherwise`, or the field of that name in all."""
         if name in self.rows:
             return self.rows[name].to_numpy(np.float64)
-        return np.array(np.broadcast_to(otherwise, len(self.rows)), dtype=np.float64)
+        usual = getattr(_section(self.config, name), name) if otherwise is None else otherwise
+        return np.array(np.broadcast_to(usual, len(self.rows)), dtype=np.float64)
 
     def texts(self, name: str) -> list[str]:
         """Return a column of names, (n); otherwise the field of that name in all rows."""
-        usual = getattr(self.config.energy, name)
+        usual = getattr(_section(self.config, name), name)
         return list(self.rows[name]) if name in self.rows else [usual] * len(self.rows)
+
+
+def _section(config: RunConfig, name: str) -> EnergyConfig | NetworkConfig:
+    """Return the section that has the field of a column's name."""
+    return config.network if name in NetworkConfig.model_fields else config.energy
 
 
 def device_table(config: RunConfig) -> DeviceTable:
@@ -59,7 +62,7 @@ def device_table(config: RunConfig) -> DeviceTable:
     """
     energy, n = config.energy, config.network.num_devices
     if energy.device_file is None:
-        return DeviceTable(config, pd.DataFrame(index=range(n)), None)
+        return DeviceTable(config, pd.DataFrame(index=range(n)))
     path = Path(energy.device_file)
     rows = read_table(path, FIELD, optional=tuple(LIMITS), choices=CHOICES, num_rows=n)
     for name, (low, high) in LIMITS.items():
@@ -67,15 +70,15 @@ def device_table(config: RunConfig) -> DeviceTable:
             values = rows[name].to_numpy(np.float64)
             odd = (values < low) | (values > high)
             refuse_row(path, FIELD, odd, values, f"{name} from {low:g} to {high:g}")
-    return DeviceTable(config, rows, path)
+    return DeviceTable(config, rows)
 
 
 def overridden(config: RunConfig) -> list[str]:
     """Warn of fields that were changed, and are a column of the devices' file."""
     said, preset = [], preset_values(config.scenario)
     for name in map(str, device_table(config).rows):
-        section = "network" if name == "tx_power_dbm" else "energy"
-        fields = config.network if section == "network" else config.energy
+        fields = _section(config, name)
+        section = "network" if fields is config.network else "energy"
         given = fields.model_dump()[name]
         if given != preset.get(section, {}).get(name, type(fields).model_fields[name].default):
             said.append(f"{section}.{name} {given} is not used: {FIELD} has a column of that name")
@@ -89,7 +92,7 @@ def machines(config: RunConfig, table: DeviceTable | None = None) -> Machines:
     """
     table = table or device_table(config)
     profiles = [PROFILES[name] for name in table.texts("device_profile")]
-    board_w = table.numbers("board_idle_w", config.energy.board_idle_w)
+    board_w = table.numbers("board_idle_w")
     whole_w = np.array([profile.power_w for profile in profiles])
     odd = board_w >= whole_w
     if odd.any():
@@ -111,7 +114,7 @@ def batteries(config: RunConfig, table: DeviceTable) -> dict[str, Any]:
     Raises ScenarioError where a battery holds more than it can, or two files have the harvest.
     """
     energy, n = config.energy, config.network.num_devices
-    initial_j = table.numbers("battery_j", energy.battery_j)
+    initial_j = table.numbers("battery_j")
     capacity_j = initial_j if energy.capacity_j is None else np.full(n, energy.capacity_j)
     capacity_j = table.numbers("capacity_j", capacity_j)
     over = initial_j > capacity_j
@@ -126,7 +129,7 @@ def batteries(config: RunConfig, table: DeviceTable) -> dict[str, Any]:
         )
     found: dict[str, Any] = {"initial_energy_j": initial_j, "battery_capacity_j": capacity_j}
     if energy.harvest_file is None:
-        return found | {"harvest_power_w": table.numbers("harvest_power_w", energy.harvest_power_w)}
+        return found | {"harvest_power_w": table.numbers("harvest_power_w")}
     if "harvest_power_w" in table.rows:
         raise ScenarioError(
             f"{FIELD}: expected no column harvest_power_w with energy.harvest_file, got one in"

@@ -13,15 +13,14 @@ from ns3_scenarios.description.energy import RADIO_PROFILES, RADIO_STATES, Draws
 
 def draws(config: RunConfig, table: DeviceTable) -> Draws:
     """Return what devices draw; a current or voltage that is given holds for all of them."""
-    net, energy = config.network, config.energy
     kinds = [_of_profile(config, name) for name in table.texts("radio_profile")]
     fixed_w, slope, state_w = (np.array(each) for each in zip(*kinds, strict=True))
     drawn = Draws(
-        tx_power_dbm=table.numbers("tx_power_dbm", net.tx_power_dbm),
+        tx_power_dbm=table.numbers("tx_power_dbm"),
         state_power_w=state_w,
         tx_fixed_w=fixed_w,
         tx_slope=slope,
-        board_idle_w=table.numbers("board_idle_w", energy.board_idle_w),
+        board_idle_w=table.numbers("board_idle_w"),
     )
     state_w[:, RADIO_STATES.index("tx")] = drawn.transmit_w(drawn.tx_power_dbm)
     return drawn

@@ -33,7 +33,7 @@ def check(config: RunConfig) -> None:
 
 
 def _check_policy(config: RunConfig) -> None:
-    """Refuse choices of neighbours where nobody answers, and of codecs where there is but one."""
+    """Refuse a choice of neighbours where nobody answers, so that nobody knows who is there."""
     policy, transport = find_policy(config.policy, config.policy_options), config.network.transport
     if policy.chooses and not TRANSPORTS[transport].is_answered:
         others = " or ".join(name for name, each in TRANSPORTS.items() if each.is_answered)
@@ -46,17 +46,14 @@ def _check_policy(config: RunConfig) -> None:
 def _check_codecs(config: RunConfig) -> None:
     """Refuse a policy that chooses codecs where the exchange leaves it no choice."""
     learning = config.learning
-    if not find_policy(config.policy, config.policy_options).sets_codec:
-        return
-    for field, expected, got, is_so in (
-        ("mixing", "metropolis", learning.mixing, learning.mixing == "metropolis"),
-        ("late_weight", "0", f"{learning.late_weight:g}", learning.late_weight == 0),
-    ):
-        if not is_so:
-            raise ScenarioError(
-                f"learning.{field}: expected {expected} with policy {config.policy}, which chooses"
-                f" codecs, got {got}"
-            )
+    if find_policy(config.policy, config.policy_options).sets_codec and len(learning.codecs) == 1:
+        field, expected, got = "mixing", "metropolis", str(learning.mixing)
+        if learning.late_weight > 0:
+            field, expected, got = "late_weight", "0", f"{learning.late_weight:g}"
+        raise ScenarioError(
+            f"learning.{field}: expected {expected} with policy {config.policy}, which chooses"
+            f" codecs, got {got}"
+        )
 
 
 def _check_kind(config: RunConfig) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,6 +21,7 @@ from cosim.config.to_scenario import make_scenario
 from cosim.errors import OutputError
 from cosim.feedback import Feedback
 from cosim.loop import Standing, repeat_rounds, run_rounds
+from cosim.planning.compute import Machines
 from cosim.program import PROGRAM
 from cosim.records import paths
 from cosim.records.folder import RunFolder, default_folder, publish
@@ -42,9 +42,12 @@ from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.errors import OtherTrafficError
 from ns3_scenarios.installation import check_installation
 from ns3_scenarios.network import Network
-from ns3_scenarios.promise import Played
+from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.segments import SegmentedNetwork
 from ns3_scenarios.worker import Ns3Network
+
+# What rebuilding a round from its tables takes besides them, the same for all rounds of a run.
+OfRun = tuple[RunConfig, NetworkScenario, Machines, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -170,16 +173,19 @@ def _all_rounds(
     started -= timings["total_s"]  # as if earlier attempts had ended just before
     network: Network | None = None
     try:
-        finished = partial(_finished, config, scenario, learner, folder)
+        of_run = config, scenario, machines(config), learner.payload().parts
         if record:
-            network = record.open(scenario, machines(config), learner.payload().parts)
+            network = record.open(*of_run[1:])
             config = record.as_recorded(config)
         else:
-            known = folder.num_rounds, lambda index: finished(index).report
-            network = open_network(config, scenario, folder.ns3_log, *known)
+
+            def known(index: int) -> RoundReport:
+                return rebuild(index, folder.round(index), *of_run).report
+
+            network = open_network(config, scenario, folder.ns3_log, folder.num_rounds, known)
         feedback = None
         if folder.num_rounds > 0:
-            feedback = _repeat(config, scenario, learner, network, folder, finished)
+            feedback = _repeat(config, scenario, learner, network, folder, of_run)
         standing = Standing(folder.num_rounds, feedback, folder.memory)
         rounds = run_rounds(config, scenario, learner, network, standing)
         first = folder.num_rounds
@@ -208,25 +214,13 @@ def _all_rounds(
     folder.publish()
 
 
-def _finished(
-    config: RunConfig,
-    scenario: NetworkScenario,
-    learner: Learner,
-    folder: RunFolder,
-    round_index: int,
-) -> Played:
-    """Rebuild what was asked and answered in a round that a folder has."""
-    of_run = config, scenario, machines(config), learner.payload().parts
-    return rebuild(round_index, folder.round(round_index), *of_run)
-
-
 def _repeat(
     config: RunConfig,
     scenario: NetworkScenario,
     learner: Learner,
     network: Network,
     folder: RunFolder,
-    finished: Callable[[int], Played],
+    of_run: OfRun,
 ) -> Feedback:
     """Take network and learner to where an unfinished run stands, at least one round on."""
     known = network.first_round if isinstance(network, SegmentedNetwork) else 0
@@ -239,7 +233,7 @@ def _repeat(
     )
     recorded = [folder.round(index) for index in range(folder.num_rounds)]
     asked = (
-        (finished(index).traffic, tuple(tables["devices"]["codec"]))
+        (rebuild(index, tables, *of_run).traffic, tuple(tables["devices"]["codec"]))
         for index, tables in enumerate(recorded)
     )
     repeated = repeat_rounds(config, scenario, learner, network, asked)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Protocol
 
 import pandas as pd
 from torch import Tensor
@@ -15,14 +14,9 @@ from cosim.records.folder import RunFolder
 from cosim.runs import endings
 from cosim.runs.progress import progress
 
-
-class Keep(Protocol):
-    """Store a round: its tables, and the learner's state after it, a copy of its own."""
-
-    def __call__(
-        self, each: RoundRecord, tables: dict[str, pd.DataFrame], state: dict[str, Tensor]
-    ) -> None:
-        """Begin to store it, once the round before is stored; raise what kept that from it."""
+# Stores a round: its tables, and the learner's state after it, a copy of its own. Returns once the
+# round before is stored, or raises what kept that from it.
+Keep = Callable[[RoundRecord, dict[str, pd.DataFrame], dict[str, Tensor]], None]
 
 
 @contextmanager

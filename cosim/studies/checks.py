@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,8 +109,7 @@ def _check_against(
     field = compare.field
     there = {as_text(values[field]) for values in combinations if field in values}
     against = compare.against
-    # A table may be a value of the field itself.
-    pairs = against if isinstance(against, dict) and as_text(against) not in there else None
+    pairs = pairs_of(against, there)
     named = [against] if pairs is None else [*pairs, *pairs.values()]
     missing = [value for value in named if as_text(value) not in there]
     some_will_do = is_quick and pairs is not None
@@ -137,6 +136,14 @@ def _check_against(
             f" for each of its values, got {count} for {arm[0]}; vary it in [grid], and leave out"
             " by [[exclude]]"
         )
+
+
+def pairs_of(against: Any, there: Collection[str]) -> dict[Any, Any] | None:
+    """Return what is held against what, none for one value; there: those of the field, as text.
+
+    A table may be a value of the field itself.
+    """
+    return against if isinstance(against, dict) and as_text(against) not in there else None
 
 
 def _check_once(study: Study, path: Path) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cosim.studies.checks import as_text
+from cosim.studies.checks import as_text, pairs_of
 
 LEVEL = 0.95
 POWER = 0.8
@@ -58,12 +58,12 @@ def differences(
     return found
 
 
-def _pairs(against: Any, there: Sequence[str]) -> list[tuple[str, str]]:
+def _pairs(against: Any, there: Collection[str]) -> list[tuple[str, str]]:
     """Return what is held against what, of the values that are there."""
-    if isinstance(against, Mapping) and as_text(against) not in there:
-        pairs = [(as_text(value), as_text(other)) for value, other in against.items()]
-    else:
-        pairs = [(value, as_text(against)) for value in there if value != as_text(against)]
+    given, one = pairs_of(against, there), as_text(against)
+    pairs = [(value, one) for value in there if value != one]
+    if given is not None:
+        pairs = [(as_text(value), as_text(other)) for value, other in given.items()]
     return [(value, other) for value, other in pairs if value in there and other in there]
 
 

@@ -18,10 +18,6 @@ from learning.model.encoders import Stack
 class Exchange(Protocol):
     """What devices remember of each other; parameters are those that travel, (n, ...)."""
 
-    @property
-    def codecs(self) -> tuple[str, ...]:
-        """Codecs by which a device may send in any round, the configured one among them."""
-
     def message(
         self,
         parameters: Stack,

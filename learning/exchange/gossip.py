@@ -60,18 +60,6 @@ class Gossip:
                 },
             )
 
-    @property
-    def codecs(self) -> tuple[str, ...]:
-        """Codecs by which a device may send in any round, the configured one among them.
-
-        One that chooses needs to remember from the first round on, and a rest that comes late goes
-        on with the bytes that came before.
-        """
-        configured = self._setup.payload_codec
-        if self._setup.late_weight > 0:
-            return (configured,)
-        return tuple(c for c in CODECS if not CODECS[c].chooses or c == configured)
-
     def message(
         self,
         parameters: Stack,

@@ -39,11 +39,6 @@ class Push:
         parts = dict.fromkeys(part_of(name) for name in parameters)
         self._state = {part: start(_flat(parameters, part)) for part in parts}
 
-    @property
-    def codecs(self) -> tuple[str, ...]:
-        """Nothing but float32: rounding would take ever more of totals that grow."""
-        return ("float32",)
-
     def message(
         self,
         parameters: Stack,

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from learning.data.settings import Settings
+from learning.exchange.codecs import CODECS
 
 
 class ExchangeSettings(Settings):
@@ -40,6 +41,17 @@ class ExchangeSettings(Settings):
         description="Factor on the weight of a message of which some came late and the rest is sent"
         " in the next round, in place of a new one; 0: what is late is dropped, and a new one sent",
     )
+
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        """Codecs by which a device may send in any round, the configured one among them.
+
+        One that chooses needs to remember from the first round on, a rest that comes late goes on
+        with the bytes that came before, and running sums are float32.
+        """
+        if self.mixing == "push_sum" or self.late_weight > 0:
+            return (self.payload_codec,)
+        return tuple(c for c in CODECS if not CODECS[c].chooses or c == self.payload_codec)
 
     @model_validator(mode="after")
     def _running_sums_fit(self) -> ExchangeSettings:
