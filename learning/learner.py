@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 
 import numpy as np
@@ -22,25 +21,29 @@ from learning.data.catalogue import MultiModalData
 from learning.data.dealing.holders import usable_modalities
 from learning.data.normalise import own_sums, scale_of_sums, scale_part
 from learning.data.samples import SPLIT_NAMES
+from learning.device import check_device, computing_on, data_on, name_of, round_on, stack_on
 from learning.errors import LearningError
 from learning.exchange.catalogue import EXCHANGES
 from learning.exchange.push_sum import LINKS
 from learning.messages import Delivery, Payload, TrainResult, check_delivery, check_shape
 from learning.method import MixedRound, Round, Rules, keep_where, specific_dim
 from learning.methods.catalogue import find_method, resolve_options
+from learning.model.encoders import Stack
 from learning.model.evaluate import Evaluation, evaluate_stack, no_evaluation
 from learning.model.stack import (
+    check_like,
+    digest_of,
     encoder_part,
     init_parameters,
     make_model,
-    of_part,
     part_of,
 )
 from learning.parts import parts_owned
 from learning.settings import LearningSetup
 from learning.topology import TOPOLOGIES
+from learning.training.groups import train_in_groups
 from learning.training.local_training import LocalResult, check_finite, mean_loss, train_locally
-from learning.training.pace import Pace, parameter_variation, unmeasured
+from learning.training.pace import Pace, unmeasured, variations
 from learning.training.work_cost import WorkCost, work_cost
 
 
@@ -54,6 +57,7 @@ class Learner:
     """
 
     def __init__(self, setup: LearningSetup, data: MultiModalData) -> None:
+        check_device(setup.device)
         self._setup, n = setup, setup.num_devices
         self._method = find_method(setup.method)
         self._options = resolve_options(setup.method, self._method, setup.method_options)
@@ -79,8 +83,9 @@ class Learner:
             self._batch_size,
         )
         test = data.split == SPLIT_NAMES[setup.evaluate_on]
-        self._test_inputs = {m: torch.from_numpy(x[test]) for m, x in data.modalities.items()}
-        self._test_label = torch.from_numpy(data.label[test])
+        test_inputs = {m: torch.from_numpy(x[test]) for m, x in data.modalities.items()}
+        self._test_inputs = stack_on(setup.device, test_inputs)
+        self._test_label = torch.from_numpy(data.label[test]).to(setup.device)
         counts = torch.from_numpy(self.class_counts).float()
         self._class_prior = counts / counts.sum(1, keepdim=True).clamp(min=1)
 
@@ -89,18 +94,24 @@ class Learner:
         if self._gossips_scale:
             for m, scale in self._data.scale.items():
                 self._state |= own_sums(m, scale, self._data.count)
+        self._data = data_on(setup.device, self._data)
         travelling = {
             name: value for name, value in self._state.items() if part_of(name) in self._parts
         }
         weigh = partial(self._topology.weigh, self.samples_per_device)
         self._exchange = EXCHANGES[setup.mixing](setup, travelling, weigh)
         self.part_bytes = {codec: self._measure(codec) for codec in setup.codecs}
+        may_split = setup.device == "cpu" and self._method.in_threads
+        may_split &= all(each.in_threads for each in self._model.encoders.values())
+        self._workers = setup.workers or 1 if may_split else 1
         self._pace = unmeasured(self.available.shape)
         self._round: tuple[Round, dict[str, Tensor], Tensor] | None = None
 
     def warnings(self) -> list[str]:
         """Say what will run, but perhaps not as the user thinks."""
-        return [
+        gpu = name_of(self._setup.device)
+        own = f"learning.device: {gpu} has bits of its own; other GPUs and processors give others"
+        return [own] * bool(gpu) + [
             f"learning.model: the encoder of {m} has a layer that torch cannot run for all devices"
             " at once, so they train one by one, which takes longer"
             for m, encoder in self._model.encoders.items()
@@ -164,19 +175,22 @@ class Learner:
                 f"{done.min()} to {done[~self.available].max(initial=0)} there",
                 "mask the plan with Learner.available",
             )
-        begun = self._begin(round_index)
-        rules = self._method.begin(begun)
-        tau = torch.from_numpy(done)
-        result = self._train_locally(round_index, tau, rules)
-        if rules.finish is not None:
-            self._state |= rules.finish(tau.any(1))
+        begun, tau = self._begin(round_index), torch.from_numpy(done)
+        where = self._setup.device
+        with computing_on(where):
+            there, state = round_on(where, begun), stack_on(where, self._state)
+            rules = self._method.begin(there)
+            result = self._train_locally(round_index, tau, rules, state)
+            if rules.finish is not None:
+                state |= rules.finish(tau.any(1).to(where))
+            moved = variations(self.modality_names, there.state, state, tau.to(where)).cpu()
+        self._state = stack_on("cpu", state)
         self._round = (begun, self._copy(), tau.max(1).values)
-        variation = self._variation(begun.state, tau)
-        self._pace = self._pace.update(variation, tau, result.contribution)
+        self._pace = self._pace.update(moved, tau, result.contribution)
         return TrainResult(
             loss=mean_loss(result),
             iterations=done,
-            parameter_variation=variation.numpy().astype(np.float64),
+            parameter_variation=moved.numpy().astype(np.float64),
             contribution=result.contribution.numpy().astype(np.float64),
             flop=self.work_cost().of(done),
         )
@@ -212,14 +226,17 @@ class Learner:
 
     def evaluate(self) -> Evaluation:
         """Accuracy and macro F1 of every device on the held-out people."""
-        return evaluate_stack(
-            self._model,
-            self._state,
-            self._test_inputs,
-            self._test_label,
-            self.available,
-            self._scaled_data().scale,
-        )
+        with computing_on(self._setup.device):
+            state = stack_on(self._setup.device, self._state)
+            return evaluate_stack(
+                self._model,
+                state,
+                self._test_inputs,
+                self._test_label,
+                self.available,
+                self._scaled_data(state).scale,
+                self._workers,
+            )
 
     def not_evaluated(self) -> Evaluation:
         """Return what stands in place of an evaluation in rounds without one."""
@@ -234,14 +251,7 @@ class Learner:
 
         Raises LearningError for a state of another setup.
         """
-        expected, got = (
-            {name: (v.shape[name.startswith(LINKS) :], v.dtype) for name, v in each.items()}
-            for each in (self.state(), state)
-        )
-        if got != expected:
-            odd = next(n for n in (*expected, *got) if expected.get(n) != got.get(n))
-            remedy = "load a checkpoint of the same setup"
-            raise LearningError(f"state {odd}", str(expected.get(odd)), str(got.get(odd)), remedy)
+        check_like(state, self.state(), LINKS)
         self._state = {name: state[name].clone() for name in self._state}
         self._pace = Pace.of(state)
         self._round = None
@@ -259,11 +269,7 @@ class Learner:
 
     def parameters_digest(self) -> str:
         """SHA-256 of all parameters and generator sums of all devices, little endian, by name."""
-        digest = hashlib.sha256()
-        for name in sorted(self._state):
-            digest.update(name.encode())
-            digest.update(self._state[name].numpy().astype("<f4").tobytes())
-        return digest.hexdigest()
+        return digest_of(self._state)
 
     def _copy(self) -> dict[str, Tensor]:
         return {name: value.clone() for name, value in self._state.items()}
@@ -296,36 +302,34 @@ class Learner:
             options=self._options,
         )
 
-    def _train_locally(self, round_index: int, tau: Tensor, rules: Rules) -> LocalResult:
+    def _train_locally(
+        self, round_index: int, tau: Tensor, rules: Rules, state: Stack
+    ) -> LocalResult:
         """Take the steps tau (n, m) of a round; the state is what they come to."""
-        setup = self._setup
-        result = train_locally(
-            self._model,
-            self._state,
-            self._scaled_data(),
-            tau,
-            lambda step: draw_batch(self._data, self._batch_size, setup.seed, round_index, step),
-            rules,
-            learning_rate=setup.learning_rate,
-            clip_norm=setup.clip_norm,
-        )
+        setup, data = self._setup, self._scaled_data(state)
+
+        def train(mine: Tensor) -> LocalResult:
+            return train_locally(
+                self._model,
+                state,
+                data,
+                mine,
+                lambda step: draw_batch(data, self._batch_size, setup.seed, round_index, step),
+                rules,
+                learning_rate=setup.learning_rate,
+                clip_norm=setup.clip_norm,
+            )
+
+        result = train_in_groups(train, tau, self._workers)
+        result = LocalResult(*(getattr(result, each.name).cpu() for each in fields(result)))
         check_finite(result, tau, round_index)
         return result
 
-    def _variation(self, before: dict[str, Tensor], tau: Tensor) -> Tensor:
-        """Relative change of each encoder per iteration, (n, m)."""
-        parts = [encoder_part(m) for m in self.modality_names]
-        each = [
-            parameter_variation(of_part(before, part), of_part(self._state, part), tau[:, column])
-            for column, part in enumerate(parts)
-        ]
-        return torch.stack(each, dim=1)
-
-    def _scaled_data(self) -> DeviceData:
-        """Return the data with the scaling that devices know now."""
+    def _scaled_data(self, state: Stack) -> DeviceData:
+        """Return the data with the scaling that devices know by a state."""
         if not self._gossips_scale:
             return self._data
-        scale = {m: scale_of_sums(m, self._state) for m in self.modality_names}
+        scale = {m: scale_of_sums(m, state) for m in self.modality_names}
         return replace(self._data, scale=scale)
 
     @property

@@ -118,7 +118,8 @@ class Method:
     not say, 0 for a method without decomposition. after_mixing: renewed extra state. flop: work to
     charge. options: the method's own numbers with their defaults. topology: peers; none; star
     (device 0 is the server, it has no data); pooled (it has all of them). uses_one_modality: all
-    but setup.only_modality is left out.
+    but setup.only_modality is left out. in_threads: several threads may train groups of devices at
+    once; never of a method of the user's own, which may keep what it likes.
     """
 
     begin: Callable[[Round], Rules]
@@ -131,6 +132,7 @@ class Method:
     options: Mapping[str, float] = field(default_factory=dict)
     topology: str = "peers"
     uses_one_modality: bool = False
+    in_threads: bool = True
 
 
 def specific_dim(setup: LearningSetup, method: Method) -> int:

@@ -42,6 +42,19 @@ class TrainingSettings(Settings):
         description="default: a small CNN or perceptron by the kind of modality; or a Python file"
         " with a function encoder(modality, shape, out_features)",
     )
+    device: Literal["cpu", "cuda"] = Field(
+        "cpu",
+        description="What trains and evaluates: cpu, or cuda: a GPU, which rounds otherwise than"
+        " any processor",
+    )
+    workers: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="Threads that train groups of devices at once, the same bits for any number;"
+        " by default the cores allowed, or OMP_NUM_THREADS",
+        json_schema_extra={"when": {"device": ["cpu"]}},
+    )
     batch_size: int = Field(32, ge=1, le=4096, description="Windows in one local step")
     learning_rate: float = Field(0.1, ge=1e-6, le=10.0, description="Step size of SGD")
     clip_norm: float = Field(

@@ -9,3 +9,12 @@ from hypothesis import settings
 
 settings.register_profile("fixed", derandomize=True)
 settings.load_profile("fixed")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--learning-device",
+        choices=("cpu", "cuda"),
+        default="cpu",
+        help="where the tests of learning train and evaluate",
+    )

@@ -17,11 +17,12 @@ from typing import NamedTuple
 from cosim import arithmetic
 from cosim.config.sources import load
 from cosim.config.to_scenario import make_scenario
+from cosim.cores import cores
 from cosim.files import one_line
 from cosim.program import PROGRAM, ROOT
 from cosim.records import paths
 from cosim.records.origin import PACKAGES, processor
-from cosim.studies.engine import cores
+from learning.device import name_of
 from ns3_scenarios.installation import check_installation, is_built, native_build
 from ns3_scenarios.worker import Ns3Network
 
@@ -103,12 +104,13 @@ def _arithmetic() -> Iterator[Line]:
     found = f"{processor()}: {'portable' if not lacking else 'fast only'}"
     remedy = "--learning.arithmetic fast; other processors give other bits" if lacking else ""
     yield Line("processor", found, remedy)
+    yield Line("GPU", name_of("cuda") or "none; devices train on the processor")
 
 
 def _resources() -> Iterator[Line]:
     lines = Path("/proc/meminfo").read_text("ascii").splitlines()
     memory_mb = next(int(line.split()[1]) / 1e3 for line in lines if line.startswith("MemAvail"))
-    yield Line("cores", f"{cores()} allowed of {os.cpu_count()}; a run keeps some 1.2 busy")
+    yield Line("cores", f"{cores()} allowed of {os.cpu_count()}; a run keeps them busy")
     yield Line(
         "memory",
         f"{memory_mb:,.0f} MB free; a run takes up to {RUN_MEMORY_MB} MB",

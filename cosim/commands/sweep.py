@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cosim.cores import cores, share
 from cosim.errors import ConfigError
 from cosim.failures import FAILED, FINISHED
 from cosim.program import PROGRAM
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str]) -> int:
         return FINISHED
     if given.on == "slurm":
         return slurm.submit(folder, names, study.slurm, flags)
+    share(given.jobs)
     engine.carry_out(folder, names, make, flags)
     if names or not (root / REPORT).exists():
         from cosim.studies.collect import collect
@@ -99,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="the small size that the study names")
     parser.add_argument("--results", type=Path, metavar="ROOT", help="where its folder goes")
     parser.add_argument(
-        "--jobs", type=int, default=engine.cores(), help="runs at once (default: cores allowed)"
+        "--jobs", type=int, default=cores(), help="runs at once (default: cores allowed)"
     )
     parser.add_argument("--on", choices=("here", "slurm"), default="here", help="where it runs")
     parser.add_argument(

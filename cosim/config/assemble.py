@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cosim.config.model import RunConfig
+from cosim.cores import threads
 from learning.data.catalogue import load
 from learning.data.samples import MultiModalData
 from learning.learner import Learner
@@ -30,6 +31,7 @@ def make_learner(config: RunConfig) -> tuple[MultiModalData, Learner]:
 def learning_setup(config: RunConfig) -> LearningSetup:
     """Turn the configuration into the learning side's own."""
     given = config.learning.model_dump(include=set(LearningSettings.model_fields))
+    given["workers"] = config.learning.workers or threads()
     return LearningSetup(**given, num_devices=config.network.num_devices, seed=config.seed)
 
 

@@ -26,12 +26,13 @@ class _Part(BaseModel):
 
 
 class Host(_Part):
-    """The machine of an attempt."""
+    """The machine of an attempt; gpu: which trained, empty where none did."""
 
     system: str
     processor: str
     torch_instructions: str
     arithmetic: str
+    gpu: str = ""  # which runs from before there was a choice do not have
 
 
 class Resumed(_Part):

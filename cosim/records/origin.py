@@ -20,6 +20,7 @@ from cosim.records.manifest import Manifest
 from cosim.records.user_files import given_files, own_files, recorded_files
 from cosim.seeds import NS3_RNG_SEED
 from learning.data.samples import MultiModalData
+from learning.device import name_of
 
 PACKAGES = ("ns3", "cppyy", "torch", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "seglearn")
 SAME = ("config_sha256", "code_version", "versions", "own_files_sha256", "data_sha256")
@@ -43,6 +44,7 @@ def origin_of(config: RunConfig, data: MultiModalData) -> dict[str, Any]:
             "torch_instructions": torch.backends.cpu.get_cpu_capability(),
             # What computes, whatever was asked for.
             "arithmetic": arithmetic.in_use(),
+            "gpu": name_of(config.learning.device),
         },
     }
 

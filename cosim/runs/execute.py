@@ -254,9 +254,9 @@ def _other_processors(folder: RunFolder) -> list[str]:
     if not folder.resumed:
         return []
     hosts = (folder.origin["host"], folder.resumed[-1]["host"])
-    kinds = ("processor", "torch_instructions", "arithmetic")
-    began, here = (", ".join(host[kind] for kind in kinds) for host in hosts)
-    if began == here or all(host["arithmetic"] == "portable" for host in hosts):
+    kinds = ("processor", "torch_instructions", "arithmetic", "gpu")
+    began, here = (", ".join(host[kind] for kind in kinds if host[kind]) for host in hosts)
+    if began == here or all(host["arithmetic"] == "portable" and not host["gpu"] for host in hosts):
         return []
     return [
         f"resumed on another processor: {here}; begun on {began}. It may round otherwise, so that"

@@ -17,6 +17,7 @@ from cosim.records.layout import CONFIG, NO_FIGURES
 from cosim.records.manifest import read_manifest
 from cosim.records.origin import code_origin, config_origin, others, processor
 from cosim.runs.execute import execute
+from learning.device import name_of
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,9 @@ def prepare(folder: Path) -> Rerun:
     remarks = [f"{what} was {was}, is {now}" for what, was, now in others(said, code_origin())]
     if said.host.arithmetic != "portable" and said.host.processor != processor():
         remarks.append(f"processor was {said.host.processor}, is {processor()}; fast arithmetic")
+    gpu = name_of(config.learning.device)
+    if said.host.gpu != gpu:
+        remarks.append(f"GPU was {said.host.gpu or 'none'}, is {gpu or 'none'}")
     return Rerun(folder, said.timings["total_s"], remarks)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
@@ -20,11 +19,6 @@ from cosim.studies import attempt as attempts
 from cosim.studies.folder import StudyFolder
 
 WANTED = ("missing", "cut")
-
-
-def cores() -> int:
-    """Count the cores that this process may use: those of its allocation, on a cluster."""
-    return len(os.sched_getaffinity(0))
 
 
 def left_to_do(folder: StudyFolder, retry_failed: bool, mixed_code: bool = False) -> list[str]:

@@ -81,7 +81,7 @@ def draw_batch(data: DeviceData, batch_size: int, seed: int, round_index: int, s
     """
     rng = np.random.default_rng([seed, _BATCH_STREAM, round_index, step])
     uniform = rng.random((len(data.count), batch_size))
-    position = torch.from_numpy((uniform * data.count[:, None]).astype(np.int64))
+    position = torch.as_tensor((uniform * data.count[:, None]).astype(np.int64))
     return data.index.gather(1, position)
 
 
@@ -114,4 +114,4 @@ def draw_noise(
         rng.standard_normal((num_devices, samples, dim), dtype=np.float32)
         for rng, dim in zip(values, dims, strict=True)
     )
-    return GeneratorNoise(*(torch.from_numpy(values) for values in (uniform, normal, specific)))
+    return GeneratorNoise(*(torch.as_tensor(values) for values in (uniform, normal, specific)))

@@ -82,6 +82,7 @@ def checked(method: Method, path: str) -> Method:
         shared_parts=shared_parts,
         after_mixing=renewed if after_mixing else None,
         flop=flop,
+        in_threads=False,
     )
 
 

@@ -49,7 +49,7 @@ def begin(round_: Round) -> Rules:
             draw = rng.standard_normal((n, *g.gradient.shape[1:]), dtype=np.float32)
             scaled = k * g.gradient
             spread = per_device(as_rows(scaled).std(1, unbiased=False), scaled)
-            noise = spread * torch.from_numpy(draw)[g.devices]
+            noise = spread * torch.as_tensor(draw)[g.devices]
             changed[name] = torch.where(k < 1, scaled + noise, scaled)
         return changed
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import product
 from types import EllipsisType
 
@@ -37,13 +38,14 @@ class Encoder:
 
     encode: (parameters of `a` devices, x (a, B, *shape)) -> z (a, B, out) >= 0;
     flop_per_sample: forward and backward, a multiply-add counts 2; the input needs no gradient;
-    one_by_one: devices are not run as one batch.
+    one_by_one: devices are not run as one batch; in_threads: several threads may run it at once.
     """
 
     initial: Stack
     encode: Callable[[Stack, Tensor], Tensor]
     flop_per_sample: float
     one_by_one: bool = False
+    in_threads: bool = True
 
 
 def make_encoder(
@@ -125,7 +127,7 @@ def _convolutional(
         h = x.transpose(1, 2)
         for layer, pool in zip(("conv1", "conv2"), pools, strict=True):
             h = _convolve(h, parameters[f"{layer}_weight"], parameters[f"{layer}_bias"])
-            h = _pool(functional.relu(h), pool)
+            h = functional.relu(_pool(h, pool))  # the same as of ReLU pooled, on fewer numbers
         return functional.relu(_linear(parameters, "linear", h.transpose(1, 2).flatten(2)))
 
     flat = second * math.prod(end)
@@ -175,9 +177,10 @@ def _pool(h: Tensor, size: int) -> Tensor:
         if h.dim() == 4:
             return functional.max_pool2d(h, (1, size))
         return functional.max_pool3d(h, (1, size, size))
-    # The same values, several times as fast on a CPU; its gradient is rounded otherwise.
+    # The same values, several times as fast on a CPU; its gradient is not.
     for dim in range(3, h.dim()):
         count = h.shape[dim] // size
         whole = h.narrow(dim, 0, count * size)
-        h = whole.reshape(*h.shape[:dim], count, size, *h.shape[dim + 1 :]).amax(dim + 1)
+        apart = whole.reshape(*h.shape[:dim], count, size, *h.shape[dim + 1 :])
+        h = reduce(torch.maximum, apart.unbind(dim + 1))
     return h

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -15,8 +16,10 @@ from learning.data.normalise import Scale, seen_by
 from learning.model.encoders import Stack, as_rows
 from learning.model.stack import Forward, Model, encoder_part, forward, part_of, take
 
-# Samples of a chunk times devices: few enough for the activations to stay in a core's cache.
+# Samples of a chunk times devices: few enough for the activations to stay in a core's cache; on a
+# GPU enough to keep it busy, in some 2 GB.
 _CHUNK_PASSES = 1152
+_CHUNK_PASSES_OF_GPU = 16384
 # With more modalities than this, subsets are too many for a column each.
 MOST_NAMED_MODALITIES = 3
 
@@ -59,26 +62,32 @@ def evaluate_stack(
     label: Tensor,
     available: NDArray[np.bool_],
     scale: Mapping[str, Scale],
+    workers: int = 1,
 ) -> Evaluation:
     """Classify T samples on every device: (T, *shape) per modality, label (T,).
 
     available (n, m) bool, in the order of `inputs`; scale: modality -> the devices' own scaling,
-    empty where they have none.
+    empty where they have none; workers: threads, which share the samples: the same bits for any
+    number.
     """
-    truth = label.numpy()
+    truth = label.cpu().numpy()
     has_any: NDArray[np.bool_] = np.any(available, axis=1)
     column = {m: i for i, m in enumerate(inputs)}
     has_all: dict[tuple[str, ...], NDArray[np.bool_]] = {
         subset: np.all(available[:, [column[m] for m in subset]], axis=1)
         for subset in _subsets(tuple(inputs))
     }
-    seen = _see(model, parameters, inputs, label, available, has_all, scale)
+    seen = _see(model, parameters, inputs, label, available, has_all, scale, workers)
     right = {subset: (values == truth).mean(1) for subset, values in seen.predicted.items()}
     for subset, scores in right.items():
         scores[~has_all[subset]] = np.nan
-    count = torch.from_numpy(np.bincount(truth, minlength=model.num_classes))
-    means = {m: (total / count.clamp(min=1)[:, None]).numpy() for m, total in seen.sums.items()}
-    dead = {m: (low == seen.highest[m]).double().mean(1).numpy() for m, low in seen.lowest.items()}
+    count = torch.as_tensor(np.bincount(truth, minlength=model.num_classes))
+    means = {
+        m: (total / count.clamp(min=1)[:, None]).cpu().numpy() for m, total in seen.sums.items()
+    }
+    dead = {
+        m: (low == seen.highest[m]).double().mean(1).cpu().numpy() for m, low in seen.lowest.items()
+    }
     return Evaluation(
         accuracy=np.where(has_any, (seen.fused == truth).mean(1), np.nan),
         macro_f1=np.where(has_any, macro_f1(seen.fused, truth, model.num_classes), np.nan),
@@ -114,6 +123,7 @@ def _see(
     available: NDArray[np.bool_],
     has_all: dict[tuple[str, ...], NDArray[np.bool_]],
     scale: Mapping[str, Scale],
+    workers: int,
 ) -> _Seen:
     has_any: NDArray[np.bool_] = np.any(available, axis=1)
     users = {m: np.flatnonzero(available[:, i]) for i, m in enumerate(inputs)}
@@ -128,16 +138,16 @@ def _see(
     )
     # Of the devices that have a modality, which have the whole subset.
     having = {
-        subset: {m: torch.from_numpy(who[users[m]]) for m in subset}
+        subset: {m: torch.as_tensor(who[users[m]]) for m in subset}
         for subset, who in has_all.items()
         if who.any()
     }
-    for chunk, passed in _passes(model, parameters, inputs, users, has_any, scale):
-        seen.fused[has_any, chunk] = passed.fused_logits.argmax(-1)
+    for chunk, passed in _passes(model, parameters, inputs, users, has_any, scale, workers):
+        seen.fused[has_any, chunk] = passed.fused_logits.argmax(-1).cpu()
         for subset, those in having.items():
             logits = [passed.modality_logits[m][those[m]] for m in subset]
             mean = sum(logits[1:], logits[0]) / len(subset)
-            seen.predicted[subset][has_all[subset], chunk] = mean.argmax(-1)
+            seen.predicted[subset][has_all[subset], chunk] = mean.argmax(-1).cpu()
         one_hot = torch.nn.functional.one_hot(label[chunk], model.num_classes).float()
         for m, common in passed.common.items():
             seen.sums[m] += one_hot.T @ common
@@ -173,25 +183,36 @@ def _passes(
     users: dict[str, NDArray[np.int64]],
     has_any: NDArray[np.bool_],
     scale: Mapping[str, Scale],
+    workers: int,
 ) -> Iterator[tuple[slice, Forward]]:
-    """Pass the samples chunk by chunk through the devices that have any modality."""
-    devices = torch.from_numpy(np.flatnonzero(has_any))
+    """Pass the samples chunk by chunk, in their order, through the devices with any modality."""
+    devices = torch.as_tensor(np.flatnonzero(has_any))
     position = np.cumsum(has_any) - 1
-    rows = {m: torch.from_numpy(position[who]) for m, who in users.items()}
+    rows = {m: torch.as_tensor(position[who]) for m, who in users.items()}
     encoders = {
-        m: take(parameters, encoder_part(m), torch.from_numpy(who)) for m, who in users.items()
+        m: take(parameters, encoder_part(m), torch.as_tensor(who)) for m, who in users.items()
     }
     head = take(parameters, "head", devices)
     num_samples = len(next(iter(inputs.values())))
-    with torch.no_grad():
-        size = max(1, _CHUNK_PASSES // len(devices))
-        for start in range(0, num_samples, size):
-            chunk = slice(start, min(start + size, num_samples))
+    passes = _CHUNK_PASSES if devices.is_cpu else _CHUNK_PASSES_OF_GPU
+    size = max(1, passes // len(devices))
+    chunks = [slice(at, min(at + size, num_samples)) for at in range(0, num_samples, size)]
+
+    def passed(chunk: slice) -> tuple[slice, Forward]:
+        with torch.no_grad():  # of this thread
             seen = {
-                m: seen_by(inputs[m][chunk], torch.from_numpy(who), scale.get(m))
+                m: seen_by(inputs[m][chunk], torch.as_tensor(who), scale.get(m))
                 for m, who in users.items()
             }
-            yield chunk, forward(model, encoders, head, seen, devices, rows)
+            return chunk, forward(model, encoders, head, seen, devices, rows)
+
+    if workers == 1:
+        yield from map(passed, chunks)
+        return
+    with ThreadPoolExecutor(workers, "evaluation") as pool:
+        some = 4 * workers  # what waits to be looked at stays small
+        for at in range(0, len(chunks), some):
+            yield from pool.map(passed, chunks[at : at + some])
 
 
 def _named_subsets(
@@ -257,9 +278,9 @@ def consensus_distance(
     for name in model.initial:
         who = owners.get(part_of(name), np.zeros(0, np.int64))
         if len(who) > 0:
-            mine = parameters[name][torch.from_numpy(who)].double()
+            mine = parameters[name][torch.as_tensor(who)].double()
             mean = mine.mean(0, keepdim=True)
-            away[who] += as_rows((mine - mean).square()).sum(1).numpy()
+            away[who] += as_rows((mine - mean).square()).sum(1).cpu().numpy()
             size[who] += float(mean.square().sum())
     distance: NDArray[np.float64] = np.sqrt(
         np.divide(away, size, out=np.full(len(size), np.nan), where=size > 0)

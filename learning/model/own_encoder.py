@@ -65,7 +65,8 @@ def own_encoders(path: str, batch_size: int) -> Build:
         initial = {name: value.detach().clone() for name, value in module.named_parameters()}
         encode, one_by_one = _batched(path, what, module, initial, x)
         flop = _flop_per_sample(path, what, module, x)
-        return Encoder(initial, encode, flop, one_by_one)
+        # functional_call puts parameters into the one module for the time of a call.
+        return Encoder(initial, encode, flop, one_by_one, in_threads=False)
 
     return build
 

@@ -12,6 +12,7 @@ A stack holds one tensor per parameter, with the devices as its first axis; its 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 
@@ -138,6 +139,30 @@ def init_parameters(model: Model, num_devices: int) -> Stack:
     return {
         name: one.expand(num_devices, *one.shape).clone() for name, one in model.initial.items()
     }
+
+
+def check_like(state: Stack, expected: Stack, per_link: str) -> None:
+    """Refuse a state of other names, shapes or types; of names with per_link, rows may be more.
+
+    Raises LearningError with the first that is odd.
+    """
+    wanted, got = (
+        {name: (v.shape[name.startswith(per_link) :], v.dtype) for name, v in each.items()}
+        for each in (expected, state)
+    )
+    if got != wanted:
+        odd = next(n for n in (*wanted, *got) if wanted.get(n) != got.get(n))
+        remedy = "load a checkpoint of the same setup"
+        raise LearningError(f"state {odd}", str(wanted.get(odd)), str(got.get(odd)), remedy)
+
+
+def digest_of(stack: Stack) -> str:
+    """Return the SHA-256 of all values of all devices, little endian, by name."""
+    digest = hashlib.sha256()
+    for name in sorted(stack):
+        digest.update(name.encode())
+        digest.update(stack[name].numpy().astype("<f4").tobytes())
+    return digest.hexdigest()
 
 
 def take(stack: Stack, part: str, devices: Tensor) -> Stack:

@@ -51,29 +51,28 @@ def train_locally(
 
     iterations (n, m) int: in step i (from 1) the modalities with tau_km >= i are used, in the
     order of data.inputs; the rest is neither forwarded nor counted in the fused mean. ||g_k|| is
-    over all that the device uses in the step. A device's head takes max_m tau_km steps.
+    over all that the device uses in the step. A device's head takes max_m tau_km steps. iterations
+    on the processor, all else where the parameters are.
     """
     num_devices, num_steps = len(iterations), int(iterations.max())
+    where, before = data.label.device, iterations.new_zeros(0, dtype=torch.bool)
     loss = torch.full((num_devices, num_steps), torch.nan)
     gradient_norm = torch.full((num_devices, num_steps), torch.nan)
     gain = torch.full((num_steps, *iterations.shape), torch.nan)
     for step in range(1, num_steps + 1):
         uses = iterations >= step
-        devices = uses.any(1).nonzero().squeeze(1)
-        position = torch.cumsum(uses.any(1), 0) - 1
+        if not torch.equal(uses, before):
+            # Looked up once for all steps of which it holds: a GPU is waited for each time.
+            who, before = _users(uses, tuple(data.inputs), where), uses
+        devices, users, rows = who.devices, who.users, who.rows
         batch = batches(step)
 
-        encoders, users, rows, inputs, columns = {}, {}, {}, {}, {}
-        for column, (m, windows) in enumerate(data.inputs.items()):
-            if not bool(uses[:, column].any()):
-                continue
-            columns[m] = column
-            users[m] = uses[:, column].nonzero().squeeze(1)
-            rows[m] = position[users[m]]
-            encoders[m] = _as_leaves(take(parameters, encoder_part(m), users[m]))
-            inputs[m] = windows[batch[users[m]]]
+        encoders, inputs = {}, {}
+        for m, mine in users.items():
+            encoders[m] = _as_leaves(take(parameters, encoder_part(m), mine))
+            inputs[m] = data.inputs[m][batch[mine]]
             if m in data.scale:
-                inputs[m] = data.scale[m].of(inputs[m], users[m])
+                inputs[m] = data.scale[m].of(inputs[m], mine)
         head = _as_leaves(take(parameters, "head", devices))
         label = data.label[batch[devices]]
 
@@ -88,10 +87,36 @@ def train_locally(
         loss[devices, step - 1] = each.detach()
         gradient_norm[devices, step - 1] = norm[devices]
         for m, value in contribution(passed, label).items():
-            gain[step - 1, users[m], columns[m]] = value
+            gain[step - 1, users[m], who.columns[m]] = value
         if rules.after_step is not None:
             rules.after_step(passed, label, step)
     return LocalResult(loss, gradient_norm, gain.nanmean(0))
+
+
+@dataclass(frozen=True)
+class _Users:
+    """Who trains in a step: devices (a,); of each modality that is used its column, its users.
+
+    users (a_m,): devices; rows (a_m,): their positions in `devices`.
+    """
+
+    devices: Tensor
+    columns: dict[str, int]
+    users: dict[str, Tensor]
+    rows: dict[str, Tensor]
+
+
+def _users(uses: Tensor, names: tuple[str, ...], where: torch.device) -> _Users:
+    """Look up who uses what: uses (n, m) bool, on the processor; the answer elsewhere."""
+    position = torch.cumsum(uses.any(1), 0) - 1
+    columns = {m: i for i, m in enumerate(names) if bool(uses[:, i].any())}
+    users = {m: uses[:, i].nonzero().squeeze(1) for m, i in columns.items()}
+    return _Users(
+        uses.any(1).nonzero().squeeze(1).to(where),
+        columns,
+        {m: who.to(where) for m, who in users.items()},
+        {m: position[who].to(where) for m, who in users.items()},
+    )
 
 
 def mean_loss(result: LocalResult) -> NDArray[np.float64]:
@@ -104,14 +129,15 @@ def mean_loss(result: LocalResult) -> NDArray[np.float64]:
 def check_finite(result: LocalResult, iterations: Tensor, round_index: int) -> None:
     """Raise LearningError with the first loss or gradient that is NaN or inf; iterations (n, m)."""
     # An idle step is NaN by definition, so the schedule says which steps were taken.
-    took = torch.arange(result.loss.shape[1]) < iterations.max(1).values[:, None]
+    step = torch.arange(result.loss.shape[1], device=iterations.device)
+    took = step < iterations.max(1).values[:, None]
     broken = took & ~(result.loss.isfinite() & result.gradient_norm.isfinite())
     if bool(broken.any()):
-        device, step = (int(i) for i in broken.nonzero()[0])
+        device, at = (int(i) for i in broken.nonzero()[0])
         raise LearningError(
-            f"loss of device {device} in round {round_index + 1}, step {step + 1}",
+            f"loss of device {device} in round {round_index + 1}, step {at + 1}",
             "a finite loss and gradient",
-            f"{float(result.loss[device, step])}, {float(result.gradient_norm[device, step])}",
+            f"{float(result.loss[device, at])}, {float(result.gradient_norm[device, at])}",
             "lower learning_rate or clip_norm",
         )
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from learning.model.encoders import Stack, as_rows
 from learning.model.losses import cross_entropy
-from learning.model.stack import Forward
+from learning.model.stack import Forward, encoder_part, of_part
 from learning.root import root
 
 INITIAL_SPEED = 1.0
@@ -103,6 +103,16 @@ def parameter_variation(before: Stack, after: Stack, iterations: Tensor) -> Tens
         torch.zeros(()),
     )
     return torch.where(iterations > 0, root(change / size) / iterations, torch.nan)
+
+
+def variations(names: tuple[str, ...], before: Stack, after: Stack, iterations: Tensor) -> Tensor:
+    """Return parameter_variation of each modality's encoder: all parameters around it, (n, m)."""
+    parts = [encoder_part(m) for m in names]
+    each = [
+        parameter_variation(of_part(before, part), of_part(after, part), iterations[:, column])
+        for column, part in enumerate(parts)
+    ]
+    return torch.stack(each, dim=1)
 
 
 @torch.no_grad()

@@ -1,12 +1,15 @@
 """All devices as one batch against a plain loop over them: time, and the same parameters.
 
 python tests/benchmarks/learning_speed.py [--data-path uci_har.npz] [--repeats 5]
+    [--devices 9 25 50] [--workers 1 2] [--on cpu | cuda] [--rounds 60]
 
 The loop is the twin of the tests (tests/support/learning_reference.py): ordinary modules, one
-optimizer a device. Both train `dmml` (fused loss) in turns, batch 16, 5 iterations a round. Prints
-seconds a round, their ratio, the share of the peak of a matrix product that was measured in the
-same run, how far the parameters are apart after 20 steps at a learning rate of 0.01, and what an
-evaluation costs. Without --data-path: made data.
+optimizer a device, on one thread of the processor. Both train `dmml` (fused loss) in turns, batch
+16, 5 iterations a round. Prints seconds a round, their ratio, the share of the peak of a matrix
+product that was measured in the same run (of one thread), how far the parameters are apart after 20
+steps at a learning rate of 0.01, and what an evaluation costs. Without --data-path: made data. With
+--rounds last a run's learning: so many rounds of the default method and data, each with an
+evaluation, of the largest number of devices.
 """
 
 import argparse
@@ -22,13 +25,21 @@ import torch
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 
-from learning_reference import Device, make_setup, plain_loss, train_device
+from learning_reference import (
+    Device,
+    everything_arrives,
+    make_setup,
+    plain_loss,
+    train_device,
+)
 
 from learning.data.batches import draw_batch
 from learning.data.catalogue import load as load_data
 from learning.data.samples import MultiModalData
 from learning.data.sets.made import make_data
+from learning.device import data_on
 from learning.learner import Learner
+from learning.settings import LearningSetup
 
 BATCH, ITERATIONS, TWIN_STEPS = 16, 5, 20
 
@@ -37,7 +48,7 @@ class Loop:
     """The same learning, a device at a time."""
 
     def __init__(self, learner: Learner, shapes: dict[str, tuple[int, ...]], rate: float) -> None:
-        self._data, self._setup, self._rate = learner._data, learner._setup, rate
+        self._data, self._setup, self._rate = data_on("cpu", learner._data), learner._setup, rate
         state = learner.state()
         self.devices = [Device(state, k, shapes) for k in range(learner._setup.num_devices)]
         self._names = tuple(shapes)
@@ -59,9 +70,12 @@ class Loop:
             train_device(device, batch, tau, plain_loss, self._setup.clip_norm, self._rate)
 
 
-def make_pair(data: MultiModalData, num_devices: int, rate: float) -> tuple[Learner, Loop]:
-    """Make the batched learner and the loop, with the same models."""
+def make_pair(
+    data: MultiModalData, num_devices: int, rate: float, **where: object
+) -> tuple[Learner, Loop]:
+    """Make the batched learner and the loop, with the same models; where: device, workers."""
     setup = make_setup(
+        **where,
         method="dmml",
         num_devices=num_devices,
         batch_size=BATCH,
@@ -74,9 +88,9 @@ def make_pair(data: MultiModalData, num_devices: int, rate: float) -> tuple[Lear
     return learner, Loop(learner, shapes, rate)
 
 
-def difference(data: MultiModalData, num_devices: int) -> float:
+def difference(data: MultiModalData, num_devices: int, **where: object) -> float:
     """Largest relative difference of a parameter array after 20 steps."""
-    learner, loop = make_pair(data, num_devices, 0.01)
+    learner, loop = make_pair(data, num_devices, 0.01, **where)
     learner.train(0, TWIN_STEPS * learner.available, np.ones(num_devices, bool))
     loop.train(0, TWIN_STEPS)
     state, worst = learner.state(), 0.0
@@ -100,9 +114,11 @@ def timed(action: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def measure(data: MultiModalData, num_devices: int, repeats: int) -> dict[str, float]:
+def measure(
+    data: MultiModalData, num_devices: int, repeats: int, **where: object
+) -> dict[str, float]:
     """Time both in turns; medians."""
-    learner, loop = make_pair(data, num_devices, 0.1)
+    learner, loop = make_pair(data, num_devices, 0.1, **where)
     everyone = np.ones(num_devices, bool)
     tau = ITERATIONS * learner.available
     stacked, plain, evaluation, peak = [], [], [], []
@@ -121,27 +137,49 @@ def measure(data: MultiModalData, num_devices: int, repeats: int) -> dict[str, f
         "ratio": statistics.median(plain[1:]) / seconds,
         "share_of_peak": flop / seconds / statistics.median(peak),
         "evaluation_s": statistics.median(evaluation[1:]),
-        "difference": difference(data, num_devices),
+        "difference": difference(data, num_devices, **where),
     }
 
 
+def run_learning(num_devices: int, rounds: int, **where: object) -> dict[str, float]:
+    """Time the learning of a run: rounds of all devices, with everything delivered."""
+    setup = LearningSetup(num_devices=num_devices, seed=1, **where)
+    learner, everyone = Learner(setup, load_data(setup)), np.ones(num_devices, bool)
+    delivery, spent = everything_arrives(learner), {"train_s": 0.0, "mix_s": 0.0, "evaluate_s": 0.0}
+    for index in range(rounds):
+        tau = ITERATIONS * learner.available
+        spent["train_s"] += timed(lambda i=index, tau=tau: learner.train(i, tau, everyone))
+        spent["mix_s"] += timed(lambda: learner.mix(delivery, everyone))
+        spent["evaluate_s"] += timed(learner.evaluate)
+    return {"devices": num_devices, "rounds": rounds} | spent | {"all_s": sum(spent.values())}
+
+
 def main() -> int:
-    """Print the table for one and two threads."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-path")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--devices", type=int, nargs="+", default=[9, 25, 50])
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--on", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--rounds", type=int, default=0)
     options = parser.parse_args()
+    torch.set_num_threads(1)
     data = make_data(num_subjects=60, windows_per_recording=16)
     if options.data_path:
         setup = make_setup(dataset="uci_har", data_path=options.data_path)
         data = load_data(setup)
-    rows = []
-    for threads in (1, 2):
-        torch.set_num_threads(threads)
-        for num_devices in (9, 25, 50):
-            rows.append({"threads": threads} | measure(data, num_devices, options.repeats))
+    rows, runs = [], []
+    for workers in options.workers:
+        where = {"workers": workers, "device": options.on}
+        for num_devices in options.devices:
+            rows.append(where | measure(data, num_devices, options.repeats, **where))
             print(rows[-1], flush=True)
-    print(pd.DataFrame(rows).round(4).to_string(index=False))
+        if options.rounds:
+            runs.append(where | run_learning(max(options.devices), options.rounds, **where))
+            print(runs[-1], flush=True)
+    for each in (rows, runs):
+        print(pd.DataFrame(each).round(4).to_string(index=False))
     return 0
 
 

@@ -16,8 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from cosim.cores import cores
 from cosim.program import COMMAND
-from cosim.studies.engine import cores
 from cosim.studies.folder import StudyFolder
 from cosim.studies.study import cases_of, read_study
 

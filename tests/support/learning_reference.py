@@ -6,15 +6,17 @@ from torch import nn
 from torch.nn import functional
 
 from learning.data.batches import draw_batch, draw_noise
+from learning.device import computing_on, data_on, round_on, stack_on
 from learning.messages import Delivery
 from learning.method import Round
 from learning.model.stack import init_parameters
 from learning.settings import LearningSetup
-from learning.training.local_training import train_locally
+from learning.training.local_training import LocalResult, train_locally
 
 DEFAULTS = {
     "dataset": "made",
     "data_path": None,
+    "device": "cpu",
     "evaluate_on": "test",
     "fold": None,
     "normalisation": "fixed",
@@ -202,25 +204,29 @@ def make_round(method, setup, model, state, class_prior, index=9, **options):
     )
 
 
-def check_against_a_loop_over_devices(model, shapes, data, tau, rules, loss_of, clip_norm):
-    """Train with rules, and each device by itself with loss_of(k); returns result and stack."""
-    n, index = len(tau), 0
+def check_against_a_loop_over_devices(model, shapes, data, tau, begin, round_, loss_of, clip_norm):
+    """Train with the rules begin(round_), and each device by itself with loss_of(k)."""
+    n, index, where = len(tau), 0, DEFAULTS["device"]
     stack = different_parameters(model, n)
     twins = [Device(stack, k, shapes) for k in range(n)]
 
-    def rows(step):
+    def rows(step, data=data):
         return draw_batch(data, DEFAULTS["batch_size"], DEFAULTS["seed"], index, step)
 
-    result = train_locally(
-        model,
-        stack,
-        data,
-        torch.from_numpy(tau),
-        rows,
-        rules,
-        learning_rate=DEFAULTS["learning_rate"],
-        clip_norm=clip_norm,
-    )
+    with computing_on(where):
+        there, its_data = stack_on(where, stack), data_on(where, data)
+        result = train_locally(
+            model,
+            there,
+            its_data,
+            torch.from_numpy(tau),
+            lambda step: rows(step, its_data),
+            begin(round_ and round_on(where, round_)),
+            learning_rate=DEFAULTS["learning_rate"],
+            clip_norm=clip_norm,
+        )
+    stack = stack_on("cpu", there)
+    result = LocalResult(result.loss.cpu(), result.gradient_norm.cpu(), result.contribution.cpu())
     for k, twin in enumerate(twins):
 
         def batch(step, k=k):

@@ -29,7 +29,7 @@ LAYERS = {
         {"config"},
         {"planning", "policies", "failures"},
         {"arithmetic", "files", "own_object", "terminal"},
-        {"errors", "program", "seeds"},
+        {"cores", "errors", "program", "seeds"},
     ],
     "learning": [
         {"examples"},
@@ -37,7 +37,7 @@ LAYERS = {
         {"settings"},
         {"methods"},
         {"topology"},
-        {"training", "exchange", "parts"},
+        {"training", "exchange", "parts", "device"},
         {"method"},
         {"model"},
         {"data"},

@@ -20,6 +20,7 @@ ELSEWHERE = {
     "partition": "iid",
     "harvest_file": "sun.csv",
     "rule": "static",
+    "device": "cuda",
 }
 
 

@@ -5,11 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from learning_reference import DEFAULTS
 
 from learning.data.catalogue import FROM_PATH
 from learning.data.samples import TEST, TRAIN, MultiModalData
 from learning.data.sets.made import make_data
 from learning.data.sets.watch import load_watch
+
+
+def pytest_configure(config):
+    DEFAULTS["device"] = config.getoption("--learning-device")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -101,7 +101,7 @@ def test_its_loss_is_that_written_out_for_one_device(made, specific_dim, adjuste
 
     data = gather_device_data(made, partition_recordings(made, setup), N)
     check_against_a_loop_over_devices(
-        model, SHAPES, data, UNEQUAL, dmml_kd.begin(round_), loss_of, clip_norm=2.0
+        model, SHAPES, data, UNEQUAL, dmml_kd.begin, round_, loss_of, clip_norm=2.0
     )
 
 

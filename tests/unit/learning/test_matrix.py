@@ -76,7 +76,7 @@ def test_images_vectors_and_signals_train_together_as_ordinary_modules_do(kinds)
     tau = np.array([[1, 3, 2], [0, 0, 0], [2, 0, 1], [0, 2, 0]])
     rules = Rules(lambda passed, label, step: fused_loss(passed, label))
     check_against_a_loop_over_devices(
-        model, shapes, data, tau, rules, lambda k: plain_loss, clip_norm=2.0
+        model, shapes, data, tau, lambda _: rules, None, lambda k: plain_loss, clip_norm=2.0
     )
 
 

@@ -59,7 +59,7 @@ def test_fedprox_adds_the_gradient_of_half_mu_times_the_squared_way_from_the_sta
         return loss
 
     check_against_a_loop_over_devices(
-        MODEL, SHAPES, device_data, UNEQUAL, fedprox.begin(round_), loss_of, clip_norm
+        MODEL, SHAPES, device_data, UNEQUAL, fedprox.begin, round_, loss_of, clip_norm
     )
 
 
@@ -206,7 +206,7 @@ def test_pmr_pulls_the_slower_modality_to_its_prototypes_sample_by_sample(device
         return loss
 
     check_against_a_loop_over_devices(
-        MODEL, SHAPES, device_data, UNEQUAL, pmr.begin(round_), loss_of, clip_norm=2.0
+        MODEL, SHAPES, device_data, UNEQUAL, pmr.begin, round_, loss_of, clip_norm=2.0
     )
 
 
@@ -214,7 +214,7 @@ def test_pmr_without_prototypes_is_plain_training(device_data):
     setup = make_setup(method="pmr")
     round_ = make_round(pmr.METHOD, setup, MODEL, pmr.extra_state(setup, MODEL), PRIOR)
     check_against_a_loop_over_devices(
-        MODEL, SHAPES, device_data, UNEQUAL, pmr.begin(round_), lambda k: plain_loss, clip_norm=2.0
+        MODEL, SHAPES, device_data, UNEQUAL, pmr.begin, round_, lambda k: plain_loss, clip_norm=2.0
     )
 
 

@@ -73,7 +73,7 @@ def test_fedproto_pulls_features_to_the_prototypes_of_their_class(device_data):
         return loss
 
     check_against_a_loop_over_devices(
-        WHOLE, SHAPES, device_data, UNEQUAL, fedproto.begin(round_), loss_of, clip_norm=2.0
+        WHOLE, SHAPES, device_data, UNEQUAL, fedproto.begin, round_, loss_of, clip_norm=2.0
     )
 
 
@@ -143,7 +143,7 @@ def test_fedgen_strong_is_the_strong_loss_and_distillation_over_all_features(dev
         return loss
 
     check_against_a_loop_over_devices(
-        WHOLE, SHAPES, device_data, UNEQUAL, fedgen_strong.begin(round_), loss_of, clip_norm=2.0
+        WHOLE, SHAPES, device_data, UNEQUAL, fedgen_strong.begin, round_, loss_of, clip_norm=2.0
     )
 
 
@@ -183,7 +183,7 @@ def test_fedgen_teaches_the_head_the_classes_that_a_device_lacks(device_data):
         return loss
 
     check_against_a_loop_over_devices(
-        WHOLE, SHAPES, device_data, UNEQUAL, fedgen.begin(round_), loss_of, clip_norm=2.0
+        WHOLE, SHAPES, device_data, UNEQUAL, fedgen.begin, round_, loss_of, clip_norm=2.0
     )
 
 

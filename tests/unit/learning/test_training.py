@@ -34,7 +34,7 @@ def device_data(made):
 @pytest.mark.parametrize("tau", [UNEQUAL, np.full((N, 2), 4)], ids=["unequal", "equal"])
 def test_stacked_training_equals_a_loop_over_ordinary_modules(device_data, tau, clip_norm):
     result = check_against_a_loop_over_devices(
-        MODEL, SHAPES, device_data, tau, FUSED, lambda k: plain_loss, clip_norm
+        MODEL, SHAPES, device_data, tau, lambda _: FUSED, None, lambda k: plain_loss, clip_norm
     )
     clipped = (result.gradient_norm[~result.gradient_norm.isnan()] > clip_norm).float().mean()
     assert clipped == (1.0 if clip_norm == 0.2 else 0.0)
