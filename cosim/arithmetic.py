@@ -8,7 +8,7 @@ libraries:
     MKL_CBWR=COMPATIBLE        MKL's products and functions, the same for every vendor
     ATEN_CPU_CAPABILITY=avx2   PyTorch's own loops, vectors of eight
     NPY_DISABLE_CPU_FEATURES   NumPy without AVX-512, whose exp, log and sin are others
-    OPENBLAS_CORETYPE=Haswell  NumPy's products, in one thread
+    OPENBLAS_CORETYPE=Haswell  NumPy's products, in one thread, and so those of the encoders
 
 and without oneDNN and NNPACK, which choose their kernels by the processor and its caches. Left out:
 MKL's square root, which the first does not reach (learning/root.py).
@@ -149,7 +149,9 @@ def _start_again(wanted: str) -> None:
             f"learning.arithmetic: expected {_asked_for()} as when the configuration was first"
             f" read, got {wanted}; give a file that can be read twice"
         )
-    environment = {**(_given or os.environ), _CHOICE: f"{wanted}:{os.getpid()}"}
+    # One thread, as for PyTorch: a run has its own (cosim/cores.py).
+    own = {"OPENBLAS_NUM_THREADS": "1", _CHOICE: f"{wanted}:{os.getpid()}"}
+    environment = {**(_given or os.environ), **own}
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
 
 

@@ -4,6 +4,10 @@ PyTorch and NumPy load before cosim, which would choose their vectors: so tests 
 of the processor, or with what the environment asks for (`make test-rounding`).
 """
 
+import os
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as in a run
+
 import torch  # noqa: F401
 from hypothesis import settings
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from learning.errors import LearningError
+from learning.model.products import multiply
 
 Stack = dict[str, Tensor]
 
@@ -145,7 +146,7 @@ def _convolutional(
 def _linear(parameters: Stack, layer: str, x: Tensor) -> Tensor:
     """X (a, B, in) -> (a, B, out), each device with its own weights."""
     weight, bias = parameters[f"{layer}_weight"], parameters[f"{layer}_bias"]
-    return torch.baddbmm(bias[:, None, :], x, weight.transpose(1, 2))
+    return multiply(x, weight.transpose(1, 2)).add_(bias[:, None, :])
 
 
 def _convolve(h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -162,8 +163,8 @@ def _convolve(h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     taps = torch.cat([padded[shift] for shift in _shifts(extent)], dim=1).flatten(2)
     kernel = weight.flatten(3).transpose(2, 3).flatten(2)
     if same:
-        return torch.addmm(bias.reshape(-1, 1), kernel.flatten(0, 1), taps[0]).view(size)
-    return torch.baddbmm(bias[:, :, None], kernel, taps).view(size)
+        return multiply(kernel.flatten(0, 1), taps[0]).add_(bias.reshape(-1, 1)).view(size)
+    return multiply(kernel, taps).add_(bias[:, :, None]).view(size)
 
 
 def _shifts(extent: Sequence[int]) -> list[tuple[EllipsisType | slice, ...]]:

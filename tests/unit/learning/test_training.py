@@ -82,6 +82,7 @@ def test_all_devices_start_from_the_same_model_of_the_usual_scale():
     assert float(weight.std()) == pytest.approx(15**-0.5 / 3**0.5, rel=0.15)
 
 
+@pytest.mark.usefixtures("torch_counts")
 def test_skipped_iterations_are_not_computed_at_all(device_data):
     def work(tau):
         with FlopCounterMode(display=False) as counter:

@@ -62,6 +62,7 @@ def uncharged(variant, tau):
     return (tau.max(1) == 0).sum() * C * SAMPLES * perceptron
 
 
+@pytest.mark.usefixtures("torch_counts")
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_work_done_is_what_the_layer_formulas_predict(made, variant):
     learner = Learner(make_setup(**VARIANTS[variant]), made)
