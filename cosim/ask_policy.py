@@ -19,9 +19,9 @@ from cosim.policies.catalogue import DEFAULT, POLICIES, find_policy
 from cosim.policies.policy import Decision, Policy, View
 from cosim.seeds import stream
 from learning.errors import LearningError
-from learning.learner import Learner
 from learning.messages import Payload
 from learning.own_file import run_own
+from learning.side import LearningSide
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 from ns3_scenarios.catalogue import kind_of
 from ns3_scenarios.description.energy import Draws
@@ -42,7 +42,7 @@ class Asker:
     config: RunConfig
     draws: Draws
     work: Work
-    learner: Learner
+    learner: LearningSide
     policy: Policy
     memory: Memory = field(default_factory=list)
 
@@ -112,7 +112,7 @@ def make_asker(
     config: RunConfig,
     draws: Draws,
     work: Work,
-    learner: Learner,
+    learner: LearningSide,
     memory: Memory | None = None,
     policy: Policy | None = None,
 ) -> Asker:
@@ -134,7 +134,6 @@ def view_of(
     """Build all that a device is shown: of itself, and what packets told it of its neighbours."""
     config, last, cost = asker.config, feedback.last, feedback.last.cost
     others = np.flatnonzero(feedback.neighbourhood.believed[device])
-    has_part = payload.part_bytes > 0
     return View(
         device=device,
         round=round_index + 1,
@@ -158,7 +157,7 @@ def view_of(
         codecs=(*asker.learner.part_bytes,),
         codec_bytes=np.stack([part[device] for part in asker.learner.part_bytes.values()]),
         neighbours=others,
-        wanted=has_part[device] & has_part[others],
+        wanted=shared(payload)[device, others],
         sender_j_per_byte=cost.sender_j_per_byte[device, others],
         acked_share=cost.acked_share[device, others],
         rate_bps=last.rate_bps[device, others],

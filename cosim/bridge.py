@@ -102,7 +102,7 @@ def offered_bytes(
     if decided is not None:
         offered &= decided.sends | ~neighbours.believed[..., None]
         offered &= ~decided.asleep[:, None, None]
-    size_bytes = payload.part_bytes[:, None]
+    size_bytes = payload.message_bytes
     if feedback.unfinished is not None:
         missing_bytes = feedback.unfinished.missing_bytes
         size_bytes = np.where(missing_bytes > 0, missing_bytes, size_bytes)
@@ -118,14 +118,13 @@ def expected_bytes(
     by which others are going to send; else by the configured one.
     """
     believed = feedback.neighbourhood.believed.T & feedback.alive & sends[:, None]
-    usual, last = ((shared(p) * p.part_bytes[:, None]).sum(axis=2) for p in (payload, before))
+    usual, last = (p.message_bytes.sum(axis=2) for p in (payload, before))
     return np.where(believed, np.where(feedback.last.received_bytes > 0, last, usual), 0)
 
 
 def shared(payload: Payload) -> BoolArray:
-    """Say which parts two devices both have, (n, n, p)."""
-    has_part = payload.part_bytes > 0
-    return np.asarray(has_part[:, None] & has_part[None])
+    """Say which parts a device has for another, (n, n, p): with learning, those of both."""
+    return np.asarray(payload.message_bytes > 0)
 
 
 def _order(round_index: int, payload: Payload) -> IntArray:
@@ -141,7 +140,7 @@ def _order(round_index: int, payload: Payload) -> IntArray:
 
 def is_rest(traffic: RoundTraffic, payload: Payload) -> BoolArray:
     """Tell which messages are the rest of one of the round before."""
-    return traffic.payload_bytes < payload.part_bytes[traffic.src, traffic.part]
+    return traffic.payload_bytes < payload.message_bytes[traffic.src, traffic.dst, traffic.part]
 
 
 def to_delivery(

@@ -28,9 +28,9 @@ from cosim.planning.plan import IterationPlan
 from cosim.planning.rules import find_rule
 from cosim.policies.policy import Policy
 from cosim.seeds import stream
-from learning.learner import Learner
 from learning.messages import Delivery, Payload, TrainResult
 from learning.model.evaluate import Evaluation
+from learning.side import LearningSide
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.network import Network
 from ns3_scenarios.reports import RoundReport
@@ -108,7 +108,7 @@ class Starter:
     config: RunConfig
     scenario: NetworkScenario
     work: Work
-    learner: Learner
+    learner: LearningSide
     network: Network
     asker: Asker
     rng: np.random.Generator
@@ -118,10 +118,10 @@ class Starter:
         """Ask the devices, plan a round, and let its messages go."""
         config, scenario, learner = self.config, self.scenario, self.learner
         work, rule = self.work, find_rule(config.iteration.rule)
-        (trains, sends), payload = learner.roles(index), learner.payload()
-        expected = _expected_bytes(learner, known, sends)
+        (trains, sends), payload = learner.roles(index), learner.payload(round_index=index)
+        expected = _expected_bytes(learner, index, known, sends)
         decided = self.asker.ask(index, known, payload, trains, sends)
-        payload = payload if decided is None else learner.payload(decided.codecs)
+        payload = payload if decided is None else learner.payload(decided.codecs, index)
         asked = config, scenario, known, payload, index, sends, decided
         foreseen_j = radio_forecast_j(*asked, expected)
         known_of = config, scenario, learner, work, rule, known
@@ -144,7 +144,7 @@ class Starter:
 def run_rounds(
     config: RunConfig,
     scenario: NetworkScenario,
-    learner: Learner,
+    learner: LearningSide,
     network: Network,
     standing: Standing = Standing(),
     policy: Policy | None = None,
@@ -202,7 +202,7 @@ def run_rounds(
         air.shutdown(wait=False, cancel_futures=True)
 
 
-def _evaluate(config: RunConfig, learner: Learner, round_index: int) -> Evaluation:
+def _evaluate(config: RunConfig, learner: LearningSide, round_index: int) -> Evaluation:
     """Evaluate where it is due, and after the last round."""
     due = (round_index + 1) % config.learning.evaluate_every == 0
     is_last = round_index + 1 == config.learning.rounds
@@ -210,9 +210,10 @@ def _evaluate(config: RunConfig, learner: Learner, round_index: int) -> Evaluati
 
 
 def _expected_bytes(
-    learner: Learner, known: Feedback, sends: NDArray[np.bool_]
+    learner: LearningSide, index: int, known: Feedback, sends: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    return bridge.expected_bytes(learner.payload(), learner.payload(known.codecs), known, sends)
+    usual, before = (learner.payload(codecs, index) for codecs in (None, known.codecs))
+    return bridge.expected_bytes(usual, before, known, sends)
 
 
 def exchange(
@@ -244,7 +245,7 @@ def exchange(
 def repeat_rounds(
     config: RunConfig,
     scenario: NetworkScenario,
-    learner: Learner,
+    learner: LearningSide,
     network: Network,
     recorded: Iterable[tuple[RoundTraffic, tuple[str, ...]]],
 ) -> Iterator[Exchanged]:
@@ -256,15 +257,15 @@ def repeat_rounds(
     feedback = initial_feedback(config, scenario)
     for index, (traffic, codecs) in enumerate(recorded):
         _, sends = learner.roles(index)
-        expected = _expected_bytes(learner, feedback, sends)
-        payload = learner.payload(codecs)
+        expected = _expected_bytes(learner, index, feedback, sends)
+        payload = learner.payload(codecs, index)
         done = exchange(config, scenario, network, feedback, payload, expected, traffic)
         yield done
         feedback = done.after
 
 
 def undo_cut_off_training(
-    learner: Learner,
+    learner: LearningSide,
     before: dict[str, Tensor],
     trained: TrainResult,
     traffic: RoundTraffic,

@@ -18,9 +18,9 @@ from cosim.planning.horizon import Horizon, Outlook, look_ahead, periods
 from cosim.planning.plan import IterationPlan, least_training_j
 from cosim.planning.rules import Known, Rule
 from cosim.seeds import stream
-from learning.learner import Learner
 from learning.messages import Payload
 from learning.own_file import is_own
+from learning.side import LearningSide
 from learning.training.work_cost import WorkCost
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.traffic import RoundTraffic
@@ -92,7 +92,7 @@ def to_traffic(
 def make_plan(
     config: RunConfig,
     scenario: NetworkScenario,
-    learner: Learner,
+    learner: LearningSide,
     work: Work,
     rule: Rule,
     feedback: Feedback,
@@ -147,7 +147,7 @@ def _as_decided(
     radio_j: NDArray[np.float64],
 ) -> IterationPlan:
     """Put the iterations that devices chose themselves, (n, m), in place of the optimizer's."""
-    own: NDArray[np.bool_] = np.all(iterations >= 0, axis=1)
+    own: NDArray[np.bool_] = np.all(iterations >= 0, axis=1) & (iterations.shape[1] > 0)
     tau = np.where(own[:, None], iterations, plan.iterations)
     active: NDArray[np.bool_] = np.any(tau > 0, axis=1)
     work_j = np.where(active, joules.of(tau), 0.0)

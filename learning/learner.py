@@ -132,7 +132,7 @@ class Learner:
         n = self._setup.num_devices
         return self._topology.trainings_left(n, round_index, rounds, self._client_share)
 
-    def payload(self, codecs: tuple[str, ...] | None = None) -> Payload:
+    def payload(self, codecs: tuple[str, ...] | None = None, round_index: int = 0) -> Payload:
         """Name the parts that devices send, and the length of each serialised buffer [bytes].
 
         codecs (n): by which each sends; none: by the configured one. Lengths are the same in every

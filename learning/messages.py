@@ -14,12 +14,25 @@ from learning.errors import LearningError
 class Payload:
     """What devices send to each neighbour: part_bytes (n, p), 0 where a device lacks the part.
 
-    codecs (n): by which each sends in the round; none: by the configured one.
+    codecs (n): by which each sends in the round; none: by the configured one. link_bytes (n, n, p)
+    [sender, receiver, part]: where lengths differ by receiver, in place of part_bytes, which then
+    are the longest.
     """
 
     parts: tuple[str, ...]
     part_bytes: NDArray[np.int64]
     codecs: tuple[str, ...] | None = None
+    link_bytes: NDArray[np.int64] | None = None
+
+    @property
+    def message_bytes(self) -> NDArray[np.int64]:
+        """How long a message is, (n, n, p) [sender, receiver, part]; 0: there is none.
+
+        A part goes between devices that both have it, unless link_bytes say otherwise.
+        """
+        if self.link_bytes is not None:
+            return self.link_bytes
+        return np.where(self.part_bytes[None] > 0, self.part_bytes[:, None], 0)
 
 
 @dataclass(frozen=True)

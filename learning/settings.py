@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from learning.data.settings import DataSettings, Settings
 from learning.exchange.settings import ExchangeSettings
-from learning.methods.names import METHOD_NAMES, METHODS
+from learning.methods.names import METHOD_NAMES, METHODS, NO_LEARNING
 from learning.own_file import known_or_file
 
 
@@ -21,7 +21,8 @@ class TrainingSettings(Settings):
 
     method: str = Field(
         "dmml_kd",
-        description=f"{', '.join(METHOD_NAMES)}; or a Python file with a METHOD of your own",
+        description=f"{', '.join(METHOD_NAMES)}; or a Python file with a METHOD of your own; or"
+        f" {NO_LEARNING}: devices only send messages of given lengths, and load no data",
     )
     method_options: dict[str, float] = Field(
         {},
@@ -139,7 +140,7 @@ class TrainingSettings(Settings):
     @field_validator("method")
     @classmethod
     def _method_is_known(cls, method: str) -> str:
-        return known_or_file("learning.method", method, METHOD_NAMES, (".py",))
+        return known_or_file("learning.method", method, (*METHOD_NAMES, NO_LEARNING), (".py",))
 
     @field_validator("model")
     @classmethod
@@ -149,6 +150,11 @@ class TrainingSettings(Settings):
 
 class LearningSettings(DataSettings, ExchangeSettings, TrainingSettings):
     """All that a user decides of the learning side."""
+
+    @property
+    def learns(self) -> bool:
+        """Tell whether there is a method at all."""
+        return self.method != NO_LEARNING
 
 
 class LearningSetup(LearningSettings):

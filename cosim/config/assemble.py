@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from cosim.config.given_traffic import given_traffic
 from cosim.config.model import RunConfig
 from cosim.cores import threads
 from learning.data.catalogue import load
 from learning.data.samples import MultiModalData
 from learning.learner import Learner
+from learning.no_learning import NoLearning
 from learning.settings import LearningSettings, LearningSetup
+from learning.side import LearningSide
 from ns3_scenarios.analytic import AnalyticNetwork
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.ideal import IdealNetwork
@@ -19,6 +22,14 @@ from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.segments import SegmentedNetwork, no_round
 from ns3_scenarios.trace import TraceNetwork
 from ns3_scenarios.worker import Ns3Network
+
+
+def make_learning_side(config: RunConfig) -> tuple[MultiModalData | None, LearningSide]:
+    """Return what a run learns from, and who learns; without a method nothing, and who sends."""
+    if config.learning.learns:
+        return make_learner(config)
+    traffic = given_traffic(config)
+    return None, NoLearning(traffic.link_bytes, traffic.most_bytes)
 
 
 def make_learner(config: RunConfig) -> tuple[MultiModalData, Learner]:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from cosim.config.section import Section, StoredPath, described, listed
 from cosim.planning.compute import PROFILES
+from learning.methods.names import NO_LEARNING
 from ns3_scenarios.description.energy import RADIO_PROFILES, EnergySettings
 from ns3_scenarios.description.fields import choice, quantity
 from ns3_scenarios.description.harvest import MOST_POWER_W
@@ -49,6 +50,7 @@ class EnergyConfig(Section, EnergySettings):
         "raspberry_pi_4",
         description=f"Computing device: {', '.join(PROFILES)}; effective figures, of one training"
         " each (cosim/planning/compute.py): other networks may cost several times more per FLOP",
+        json_schema_extra={"when": {"learning.method": f"not {NO_LEARNING}"}},
     )
     board_idle_w: float = quantity(
         0.0,

@@ -6,16 +6,21 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from cosim.config.section import Section, described, listed
+from cosim.config.section import Section, described, listed, only_with
 from cosim.planning.forecast import BELIEFS
 from cosim.planning.horizon import SCHEDULES, SHORT_ROUNDS
 from cosim.planning.rules import RULES
+from learning.methods.names import NO_LEARNING
 from learning.own_file import known_or_file
 from ns3_scenarios.description.fields import choice, quantity
 from ns3_scenarios.description.network_kind import WITH_RADIOS
 
+# What of the optimizer's fields says something of a run in which nobody trains: its budgets.
+ALSO_WITHOUT = ("costs", "schedule")
+
 
 @described
+@only_with({"learning.method": f"not {NO_LEARNING}"}, but=ALSO_WITHOUT)
 class IterationConfig(Section):
     """The iteration optimizer."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cosim.config.given_traffic import given_traffic
 from cosim.config.model import RunConfig
 from cosim.config.network import NetworkConfig
 from cosim.config.section import part
@@ -54,12 +55,19 @@ def _placed_m(config: RunConfig) -> FloatArray:
     return place(n, net.spacing_m, height_m)
 
 
-def planned_neighbours(config: RunConfig, position_m: FloatArray) -> BoolArray:
-    """Say who exchanges with whom, by distance, or as the method's topology says."""
-    net = config.network
+def named_links(config: RunConfig) -> BoolArray | None:
+    """Say who exchanges with whom as topology or traffic name it; none: they go by distance."""
+    if not config.learning.learns:
+        return given_traffic(config).links
     links = topology_of(config.learning.method).links
+    return None if links is None else links(config.network.num_devices)
+
+
+def planned_neighbours(config: RunConfig, position_m: FloatArray) -> BoolArray:
+    """Say who exchanges with whom, by distance, or as topology or traffic name it."""
+    net, links = config.network, named_links(config)
     if links is not None:
-        return links(net.num_devices)
+        return links
     return neighbours_within(position_m, np.inf if net.moves else net.neighbour_distance_m)
 
 

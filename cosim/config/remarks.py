@@ -8,7 +8,7 @@ from cosim.config.devices import overridden
 from cosim.config.inert import inert
 from cosim.config.model import RunConfig
 from cosim.config.network import NetworkConfig
-from cosim.config.placement import run_s
+from cosim.config.placement import named_links, run_s
 from cosim.config.sources import preset_values
 from cosim.policies.catalogue import find_policy
 from learning.methods.catalogue import topology_of
@@ -30,10 +30,10 @@ MOST_NAMED = 6
 
 def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
     """Say what will run, but perhaps not as the user thinks."""
-    said = []
-    if config.learning.rounds % topology_of(config.learning.method).rounds_per_exchange:
+    said, learning = [], config.learning
+    if learning.learns and learning.rounds % topology_of(learning.method).rounds_per_exchange:
         said.append(
-            f"learning.rounds {config.learning.rounds} is odd: {config.learning.method} sends up"
+            f"learning.rounds {learning.rounds} is odd: {learning.method} sends up"
             " in one round and down in the next, so the last evaluation is of models that were"
             " not averaged"
         )
@@ -47,7 +47,7 @@ def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
             " use even, or give energy.harvest_power_w"
         )
     isolated = np.flatnonzero(~scenario.neighbours.any(axis=1))
-    if isolated.size:
+    if isolated.size and named_links(config) is None:
         said.append(
             f"no neighbour within {scenario.settings.neighbour_distance_m:g} m"
             f" (network.neighbour_distance_m): device {', '.join(map(str, isolated))}"

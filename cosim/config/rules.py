@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cosim.config.given_traffic import given_traffic
 from cosim.config.model import RunConfig
 from cosim.planning.forecast import BELIEFS
 from cosim.planning.rules import find_rule
@@ -46,9 +47,12 @@ def _check_policy(config: RunConfig) -> None:
 def _check_codecs(config: RunConfig) -> None:
     """Refuse a policy that chooses codecs where the exchange leaves it no choice."""
     learning = config.learning
-    if find_policy(config.policy, config.policy_options).sets_codec and len(learning.codecs) == 1:
+    sets_codec = find_policy(config.policy, config.policy_options).sets_codec
+    if sets_codec and (len(learning.codecs) == 1 or not learning.learns):
         field, expected, got = "mixing", "metropolis", str(learning.mixing)
-        if learning.late_weight > 0:
+        if not learning.learns:
+            field, expected, got = "method", "one that learns", learning.method
+        elif learning.late_weight > 0:
             field, expected, got = "late_weight", "0", f"{learning.late_weight:g}"
         raise ScenarioError(
             f"learning.{field}: expected {expected} with policy {config.policy}, which chooses"
@@ -137,6 +141,12 @@ def _check_transport(config: RunConfig) -> None:
             f"network.transport: expected {' or '.join(others.rsplit(', ', 1))} with"
             f" learning.mixing push_sum, got {net.transport} (each neighbour is sent totals of its"
             " own)"
+        )
+    learning = config.learning
+    if transport.one_for_all and not learning.learns and given_traffic(config).links is not None:
+        raise ScenarioError(
+            f"learning.traffic_file: expected no column dst with transport {net.transport}, whose"
+            f" transmissions are for all in range, got one in {learning.traffic_file}"
         )
     if late_weight > 0 and transport.no_rests:
         raise ScenarioError(

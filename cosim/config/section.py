@@ -1,7 +1,7 @@
 """What every part of the configuration is made of."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -33,6 +33,21 @@ def described(section: type[S]) -> type[S]:
         field.title = field.description
         field.description = f"{field.description}{''.join(ends)}"
     return section
+
+
+def only_with(
+    conditions: Mapping[str, Any], but: Collection[str] = ()
+) -> Callable[[type[S]], type[S]]:
+    """Let all fields of a section but some have an effect only beside these, and what they say."""
+
+    def conditioned(section: type[S]) -> type[S]:
+        for name in section.model_fields.keys() - set(but):
+            field = section.model_fields[name]
+            extra: Any = field.json_schema_extra or {}
+            field.json_schema_extra = {**extra, "when": {**conditions, **extra.get("when", {})}}
+        return section
+
+    return conditioned
 
 
 def listed(choices: Mapping[str, str]) -> str:

@@ -101,7 +101,7 @@ def plan(
     energy = _Resource(_plus(joules, budget.fixed_j), budget_j)
     time = _Resource(seconds, np.full(len(alive), budget.compute_limit_s))
 
-    weight = rule.weigh(known)
+    weight = rule.weigh(known) if usable.size else np.ones(usable.shape)  # of no modalities
     iterations, binding = _walk(weight, usable, energy, time, budget.max_iterations)
     full: BoolArray = np.any(iterations > 0, axis=1)
     objective = np.where(full, _slowest(weight * iterations, usable), 0.0)
@@ -143,7 +143,7 @@ def least_training_j(
         alone_j = [
             np.where(usable[:, m], joules.of(usable * only[m]), np.inf) for m in range(len(only))
         ]
-        least_j = np.min(alone_j, axis=0)
+        least_j = np.min(alone_j, axis=0, initial=np.inf)
     return np.where(usable.any(axis=1), least_j, fixed_j)
 
 
@@ -184,7 +184,7 @@ def _fits(iterations: FloatArray | IntArray, *resources: _Resource) -> BoolArray
 
 def _slowest(progress: FloatArray, usable: BoolArray) -> FloatArray:
     """Least progress w tau over a device's modalities (n,); inf for a device that has none."""
-    least: FloatArray = np.where(usable, progress, np.inf).min(axis=1)
+    least: FloatArray = np.where(usable, progress, np.inf).min(axis=1, initial=np.inf)
     return least
 
 
@@ -242,5 +242,6 @@ def _best_modality(
         value[fits, modality] = per_joule[fits]
     chosen = np.zeros((devices, modalities), dtype=np.int64)
     some = np.isfinite(value).any(axis=1)
-    chosen[some, value[some].argmax(axis=1)] = 1
+    if some.any():
+        chosen[some, value[some].argmax(axis=1)] = 1
     return chosen

@@ -20,9 +20,10 @@ class View:
     """What one device knows when a round begins; k neighbours, p parts of its model, m modalities.
 
     Of itself: device; round, of rounds, from 1; remaining_energy_j; radio_j, what its radio drew in
-    the round before [J]; parts by name, part_bytes (p), 0 where it lacks one; available (m), speed
-    (m) and contribution (m) of its modalities, as the iteration optimizer knows them; tx_power_dbm,
-    what it sent with in the round before, and the least and most that its radio can; may_sleep;
+    the round before [J]; parts by name, part_bytes (p), 0 where it lacks one, the longest where
+    they differ by receiver (no learning); available (m), speed (m) and contribution (m) of its
+    modalities, as the iteration optimizer knows them; tx_power_dbm, what it sent with in the round
+    before, and the least and most that its radio can; may_sleep;
     may_choose: whether the transport lets it choose to whom it sends; max_iterations; codecs (c) by
     which it may send, and codec_bytes (c, p) of its parts by each; part_bytes is by the configured;
     work_j [J] and work_s [s], what iterations tau (m) take of it: work_j.of(tau[np.newaxis])[0];

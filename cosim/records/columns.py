@@ -123,7 +123,8 @@ COLUMNS: dict[str, list[Column]] = {
         *_rows(
             LEARNING,
             ("flop", "FLOP", "floating-point operations of its training"),
-            ("codec", "", "by which it sent; sums of the generator and of scales are float32 in any case"),
+            ("codec", "", "by which it sent; sums of the generator and of scales are float32 in any case; none:"
+             " without learning"),
         ),
         *_rows(
             NETWORK,
@@ -188,7 +189,8 @@ COLUMNS: dict[str, list[Column]] = {
         _DST,
         *_rows(
             NETWORK,
-            ("part", "", "part of the model that the message is: head, an encoder, generator sums"),
+            ("part", "", "part of the model that the message is: head, an encoder, generator sums; without"
+             " learning: message"),
             ("payload_bytes", "byte", "bytes of the message"),
             ("is_rest", "", "whether it is the rest of a message of the round before (late_weight)"),
             ("handed_bytes", "byte", "of these, given to the socket (first transmissions)"),

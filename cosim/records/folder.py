@@ -58,7 +58,7 @@ class RunFolder:
         self,
         folder: Path,
         config: RunConfig,
-        data: MultiModalData,
+        data: MultiModalData | None,
         left: Unfinished | None = None,
     ) -> None:
         """Check the place and make DIR.partial whole, or go on with what was left in it.

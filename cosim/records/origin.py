@@ -26,7 +26,7 @@ PACKAGES = ("ns3", "cppyy", "torch", "numpy", "scipy", "pandas", "pyarrow", "pyd
 SAME = ("config_sha256", "code_version", "versions", "own_files_sha256", "data_sha256")
 
 
-def origin_of(config: RunConfig, data: MultiModalData) -> dict[str, Any]:
+def origin_of(config: RunConfig, data: MultiModalData | None) -> dict[str, Any]:
     """Say what makes a run: configuration, data, code, versions, seeds, network kind, host."""
     return {
         "scenario": config.scenario,
@@ -35,7 +35,7 @@ def origin_of(config: RunConfig, data: MultiModalData) -> dict[str, Any]:
         "seed": config.seed,
         "RngSeed": NS3_RNG_SEED,
         "RngRun": config.seed,
-        "data_sha256": data.sha256(),
+        "data_sha256": data.sha256() if data else content_hash(b""),
         **config_origin(config),
         **code_origin(),
         "host": {

@@ -17,8 +17,8 @@ from cosim.records.chunk_map import chunk_maps
 from cosim.records.delays import DELAYS, delay_s
 from cosim.records.plans_table import plans_table
 from learning.data.samples import MultiModalData
-from learning.learner import Learner
 from learning.messages import Payload
+from learning.side import LearningSide
 from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.description.energy import RADIO_STATES
 from ns3_scenarios.description.scenario import NetworkScenario
@@ -29,8 +29,11 @@ from ns3_scenarios.traffic import RoundTraffic
 FIRST_ROUND = 1
 
 
-def partition_table(data: MultiModalData, learner: Learner) -> pd.DataFrame:
-    """Say who holds what: a row per device and recording that it trains on."""
+def partition_table(data: MultiModalData | None, learner: LearningSide) -> pd.DataFrame:
+    """Say who holds what: a row per device and recording that it trains on; without data none."""
+    if data is None:
+        names = ("device", "recording", "subject", "class", "samples")
+        return pd.DataFrame({name: pd.Series(dtype=np.int64) for name in names})
     held = learner.holder >= 0
     samples = pd.DataFrame(
         {
@@ -47,7 +50,7 @@ def partition_table(data: MultiModalData, learner: Learner) -> pd.DataFrame:
 
 
 def to_tables(
-    record: RoundRecord, scenario: NetworkScenario, learner: Learner
+    record: RoundRecord, scenario: NetworkScenario, learner: LearningSide
 ) -> dict[str, pd.DataFrame]:
     """Turn a round into rows of the tables; wall times stay out, so that runs can be equal."""
     devices = _devices_table(record, scenario, learner)
@@ -100,7 +103,7 @@ def check_repeated(
 
 
 def _devices_table(
-    record: RoundRecord, scenario: NetworkScenario, learner: Learner
+    record: RoundRecord, scenario: NetworkScenario, learner: LearningSide
 ) -> pd.DataFrame:
     n = scenario.num_devices
     plan, trained, evaluation = record.plan, record.trained, record.evaluation

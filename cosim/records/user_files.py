@@ -23,6 +23,7 @@ def own_files(config: RunConfig) -> list[Path]:
         config.energy.device_file,
         config.energy.harvest_file,
         learning.modality_file,
+        learning.traffic_file,
         network.placement_file,
         network.mobility_trace,
         network.loss_trace,

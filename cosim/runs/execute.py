@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from cosim import arithmetic, failures
 from cosim.config import remarks
-from cosim.config.assemble import make_learner, open_network
+from cosim.config.assemble import make_learning_side, open_network
 from cosim.config.devices import machines
 from cosim.config.model import RunConfig
 from cosim.config.sources import to_toml
@@ -35,8 +35,8 @@ from cosim.report import presentation
 from cosim.runs import endings
 from cosim.runs.keeping import keeping
 from cosim.runs.log import log, logging_to
-from learning.learner import Learner
 from learning.own_file import begin_run
+from learning.side import LearningSide
 from ns3_scenarios.description.network_kind import NETWORK_KINDS
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.errors import OtherTrafficError
@@ -117,7 +117,7 @@ def execute(
     if NETWORK_KINDS[config.network.kind].runs_ns3:
         check_installation()
     record = read_record(config)
-    data, learner = make_learner(config)
+    data, learner = make_learning_side(config)
     folder = RunFolder(destination, config, data, left)
     try:
         with logging_to(folder.log):
@@ -163,7 +163,7 @@ def resume(folder: Path, formats: Sequence[str] = FOR_REPORT) -> Path:
 def _all_rounds(
     config: RunConfig,
     scenario: NetworkScenario,
-    learner: Learner,
+    learner: LearningSide,
     folder: RunFolder,
     record: NetworkRecord | None,
     started: float,
@@ -217,7 +217,7 @@ def _all_rounds(
 def _repeat(
     config: RunConfig,
     scenario: NetworkScenario,
-    learner: Learner,
+    learner: LearningSide,
     network: Network,
     folder: RunFolder,
     of_run: OfRun,

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from cosim.config.assemble import make_learner, open_network
+from cosim.config.assemble import make_learning_side, open_network
 from cosim.config.model import RunConfig
 from cosim.config.to_scenario import make_scenario
 from cosim.loop import run_rounds
@@ -78,7 +78,7 @@ def _ask(config: RunConfig) -> list[Asked]:
         asked.append(Asked(pickle.loads(question), decision, copy.deepcopy(view.memory)))
         return decision
 
-    scenario, (_, learner) = make_scenario(config), make_learner(config)
+    scenario, (_, learner) = make_scenario(config), make_learning_side(config)
     with tempfile.TemporaryDirectory() as folder:
         network = open_network(config, scenario, Path(folder) / "ns3.log")
         watched = replace(real, decide=decide)

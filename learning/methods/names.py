@@ -24,3 +24,5 @@ METHODS: dict[str, dict[str, float]] = {
     "centralised": {},
 }
 METHOD_NAMES = tuple(METHODS)
+# In place of a method: devices learn nothing.
+NO_LEARNING = "none"

@@ -49,9 +49,10 @@ class Evaluation:
     @property
     def modality_imbalance(self) -> NDArray[np.float64]:
         """Accuracy of the best modality alone minus the worst one's (n,); NaN for less than two."""
-        best = np.where(np.isnan(self.modality_accuracy), -np.inf, self.modality_accuracy).max(1)
-        worst = np.where(np.isnan(self.modality_accuracy), np.inf, self.modality_accuracy).min(1)
-        several = (~np.isnan(self.modality_accuracy)).sum(1) > 1
+        known, scores = ~np.isnan(self.modality_accuracy), self.modality_accuracy
+        best = np.where(known, scores, -np.inf).max(1, initial=-np.inf)
+        worst = np.where(known, scores, np.inf).min(1, initial=np.inf)
+        several = known.sum(1) > 1
         return np.where(several, best - worst, np.nan)
 
 

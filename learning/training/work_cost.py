@@ -33,7 +33,7 @@ class WorkCost:
 
     def of(self, iterations: NDArray[np.int64]) -> NDArray[np.float64]:
         """FLOP of one round, (n,), for iterations (n, m); 0 for a device without any."""
-        most = iterations.max(1)
+        most = iterations.max(1, initial=0)
         flop = (self.per_iteration_flop * iterations).sum(1) + self.per_step_flop * most
         total: NDArray[np.float64] = flop + self.per_round_flop * (most > 0)
         return total

@@ -33,7 +33,8 @@ LAYERS = {
     ],
     "learning": [
         {"examples"},
-        {"learner"},
+        {"learner", "no_learning"},
+        {"side"},
         {"settings"},
         {"methods"},
         {"topology"},

@@ -102,7 +102,7 @@ def test_an_error_of_the_system_is_one_line_with_its_exit_code(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(execute, "make_learner", fail)
+    monkeypatch.setattr(execute, "make_learning_side", fail)
     assert (
         cli.main([*IDEAL, "--output", str(tmp_path / "run")]) == code == failures.exit_code(error)
     )
