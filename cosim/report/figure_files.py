@@ -40,13 +40,14 @@ class RunFigure:
     """One figure: its file, heading and caption in the report, and what makes it.
 
     make: the tables rounds, devices, links and partition of a run with at least one round; raises
-    KeyError where it misses one.
+    KeyError where it misses one. of_learning: a run without learning has none.
     """
 
     name: str
     heading: str
     caption: str
     make: Make
+    of_learning: bool = False
 
 
 def _one(draw: Callable[[Tables, Axes], Axes], height_in: float = 2.4) -> Make:
@@ -99,6 +100,7 @@ FIGURES = (
         "model, and the band from the worst to the best. A wide band means that some "
         "devices do not profit from the others.",
         _one(lambda of, ax: draw_accuracy(of["rounds"], ax, "round")),
+        of_learning=True,
     ),
     RunFigure(
         "accuracy_time",
@@ -106,6 +108,7 @@ FIGURES = (
         "The same against the simulated clock in seconds. Compare runs here when their "
         "rounds last differently long.",
         _one(lambda of, ax: draw_accuracy(of["rounds"], ax, "time_s")),
+        of_learning=True,
     ),
     RunFigure(
         "accuracy_energy",
@@ -113,6 +116,7 @@ FIGURES = (
         "The same against the joules that all devices have spent on radio and compute: "
         "what a point of accuracy costs.",
         _one(lambda of, ax: draw_accuracy(of["rounds"], ax, "energy_j")),
+        of_learning=True,
     ),
     RunFigure(
         "delay",
@@ -132,8 +136,8 @@ FIGURES = (
     RunFigure(
         "energy_by_state",
         "Energy by state",
-        "Joules of all devices in each round. Only compute, at the bottom, follows from "
-        "the iteration plan; idle is the price of listening.",
+        "Joules of all devices in each round. Only compute, at the bottom, if any, follows "
+        "from the iteration plan; idle is the price of listening.",
         _one(lambda of, ax: draw_energy_by_state(of["devices"], ax)),
     ),
     RunFigure(
@@ -150,6 +154,7 @@ FIGURES = (
         "Samples of each device by class: the larger the dot, the more. Where devices "
         "lack a modality, those that they have stand behind their number.",
         _partition_figure,
+        of_learning=True,
     ),
     RunFigure(
         "iterations",
@@ -157,8 +162,15 @@ FIGURES = (
         "Iterations of each device and round, a panel for each modality. Grey: the "
         "device lacks the modality, did not train, or is dead.",
         _iterations_figure,
+        of_learning=True,
     ),
 )
+
+
+def figures_of(tables: Tables) -> list[RunFigure]:
+    """Return the figures that a run has, in the order of the report."""
+    learns = bool(modalities_of(tables["devices"]))
+    return [each for each in FIGURES if learns or not each.of_learning]
 
 
 def write_figure(

@@ -40,6 +40,7 @@ def write_report(folder: Path, not_drawn: Mapping[str, str] = MappingProxyType({
     summary = summarise(**tables, manifest=manifest)
     page = render(
         Path(__file__).with_name("page.html.jinja"),
+        kind=_kind(summary),
         title=folder.resolve().name.removesuffix(".partial"),  # it may not have its name yet
         headline=_headline(summary),
         summary=summary_lines(summary),
@@ -47,6 +48,7 @@ def write_report(folder: Path, not_drawn: Mapping[str, str] = MappingProxyType({
         not_drawn=not_drawn,
         playback=playback(tables["devices"], read_table(folder / "links.parquet")),
         devices=_device_rows(tables["devices"]),
+        sums=_sums(summary),
         config=(folder / "config.toml").read_text(encoding="utf-8"),
         provenance=_flat(manifest),
     )
@@ -93,14 +95,34 @@ def _headline(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """Pick the numbers in large type: value, and what it is."""
     joules = summary["radio_j"] + summary["compute_j"] + summary["board_j"]
     alive = f"{summary['alive_devices']} of {summary['devices']}"
+    learnt = (percent(summary["accuracy_mean"]), "mean accuracy")
+    planned = (percent(summary["plan_share"]), "of it in the plan's hands")
+    delay_s = summary["delay_median_s"]
+    within = ("n/a" if delay_s is None else f"{delay_s:.2f} s", "within which half arrived")
     return [
-        (percent(summary["accuracy_mean"]), "mean accuracy"),
+        *([learnt] if summary["learns"] else []),
         (f"{joules:,.0f} J", "energy of all devices"),
-        (percent(summary["plan_share"]), "of it in the plan's hands"),
+        *([planned] if summary["learns"] else []),
         (percent(summary["delivered_bytes_share"]), "of bytes delivered"),
+        *([] if summary["learns"] else [within]),
         (alive, "devices alive"),
         (f"{summary['simulated_s']:,.0f} s", f"simulated, {summary['rounds']} rounds"),
     ]
+
+
+def _kind(summary: dict[str, Any]) -> str:
+    what = "Decentralised multi-modal learning" if summary["learns"] else "Traffic of given lengths"
+    return f"{what} over a simulated wireless network"
+
+
+def _sums(summary: dict[str, Any]) -> str:
+    """Say what of the devices' table is a last value, and what a sum."""
+    last, summed = ("Accuracy, position", "iterations, joules")
+    if not summary["learns"]:
+        last, summed = ("Position", "joules")
+    return (
+        f"{last} and energy left are the last known ones; {summed} and bytes are sums over the run."
+    )
 
 
 def _figures(folder: Path) -> list[dict[str, str]]:
@@ -120,22 +142,20 @@ def _device_rows(devices: pd.DataFrame) -> list[dict[str, str]]:
     total = groups.sum(numeric_only=True)
     any_board = devices["board_j"].any()
     any_revived = devices["revived_at_s"].notna().any()
-    rows = []
+    modalities, rows = modalities_of(devices), []
     for device in last.index:
         now, sums = last.loc[device], total.loc[device]
+        accuracy = None if pd.isna(now["accuracy"]) else float(now["accuracy"])
+        learnt = {"Samples": f"{now['samples']:,.0f}", "Accuracy": percent(accuracy)}
         rows.append(
             {
                 "Device": str(device),
                 "x (m)": f"{now['x_m']:.1f}",
                 "y (m)": f"{now['y_m']:.1f}",
-                "Samples": f"{now['samples']:,.0f}",
-                "Accuracy": percent(None if pd.isna(now["accuracy"]) else float(now["accuracy"])),
-                **{
-                    f"Iterations {name}": f"{sums[f'iterations_{name}']:,.0f}"
-                    for name in modalities_of(devices)
-                },
+                **(learnt if modalities else {}),
+                **{f"Iterations {m}": f"{sums[f'iterations_{m}']:,.0f}" for m in modalities},
                 "Radio (J)": f"{sums['radio_j']:,.1f}",
-                "Compute (J)": f"{sums['compute_j']:,.1f}",
+                **({"Compute (J)": f"{sums['compute_j']:,.1f}"} if modalities else {}),
                 **({"Board (J)": f"{sums['board_j']:,.1f}"} if any_board else {}),
                 "Left (J)": f"{max(now['remaining_energy_j'], 0.0):,.1f}",
                 "Sent (kB)": f"{sums['sent_bytes'] / 1e3:,.1f}",

@@ -51,7 +51,7 @@ def _draw_figures(folder: Path, formats: Sequence[str]) -> dict[str, str]:
             for name, file in (*((t, f"{t}.parquet") for t in TABLES), ("partition", PARTITION))
         }
         (folder / FIGURES).mkdir(exist_ok=True)
-        for figure in figure_files.FIGURES:
+        for figure in figure_files.figures_of(tables):
             try:
                 figure_files.write_figure(figure, tables, folder / FIGURES, formats)
             except Exception as error:  # whatever it is, the results stand

@@ -33,9 +33,10 @@ def summarise(
 
     Returns:
         Plain numbers that JSON can hold; None where a number does not exist (a share of nothing).
-        Accuracy is that of the last round in which any device was measured: of all devices, the
-        dead with their last model, and of those that were alive. Delivered shares and delays
-        leave out the first round, in which the mesh still forms; it stands apart as first_*.
+        learns: whether there was anything to learn. Accuracy is that of the last round in
+        which any device was measured: of all devices, the dead with their last model, and of those
+        that were alive. Delivered shares and delays leave out the first round, in which the mesh
+        still forms; it stands apart as first_*.
 
     Raises:
         ValueError: the rounds table is empty.
@@ -45,16 +46,15 @@ def summarise(
     if rounds.empty:
         raise ValueError("rounds: expected at least one finished round; got none")
     rounds = rounds.sort_values("round")
-    last = rounds.iloc[-1]
-    measured = rounds[rounds["accuracy_mean"].notna()]
+    last, measured = rounds.iloc[-1], rounds[rounds["accuracy_mean"].notna()]
     best_known = measured.iloc[-1] if len(measured) else last
     by_state = {name: float(devices[f"{name}_j"].sum()) for name in RADIO_STATES}
-    radio_j, compute_j = float(devices["radio_j"].sum()), float(devices["compute_j"].sum())
-    board_j = float(devices["board_j"].sum())
+    radio_j, compute_j, board_j = map(float, devices[["radio_j", "compute_j", "board_j"]].sum())
     first = flows["round"] == rounds["round"].iloc[0]
     return {
         "rounds": len(rounds),
         "devices": int(devices["device"].nunique()),
+        "learns": bool(modalities_of(devices)),
         "alive_devices": int(last["alive_devices"]),
         "simulated_s": float(last["start_s"] + last["duration_s"]),
         "accuracy_round": int(best_known["round"]),
@@ -101,16 +101,13 @@ def summary_lines(summary: dict[str, Any]) -> dict[str, str]:
         f"{label} {wall[key]:,.1f} s ({percent(_share(wall[key], wall['total_s']))})"
         for label, key in (("ns-3", "ns3_s"), ("learning", "learning_s"), ("rest", "rest_s"))
     ]
-    alive = f", of the living {percent(summary['accuracy_alive_mean'])}"
+    learns = summary["learns"]
     return {
-        "Accuracy": f"{percent(summary['accuracy_mean'])} mean over devices, "
-        f"{percent(summary['accuracy_min'])} to {percent(summary['accuracy_max'])}, "
-        f"in round {summary['accuracy_round']}{alive if summary['deaths'] else ''}",
+        **({"Accuracy": _said_of_accuracy(summary)} if learns else {}),
         "Simulated": f"{summary['simulated_s']:,.1f} s in {summary['rounds']} rounds, "
         f"{summary['alive_devices']} of {summary['devices']} devices alive at the end",
         "Energy": f"{total_j:,.1f} J: " + (", ".join(split) or "nothing was spent"),
-        "Plan": f"controls {percent(summary['plan_share'])} of these joules (compute)",
-        "Budgets": _said_of_budgets(summary),
+        **(_said_of_plans(summary) if learns else {}),
         "Delivered": f"{percent(summary['delivered_bytes_share'])} of bytes, "
         f"{percent(summary['delivered_messages_share'])} of messages; first round apart: "
         f"{percent(summary['first_bytes_share'])}, {percent(summary['first_messages_share'])}",
@@ -120,6 +117,22 @@ def summary_lines(summary: dict[str, Any]) -> dict[str, str]:
         "Deaths": _shortened(summary["deaths"], "died_at_s") or "none",
         **({"Revivals": revivals} if revivals else {}),
         "Wall time": f"{wall['total_s']:,.1f} s: " + ", ".join(parts) + "; the first two at once",
+    }
+
+
+def _said_of_accuracy(summary: dict[str, Any]) -> str:
+    alive = f", of the living {percent(summary['accuracy_alive_mean'])}"
+    return (
+        f"{percent(summary['accuracy_mean'])} mean over devices, "
+        f"{percent(summary['accuracy_min'])} to {percent(summary['accuracy_max'])}, "
+        f"in round {summary['accuracy_round']}{alive if summary['deaths'] else ''}"
+    )
+
+
+def _said_of_plans(summary: dict[str, Any]) -> dict[str, str]:
+    return {
+        "Plan": f"controls {percent(summary['plan_share'])} of these joules (compute)",
+        "Budgets": _said_of_budgets(summary),
     }
 
 

@@ -82,12 +82,14 @@ def outcome(each: RoundRecord) -> str:
     """Say what a round came to."""
     flows, energy = each.report.flows, each.report.energy
     offered = int(each.traffic.payload_bytes.sum())
-    share = float(flows.delivered_bytes.sum()) / offered if offered else 1.0
+    delivered = flows.delivered_bytes.sum() / offered if offered else None
+    came = "nothing on offer" if delivered is None else f"delivered {delivered:.3f}"
     measured = each.evaluation.accuracy
     measured = measured[np.isfinite(measured)]  # a server has no data of its own
     accuracy = f"accuracy {measured.mean():.3f}" if measured.size else "not evaluated"
+    learns = each.trained.iterations.shape[1] > 0
     left_j = np.maximum(energy.remaining_energy_j, 0.0).sum()
-    return f"{accuracy}, delivered {share:.3f}, left {left_j:.0f} J"
+    return ", ".join([*([accuracy] if learns else []), came, f"left {left_j:.0f} J"])
 
 
 def _warn_of_dead_features(round_index: int, devices: NDArray[np.bool_]) -> None:
