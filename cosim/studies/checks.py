@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from cosim.config.sources import did_you_mean, dotted_fields
 from cosim.errors import ConfigError
-from cosim.studies.columns import NUMBERS
+from cosim.studies.columns import NUMBERS, OF_LEARNING
+from learning.methods.names import NO_LEARNING
 
 if TYPE_CHECKING:
     from cosim.studies.study import Comparison, Study, Values
@@ -89,6 +90,7 @@ def _check_shown(study: Study, combinations: list[Values], path: Path, is_quick:
         if column not in NUMBERS:
             hint = did_you_mean(column, list(NUMBERS))
             raise ConfigError(f"{path}: y: expected a column of runs.csv, got {column}{hint}")
+    _refuse_of_learning(study, combinations, path)
     named: dict[str, str | None] = {
         "figure.x": study.figure.x,
         "figure.lines": study.figure.lines,
@@ -100,6 +102,23 @@ def _check_shown(study: Study, combinations: list[Values], path: Path, is_quick:
             raise ConfigError(f"{path}: {what}: expected a swept field ({swept}), got {given}")
     if study.compare:
         _check_against(study, study.compare, combinations, path, is_quick)
+
+
+def _refuse_of_learning(study: Study, combinations: list[Values], path: Path) -> None:
+    """Refuse figures and comparisons of accuracy where no run learns."""
+    methods = []
+    for values in combinations:
+        run = study.fixed | values
+        for setting in study.set:
+            run = run | setting.fields_for(run)
+        methods.append(run.get("learning.method"))
+    lacking = [column for column in study.columns if column in OF_LEARNING]
+    if lacking and set(methods) == {NO_LEARNING}:
+        raise ConfigError(
+            f"{path}: y: expected columns that runs with learning.method {NO_LEARNING} have, got"
+            f' {lacking[0]}; name others in [figure] and [compare], as y = ["delivered_share",'
+            ' "delay_median_s", "energy_j"]'
+        )
 
 
 def _check_against(

@@ -6,26 +6,31 @@ from typing import NamedTuple
 
 
 class Column(NamedTuple):
-    """A column that a run adds to what was swept; a share is shown in per cent."""
+    """A column that a run adds to what was swept; a share is shown in per cent.
+
+    of_learning: runs without learning lack it.
+    """
 
     name: str
     unit: str
     label: str
     meaning: str
     is_share: bool = False
+    of_learning: bool = False
 
 
 COLUMNS = (
     Column("accuracy_last", "", "Accuracy, last round",
            "test accuracy in the last evaluated round, mean over all devices, the dead with their"
-           " last model", True),
+           " last model", True, True),
     Column("accuracy_last5", "", "Accuracy, last 5 rounds",
-           "test accuracy, mean over all devices and the last five evaluated rounds", True),
+           "test accuracy, mean over all devices and the last five evaluated rounds", True, True),
     Column("accuracy_living", "", "Accuracy of the living",
            "test accuracy in the last evaluated round, of the devices that are alive at the end",
-           True),
+           True, True),
     Column("accuracy_worst", "", "Accuracy of the worst device",
-           "test accuracy in the last evaluated round, of the device with the least", True),
+           "test accuracy in the last evaluated round, of the device with the least", True,
+           True),
     Column("energy_j", "J", "Energy of all devices",
            "radio, compute and board of all devices, whole run"),
     Column("radio_j", "J", "Energy of all radios", "what the radios drew, whole run"),
@@ -45,14 +50,18 @@ COLUMNS = (
     Column("rounds", "", "Rounds", "that were run"),
     Column("simulated_s", "s", "Simulated time", "on the simulated clock"),
     Column("time_to_target_s", "s", "Time to the target accuracy",
-           "simulated; runs that do not reach it are left out, and n says how many do"),
+           "simulated; runs that do not reach it are left out, and n says how many do",
+           of_learning=True),
     Column("energy_to_target_j", "J", "Energy to the target accuracy",
-           "of all devices; runs that do not reach it are left out, and n says how many do"),
+           "of all devices; runs that do not reach it are left out, and n says how many do",
+           of_learning=True),
     Column("bytes_to_target", "bytes", "Payload to the target accuracy",
-           "of all devices; runs that do not reach it are left out, and n says how many do"),
+           "of all devices; runs that do not reach it are left out, and n says how many do",
+           of_learning=True),
     Column("wall_s", "s", "Wall time", "of the run"),
     Column("code_version", "", "Code", "version of the code that can change numbers"),
     Column("processor", "", "Processor", "that it ran on"),
 )  # fmt: skip
 
 NUMBERS = tuple(each.name for each in COLUMNS if each.name not in ("code_version", "processor"))
+OF_LEARNING = tuple(each.name for each in COLUMNS if each.of_learning)

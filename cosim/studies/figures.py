@@ -46,9 +46,12 @@ def figures_of(folder: StudyFolder, study: Study, table: pd.DataFrame) -> list[S
         if known and _are_numbers(finished, study.figure.x, study.figure.lines):
             found.append(_heat_map(study, finished, column))
     progress_of = cache(partial(progress, folder))  # four figures show the same rounds
-    found += [_curves(progress_of, study, finished, against) for against in AGAINST]
+    scored = "accuracy_last" in finished and finished["accuracy_last"].notna().any()
+    learnt = finished[finished["accuracy_last"].notna()] if scored else finished.iloc[:0]
+    curves = [_curves(progress_of, study, learnt, against) for against in AGAINST]
+    found += curves if len(learnt) else []
     found += [_by_state(folder, study, finished), _delays(folder, study, finished)]
-    found.append(_pareto(study, finished))
+    found += [_pareto(study, learnt)] if len(learnt) else []
     return found
 
 
