@@ -42,4 +42,5 @@ def multiply(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _multiplied(a: Tensor, b: Tensor) -> Tensor:
-    return torch.from_numpy(np.matmul(a.detach().numpy(), b.detach().numpy()))
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found by its loss
+        return torch.from_numpy(np.matmul(a.detach().numpy(), b.detach().numpy()))
