@@ -69,7 +69,11 @@ class LinkReport:
         hops = np.full((n, n), -1)
         for count in range(1, n):
             at = np.where(at >= 0, self.next_hop[at, goal], -1)
-            hops = np.where((at == goal) & (hops < 0), count, hops)
+            arrived = at == goal
+            hops = np.where(arrived, count, hops)
+            at = np.where(arrived, -1, at)
+            if not (at >= 0).any():
+                break
         return hops
 
 

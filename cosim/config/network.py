@@ -20,7 +20,7 @@ from ns3_scenarios.description.transport import TransportSettings
 class _OwnFields(Section):
     """What only a run decides: devices and their places, files, clock and kind of network."""
 
-    num_devices: int = quantity(9, "Devices", "", 2, 100)
+    num_devices: int = quantity(9, "Devices", "", 2, 1000)
     placement: Literal["grid", "line", "disc", "file"] = Field(
         "grid",
         description="grid: row by row on a square; line: along x; disc: drawn uniformly;"

@@ -155,7 +155,8 @@ COLUMNS: dict[str, list[Column]] = {
     ],
     "links": [
         _ROUND,
-        _SRC,
+        Column("src", "", "device that sends; with more than 100 devices only pairs that were near each"
+               " other, or of which one sent the other anything", KEY),
         _DST,
         *_rows(
             NETWORK,

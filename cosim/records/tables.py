@@ -19,7 +19,7 @@ from cosim.records.plans_table import plans_table
 from learning.data.samples import MultiModalData
 from learning.messages import Payload
 from learning.side import LearningSide
-from ns3_scenarios.arrays import FloatArray
+from ns3_scenarios.arrays import BoolArray, FloatArray
 from ns3_scenarios.description.energy import RADIO_STATES
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import OUTCOMES, RoundReport, num_chunks
@@ -27,6 +27,8 @@ from ns3_scenarios.traffic import RoundTraffic
 
 # Rounds count from one wherever a person reads of them.
 FIRST_ROUND = 1
+# A row for each pair of 1000 devices would be a gigabyte every ten rounds.
+MOST_IN_ALL_PAIRS = 100
 
 
 def partition_table(data: MultiModalData | None, learner: LearningSide) -> pd.DataFrame:
@@ -222,7 +224,7 @@ def _names(names: Iterable[str], index: Any) -> pd.Series:
 
 def _links_table(report: RoundReport, cost: TransmissionCost) -> pd.DataFrame:
     links = report.links
-    src, dst = np.nonzero(~np.eye(len(links.frames), dtype=np.bool_))
+    src, dst = np.nonzero(_pairs(report))
     measured = {
         "rate_bps": links.rate_bps,
         "sinr_db": links.sinr_db,
@@ -244,6 +246,16 @@ def _links_table(report: RoundReport, cost: TransmissionCost) -> pd.DataFrame:
         {"round": np.full(len(src), report.round_index + FIRST_ROUND), "src": src, "dst": dst}
         | {name: matrix[src, dst] for name, matrix in measured.items()}
     )
+
+
+def _pairs(report: RoundReport) -> BoolArray:
+    """Say which pairs have a row, (n, n): all, or of many devices those with something to tell."""
+    links, causes = report.links, report.causes
+    apart = ~np.eye(len(links.frames), dtype=np.bool_)
+    if len(apart) <= MOST_IN_ALL_PAIRS:
+        return apart
+    shares = links.frames, links.contact_s, causes.sender_j, causes.receiver_j, causes.airtime_s
+    return np.asarray(apart & np.any([each > 0 for each in shares], axis=0))
 
 
 def _forwarding_table(report: RoundReport) -> pd.DataFrame:
