@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ns3_scenarios import wire
+from ns3_scenarios.allocator import fast_allocator, preloading
 from ns3_scenarios.errors import NetworkFailedError, NetworkUnavailableError, ScenarioError
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Ns3Network:
         # The child takes this package from where it is, whatever lies in the working folder.
         root = str(Path(__file__).resolve().parents[1])
         code = f"import sys; sys.path[0] = {root!r}; from ns3_scenarios.worker import main; main()"
+        self.allocator = fast_allocator()
         with log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", code, str(theirs.fileno())],
@@ -68,6 +70,7 @@ class Ns3Network:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=preloading(self.allocator, os.environ),
             )
         theirs.close()
         self._connection = ours

@@ -194,6 +194,7 @@ def _all_rounds(
                 ns3 = network.first if isinstance(network, SegmentedNetwork) else network
                 if isinstance(ns3, Ns3Network) and each.round_index == first:  # ready by now
                     timings["ns3_s"] += ns3.start_s
+                    log.info("ns-3 allocates by %s", ns3.allocator or "the C library")
                     for warning in remarks.out_of_range(scenario, ns3.start_snr_db):
                         log.warning(warning)
                 timings["ns3_s"] += each.ns3_s

@@ -14,8 +14,12 @@ SHADOWING_STREAM, FADING_STREAM, SIGHT_STREAM = 1 << 21, 1 << 22, 1 << 23
 
 def make_phy(ns: Any, scenario: NetworkScenario, nodes: Any) -> Any:
     """Return a WifiPhyHelper on one channel with the losses of the scenario."""
-    losses = make_losses(ns.cosim_native, scenario, nodes)
-    return ns.cosim_native.PhyOn(losses[0], scenario.channel.phy == "spectrum")
+    native, channel = ns.cosim_native, scenario.channel
+    losses = make_losses(native, scenario, nodes)
+    if channel.phy == "yans" and channel.air == "lean":
+        stays = not scenario.mobility.moves and channel.fading == "none" and channel.trace is None
+        return native.LeanPhyOn(losses[0], stays)
+    return native.PhyOn(losses[0], channel.phy == "spectrum")
 
 
 def make_losses(native: Any, scenario: NetworkScenario, nodes: Any) -> list[Any]:

@@ -11,7 +11,7 @@ from ns3_scenarios.arrays import BoolArray, FloatArray
 from ns3_scenarios.description.fields import Settings, choice, quantity
 from ns3_scenarios.description.loss_trace import LossTrace
 from ns3_scenarios.description.mobility import distances_m
-from ns3_scenarios.description.network_kind import WITH_CHANNEL, WITH_PACKETS
+from ns3_scenarios.description.network_kind import RUNS_NS3, WITH_CHANNEL, WITH_PACKETS
 from ns3_scenarios.description.path_loss import PATH_LOSSES, check_heights
 from ns3_scenarios.errors import ScenarioError
 
@@ -100,6 +100,12 @@ class ChannelSettings(Settings):
         "yans",
         "PHY model of ns-3; spectrum also models partly overlapping channels",
         when={"kind": WITH_PACKETS},
+    )
+    air: Literal["stock", "lean"] = choice(
+        "lean",
+        "How phy yans carries frames: stock, as ns-3 does; lean, the same results with less work:"
+        " losses kept between devices that stay, arrivals below rx_sensitivity_dbm left out",
+        when={"kind": RUNS_NS3, "phy": ["yans"]},
     )
 
 

@@ -11,6 +11,7 @@
 #include "ns3/wifi-mac-helper.h"
 #include "ns3/wifi-phy-state.h"
 
+#include "air.h"
 #include "channel.h"
 #include "interference.h"
 #include "link_budget.h"

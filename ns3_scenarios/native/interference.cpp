@@ -1,5 +1,7 @@
 #include "interference.h"
 
+#include "air.h"
+
 #include <string>
 
 #include "ns3/multi-model-spectrum-channel.h"
@@ -49,6 +51,10 @@ PhyBeside(Ptr<NetDevice> radio)
     auto channel = DynamicCast<WifiNetDevice>(radio)->GetPhy()->GetChannel();
     if (auto yans = DynamicCast<YansWifiChannel>(channel))
     {
+        if (auto lean = LeanPhyBeside(yans))
+        {
+            return lean;
+        }
         auto helper = std::make_unique<YansWifiPhyHelper>();
         helper->SetChannel(yans);
         return helper;

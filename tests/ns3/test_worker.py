@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from mesh import make_mesh, make_traffic
 
+from ns3_scenarios import worker
+from ns3_scenarios.allocator import fast_allocator
 from ns3_scenarios.errors import NetworkFailedError
 from ns3_scenarios.worker import Ns3Network
 
@@ -101,3 +103,24 @@ def test_closing_ends_the_child(tmp_path: Path) -> None:
     network.close()
     network.close()
     assert is_gone(network.pid)
+
+
+def test_tcmalloc_is_in_the_child_alone_and_gives_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = fast_allocator()
+    if library is None:
+        pytest.skip("tcmalloc is not installed (Debian: libtcmalloc-minimal4)")
+    scenario = make_mesh(num_devices=4)
+    answers = []
+    for found in (library, None):
+        monkeypatch.setattr(worker, "fast_allocator", lambda found=found: found)
+        network = Ns3Network(scenario, tmp_path / "ns3.log")
+        network.wait_ready()
+        loaded = library in Path(f"/proc/{network.pid}/maps").read_text()
+        assert loaded == (found is not None)
+        assert network.allocator == found
+        answers.append(pickle.dumps(network.run_round(make_traffic(scenario, 0))))
+        network.close()
+    assert answers[0] == answers[1]
+    assert library not in Path("/proc/self/maps").read_text()

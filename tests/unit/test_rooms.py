@@ -62,7 +62,7 @@ LAYERS = {
         {"reports", "traffic"},
         {"description"},
         {"installation"},
-        {"arrays", "errors", "wire"},
+        {"allocator", "arrays", "errors", "wire"},
     ],
 }
 

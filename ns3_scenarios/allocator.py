@@ -1,0 +1,23 @@
+"""Another memory allocator for ns-3, which spends a sixth of its time on allocating."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ctypes.util import find_library
+
+PRELOAD = "LD_PRELOAD"
+
+
+def fast_allocator() -> str | None:
+    """Return the name by which the loader knows tcmalloc, None where it is not installed.
+
+    Debian: libtcmalloc-minimal4. It changes where objects lie, and no number.
+    """
+    return find_library("tcmalloc_minimal")
+
+
+def preloading(library: str | None, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a process that is to have the library; what it had goes first."""
+    if library is None:
+        return dict(environment)
+    return {**environment, PRELOAD: " ".join(filter(None, [environment.get(PRELOAD), library]))}

@@ -1,0 +1,24 @@
+// The Yans channel with less work and the same results.
+#pragma once
+#include <memory>
+
+#include "ns3/propagation-loss-model.h"
+#include "ns3/wifi-helper.h"
+#include "ns3/yans-wifi-channel.h"
+
+namespace cosim_native
+{
+using namespace ns3;
+
+// Radios on a channel of their own, which does what YansWifiChannel does but for two things that
+// leave no trace in a run other than its number of events:
+// - between nodes that stay where they are, a loss is asked for once for each power, as long as
+//   lossesStay: the losses draw nothing and change with nothing but the places of both ends;
+// - what would arrive below RxSensitivity is not scheduled. ns-3 tells such arrivals to its trace
+//   SignalArrival, and to nothing else.
+std::unique_ptr<WifiPhyHelper> LeanPhyOn(Ptr<PropagationLossModel> loss, bool lossesStay);
+
+// More radios for such a channel; none where it is another.
+std::unique_ptr<WifiPhyHelper> LeanPhyBeside(Ptr<YansWifiChannel> channel);
+
+} // namespace cosim_native
