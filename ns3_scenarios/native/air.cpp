@@ -1,15 +1,15 @@
 #include "air.h"
 
 #include "hook.h"
+#include "lean_phy.h"
 
+#include "ns3/abort.h"
 #include "ns3/constant-position-mobility-model.h"
 #include "ns3/propagation-delay-model.h"
 #include "ns3/simulator.h"
 #include "ns3/wifi-net-device.h"
-#include "ns3/wifi-ppdu.h"
 #include "ns3/wifi-utils.h"
 #include "ns3/yans-wifi-helper.h"
-#include "ns3/yans-wifi-phy.h"
 
 #include <cstdint>
 #include <limits>
@@ -34,8 +34,7 @@ class LeanChannel : public YansWifiChannel
         SetPropagationDelayModel(m_delay);
     }
 
-    // txPowerDbm: with the sender's antenna gain.
-    void Send(const YansWifiPhy* sender, const Ptr<const WifiPpdu>& ppdu, double txPowerDbm)
+    void Send(const LeanPhy* sender, const Ptr<const WifiPpdu>& ppdu, double txPowerDbm)
     {
         if (m_radios.size() != GetNDevices())
         {
@@ -43,6 +42,7 @@ class LeanChannel : public YansWifiChannel
         }
         const size_t i = m_indexOf.at(sender);
         const auto channel = sender->GetChannelNumber();
+        const Time duration = ppdu->GetTxDuration();
         // As YansWifiChannel::Receive has it: sensitivity is that in 20 MHz.
         const double wider = RatioToDb(ppdu->GetTxChannelWidth() / MHz_u{20});
         for (size_t k = 0; k < m_radios.size(); ++k)
@@ -61,12 +61,12 @@ class LeanChannel : public YansWifiChannel
             {
                 continue;
             }
-            Simulator::ScheduleWithContext(radio.node,
-                                           path.delay,
-                                           &LeanChannel::Receive,
-                                           radio.phy,
-                                           ppdu,
-                                           path.rxPowerDbm);
+            auto arrive = [phy = PeekPointer(radio.phy),
+                           ppdu,
+                           duration,
+                           powerW = path.rxPowerW,
+                           isFaint = path.isFaint] { phy->Arrive(ppdu, duration, powerW, isFaint); };
+            Simulator::ScheduleWithContext(radio.node, path.delay, arrive);
         }
     }
 
@@ -75,7 +75,7 @@ class LeanChannel : public YansWifiChannel
 
     struct Radio
     {
-        Ptr<YansWifiPhy> phy;
+        Ptr<LeanPhy> phy;
         Ptr<MobilityModel> place;
         uint32_t node;
         bool stays;
@@ -84,7 +84,9 @@ class LeanChannel : public YansWifiChannel
     struct Path
     {
         double txPowerDbm{NONE}; // for which the rest holds
-        double rxPowerDbm{0};    // with the receiver's antenna gain
+        double rxPowerDbm{0};    // with the gain of the receiver's antenna
+        double rxPowerW{0};
+        bool isFaint{false};
         Time delay;
     };
 
@@ -93,7 +95,9 @@ class LeanChannel : public YansWifiChannel
         for (size_t k = m_radios.size(); k < GetNDevices(); ++k)
         {
             auto device = DynamicCast<WifiNetDevice>(GetDevice(k));
-            auto phy = DynamicCast<YansWifiPhy>(device->GetPhy());
+            auto phy = DynamicCast<LeanPhy>(device->GetPhy());
+            NS_ABORT_MSG_IF(!phy, "expected radios by LeanPhyOn or LeanPhyBeside, got another");
+            phy->Begin();
             auto place = phy->GetMobility()->GetObject<MobilityModel>();
             const bool stays = m_lossesStay && DynamicCast<ConstantPositionMobilityModel>(place);
             m_radios.push_back({phy, place, device->GetNode()->GetId(), stays});
@@ -112,44 +116,22 @@ class LeanChannel : public YansWifiChannel
 
     Path Look(const Radio& from, const Radio& to, double txPowerDbm) const
     {
+        const double rxPowerDbm =
+            m_loss->CalcRxPower(txPowerDbm, from.place, to.place) + to.phy->GetRxGain();
+        const double rxPowerW = DbmToW(rxPowerDbm);
         return {from.stays && to.stays ? txPowerDbm : NONE,
-                m_loss->CalcRxPower(txPowerDbm, from.place, to.place) + to.phy->GetRxGain(),
+                rxPowerDbm,
+                rxPowerW,
+                to.phy->IsFaint(rxPowerW),
                 m_delay->GetDelay(from.place, to.place)};
-    }
-
-    static void Receive(Ptr<YansWifiPhy> phy, Ptr<const WifiPpdu> ppdu, double rxPowerDbm)
-    {
-        phy->TraceSignalArrival(ppdu, rxPowerDbm, ppdu->GetTxDuration());
-        RxPowerWattPerChannelBand powerW;
-        powerW[phy->GetBand(MHz_u{20})] = DbmToW(rxPowerDbm);
-        phy->StartReceivePreamble(ppdu, powerW, ppdu->GetTxDuration());
     }
 
     Ptr<PropagationLossModel> m_loss;
     Ptr<PropagationDelayModel> m_delay;
     bool m_lossesStay;
     std::vector<Radio> m_radios; // in the order of the channel's list
-    std::unordered_map<const YansWifiPhy*, size_t> m_indexOf;
+    std::unordered_map<const LeanPhy*, size_t> m_indexOf;
     std::vector<std::vector<Path>> m_pathsFrom; // from, to
-};
-
-class LeanPhy : public YansWifiPhy
-{
-  public:
-    static TypeId GetTypeId()
-    {
-        static TypeId id = TypeId("cosim_native::LeanPhy")
-                               .SetParent<YansWifiPhy>()
-                               .AddConstructor<LeanPhy>();
-        return id;
-    }
-
-    void StartTx(Ptr<const WifiPpdu> ppdu) override
-    {
-        m_signalTransmissionCb(ppdu, ppdu->GetTxVector());
-        static_cast<LeanChannel*>(PeekPointer(GetChannel()))
-            ->Send(this, ppdu, GetTxPowerForTransmission(ppdu) + GetTxGain());
-    }
 };
 
 class LeanPhyHelper : public YansWifiPhyHelper
@@ -158,10 +140,17 @@ class LeanPhyHelper : public YansWifiPhyHelper
     explicit LeanPhyHelper(Ptr<YansWifiChannel> channel)
     {
         m_phys.front().SetTypeId(LeanPhy::GetTypeId());
+        SetInterferenceHelper(LateSums::GetTypeId().GetName());
         SetChannel(channel);
     }
 };
 } // namespace
+
+void
+SendOnLeanAir(const LeanPhy* sender, const Ptr<const WifiPpdu>& ppdu, double txPowerDbm)
+{
+    static_cast<LeanChannel&>(*sender->GetChannel()).Send(sender, ppdu, txPowerDbm);
+}
 
 std::unique_ptr<WifiPhyHelper>
 LeanPhyOn(Ptr<PropagationLossModel> loss, bool lossesStay)

@@ -197,7 +197,7 @@ Attach(const Scenario& scenario, const Devices& devices)
     {
         network->AddDevice(devices.ip.Get(i),
                            devices.radios.Get(i),
-                           Supply{batteryJ, batteryJ, 0.0, 0.0, statePowerW, INFINITY},
+                           Supply{batteryJ, batteryJ, 0.0, statePowerW, INFINITY, {0.0}, {0.0}},
                            false);
     }
     network->Finish("direct");
