@@ -54,6 +54,7 @@ benchmark-network: install
 	$(PY) tests/benchmarks/bridge_overhead.py
 	$(PY) tests/benchmarks/network_sizes.py
 	$(PY) tests/benchmarks/network_twin.py
+	$(PY) tests/benchmarks/network_air.py
 
 benchmark-learning: install
 	$(PY) tests/benchmarks/learning_speed.py

@@ -104,7 +104,8 @@ class ChannelSettings(Settings):
     air: Literal["stock", "lean"] = choice(
         "lean",
         "How phy yans carries frames: stock, as ns-3 does; lean, the same results with less work:"
-        " losses kept between devices that stay, arrivals below rx_sensitivity_dbm left out",
+        " losses kept between devices that stay, arrivals below rx_sensitivity_dbm left out, those"
+        " below preamble_detection_dbm put off until a radio hears more (in 20 MHz)",
         when={"kind": RUNS_NS3, "phy": ["yans"]},
     )
 

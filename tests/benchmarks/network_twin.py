@@ -115,6 +115,12 @@ def cpu_s(pid: int) -> float:
     return time.clock_gettime(clock.value)
 
 
+def resident_bytes(pid: int) -> int:
+    """Return the resident memory of a process [bytes]."""
+    statm = Path(f"/proc/{pid}/statm").read_text(encoding="ascii")
+    return int(statm.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 class Twin:
     """The program under way; `run_round` moves it on."""
 
@@ -185,7 +191,7 @@ def main() -> int:
         program = compile_twin(folder)
         print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
         for name, n, payload_bytes in CASES:
-            scenario = make_mesh(n, name=name)
+            scenario = make_mesh(n, name=name, air="stock")  # as the twin's
             runs = [
                 compare(scenario, payload_bytes, options.rounds, program, folder)
                 for _ in range(options.repetitions)
