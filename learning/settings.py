@@ -53,7 +53,7 @@ class TrainingSettings(Settings):
         ge=1,
         le=1024,
         description="Threads that train groups of devices at once, the same bits for any number;"
-        " by default the cores allowed, or OMP_NUM_THREADS",
+        " by default one for each 25 devices, up to the cores allowed or OMP_NUM_THREADS",
         json_schema_extra={"when": {"device": ["cpu"]}},
     )
     batch_size: int = Field(32, ge=1, le=4096, description="Windows in one local step")

@@ -110,7 +110,10 @@ def _arithmetic() -> Iterator[Line]:
 def _resources() -> Iterator[Line]:
     lines = Path("/proc/meminfo").read_text("ascii").splitlines()
     memory_mb = next(int(line.split()[1]) / 1e3 for line in lines if line.startswith("MemAvail"))
-    yield Line("cores", f"{cores()} allowed of {os.cpu_count()}; a run keeps them busy")
+    yield Line(
+        "cores",
+        f"{cores()} allowed of {os.cpu_count()}; a run keeps some 1.2 busy, one of 50 devices 2",
+    )
     yield Line(
         "memory",
         f"{memory_mb:,.0f} MB free; a run takes up to {RUN_MEMORY_MB} MB",

@@ -23,6 +23,9 @@ from ns3_scenarios.segments import SegmentedNetwork, no_round
 from ns3_scenarios.trace import TraceNetwork
 from ns3_scenarios.worker import Ns3Network
 
+# Fewer a thread gain nothing: threads wait for each other between short operations.
+DEVICES_A_WORKER = 25
+
 
 def make_learning_side(config: RunConfig) -> tuple[MultiModalData | None, LearningSide]:
     """Return what a run learns from, and who learns; without a method nothing, and who sends."""
@@ -42,8 +45,9 @@ def make_learner(config: RunConfig) -> tuple[MultiModalData, Learner]:
 def learning_setup(config: RunConfig) -> LearningSetup:
     """Turn the configuration into the learning side's own."""
     given = config.learning.model_dump(include=set(LearningSettings.model_fields))
-    given["workers"] = config.learning.workers or threads()
-    return LearningSetup(**given, num_devices=config.network.num_devices, seed=config.seed)
+    n = config.network.num_devices
+    given["workers"] = config.learning.workers or max(1, min(threads(), n // DEVICES_A_WORKER))
+    return LearningSetup(**given, num_devices=n, seed=config.seed)
 
 
 def open_network(

@@ -11,7 +11,13 @@ def test_a_run_has_as_many_threads_as_cores_or_as_openmp_is_told(monkeypatch):
     for asked, expected in (("3", 3), ("0", cores()), ("many", cores()), ("", cores())):
         monkeypatch.setenv(THREADS, asked)
         assert threads() == expected
-        assert learning_setup(load([], None, "mesh80211")).workers == expected
+
+
+def test_each_thread_of_a_run_has_25_devices_or_more_unless_the_user_says(monkeypatch):
+    monkeypatch.setenv(THREADS, "3")
+    for devices, expected in ((9, 1), (49, 1), (50, 2), (75, 3), (100, 3)):
+        config = load([f"--network.num_devices={devices}"], None, "adhoc80211")
+        assert learning_setup(config).workers == expected
     given = load(["--learning.workers", "5"], None, "mesh80211")
     assert learning_setup(given).workers == 5
 
