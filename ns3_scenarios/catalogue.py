@@ -42,6 +42,7 @@ def check(scenario: NetworkScenario) -> None:
             f" {len(scenario.interference.position_m)} (the trace has no losses to them)"
         )
     kind = kind_of(scenario.name)
+    _check_radio(scenario, kind)
     if scenario.energy.radio_sleep and not (kind and kind.is_ad_hoc):
         raise ScenarioError(
             f"energy.radio_sleep: expected false with scenario {scenario.name}, got true (ns-3's"
@@ -74,6 +75,27 @@ def check(scenario: NetworkScenario) -> None:
             scenario.mobility.heights_m(scenario.position_m), scenario.neighbours
         )
     kind.check(scenario)
+
+
+def _check_radio(scenario: NetworkScenario, kind: ScenarioKind | None) -> None:
+    """Refuse radios that have no place in a scenario, or none in a PHY of ns-3."""
+    standard, pairs = scenario.radio.standard, len(scenario.interference.position_m)
+    if standard == "80211p" and kind is not None and not kind.is_ad_hoc:
+        raise ScenarioError(
+            f"network.standard: expected another than 80211p with scenario {scenario.name}, got"
+            " 80211p (it speaks outside any network: no beacons, access points or peers); use"
+            " scenario adhoc80211 or d2d"
+        )
+    if standard == "80211p" and pairs and scenario.interference.interference == "bss":
+        raise ScenarioError(
+            "network.interference: expected flows with standard 80211p, got bss (it has no access"
+            " points)"
+        )
+    if standard == "80211b" and scenario.channel.phy == "spectrum":
+        raise ScenarioError(
+            "network.phy: expected yans with standard 80211b, got spectrum (ns-3.44 aborts on its"
+            " 22 MHz there)"
+        )
 
 
 def _check_apart(scenario: NetworkScenario) -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ns3_scenarios.description.radio import BANDS, RATE_MANAGERS, Radio
+from ns3_scenarios.description.radio import RATE_MANAGERS, Radio
+from ns3_scenarios.description.rates import BANDS
+
+# Slots that an access category waits outside any network (OCB), where no frame takes the medium for
+# longer than its own exchange (IEEE 802.11-2020, table 9-156); windows as in a network.
+OCB_AIFSN = {"BK": 9, "BE": 6, "VI": 3, "VO": 2}
 
 
 def defaults(radio: Radio) -> dict[str, Any]:
@@ -54,5 +59,11 @@ def install(ns: Any, radio: Radio, phy: Any, mac_type: str, nodes: Any) -> Any:
     wifi.SetRemoteStationManager(RATE_MANAGERS[radio.rate_manager])
     wifi.DisableFlowControl()
     mac = ns.WifiMacHelper()
-    mac.SetType(mac_type)
+    if radio.standard == "80211p":
+        mac.SetType(mac_type, "QosSupported", ns.StringValue("true"))
+        for category, aifsn in OCB_AIFSN.items():
+            values = "Aifsns", ns.StringValue(str(aifsn)), "TxopLimits", ns.StringValue("0us")
+            mac.SetEdca(getattr(ns, f"AC_{category}"), *values)
+    else:
+        mac.SetType(mac_type)
     return wifi.Install(phy, mac, nodes)

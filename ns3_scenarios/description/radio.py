@@ -1,8 +1,7 @@
-"""The Wi-Fi radios that scenarios share: standards, bands, widths and rates."""
+"""The Wi-Fi radios that scenarios share."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -10,34 +9,20 @@ from pydantic import model_validator
 
 from ns3_scenarios.description.fields import Settings, choice, quantity
 from ns3_scenarios.description.network_kind import WITH_CHANNEL, WITH_PACKETS, WITH_RADIOS
+from ns3_scenarios.description.rates import (
+    CHANNELS,
+    WIDTHS_MHZ,
+    frequency_mhz,
+    has_legacy_rates,
+    mode_name,
+    rates_bps,
+    slowest_mode,
+)
 from ns3_scenarios.errors import ScenarioError
 
 BOLTZMANN_J_PER_K = 1.380649e-23
 
 LIGHT_SPEED_M_PER_S = 299_792_458.0
-
-# Widths [MHz] that a standard has in a band [GHz]; 160 MHz is left out.
-WIDTHS_MHZ: dict[str, dict[float, tuple[int, ...]]] = {
-    "80211a": {5.0: (20,)},
-    "80211g": {2.4: (20,)},
-    "80211n": {2.4: (20, 40), 5.0: (20, 40)},
-    "80211ac": {5.0: (20, 40, 80)},
-    "80211ax": {2.4: (20, 40), 5.0: (20, 40, 80), 6.0: (20, 40, 80)},
-}
-
-# Channel numbers of a band [GHz] and width [MHz], as ns-3.44 knows them.
-CHANNELS: dict[tuple[float, int], tuple[int, ...]] = {
-    (2.4, 20): tuple(range(1, 14)),
-    (2.4, 40): tuple(range(3, 12)),
-    (5.0, 20): (*range(36, 65, 4), *range(100, 145, 4), *range(149, 166, 4)),
-    (5.0, 40): (38, 46, 54, 62, 102, 110, 118, 126, 134, 142, 151, 159),
-    (5.0, 80): (42, 58, 106, 122, 138, 155),
-    (6.0, 20): tuple(range(1, 234, 4)),
-    (6.0, 40): tuple(range(3, 228, 8)),
-    (6.0, 80): tuple(range(7, 216, 16)),
-}
-
-BANDS = {2.4: ("BAND_2_4GHZ", 2407), 5.0: ("BAND_5GHZ", 5000), 6.0: ("BAND_6GHZ", 5950)}
 
 RATE_MANAGERS = {
     "ideal": "ns3::IdealWifiManager",
@@ -53,33 +38,7 @@ PREAMBLE_SNR_DB = 4.0
 # By 802.11e access category: the IP type of service that ns-3 maps to it, by its first three bits.
 ACCESS_CATEGORIES = {"BE": 0x00, "BK": 0x20, "VI": 0xA0, "VO": 0xC0}
 
-# Data bits per subcarrier and symbol: modulation times code rate, from the slowest rate on.
-LEGACY_BITS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 4.5)
-
-MCS_BITS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 4.5, 5.0, 6.0, 20 / 3, 7.5, 25 / 3)
-
-
-@dataclass(frozen=True)
-class _Ofdm:
-    """Rates of one spatial stream: data subcarriers by width, symbol time, bits, ns-3's prefix.
-
-    Source: IEEE 802.11-2020, 17.4, 19.5, 21.5; 802.11ax-2021, 27.5 (guard interval of ns-3.44's
-    default: 0.8 us, HE 3.2 us).
-    """
-
-    subcarriers: dict[int, int]
-    symbol_s: float
-    bits: tuple[float, ...]
-    prefix: str
-
-
-OFDM = {
-    "80211a": _Ofdm({20: 48}, 4e-6, LEGACY_BITS, "OfdmRate"),
-    "80211g": _Ofdm({20: 48}, 4e-6, LEGACY_BITS, "ErpOfdmRate"),
-    "80211n": _Ofdm({20: 52, 40: 108}, 4e-6, MCS_BITS[:8], "HtMcs"),
-    "80211ac": _Ofdm({20: 52, 40: 108, 80: 234}, 4e-6, MCS_BITS[:10], "VhtMcs"),
-    "80211ax": _Ofdm({20: 234, 40: 468, 80: 980}, 16e-6, MCS_BITS, "HeMcs"),
-}
+WITH_CATEGORIES = ["80211p", "80211n", "80211ac", "80211ax"]
 
 
 class RadioSettings(Settings):
@@ -87,12 +46,13 @@ class RadioSettings(Settings):
 
     standard: Literal[tuple(WIDTHS_MHZ)] = choice(  # type: ignore[valid-type]
         "80211ax",
-        f"IEEE 802.11 standard: {', '.join(WIDTHS_MHZ)}",
+        f"IEEE 802.11 standard: {', '.join(WIDTHS_MHZ)}; 80211p: outside any network (OCB), for"
+        " adhoc80211 and d2d",
         when={"kind": WITH_CHANNEL},
     )
     band_ghz: float = quantity(
         5.0,
-        "Band: 2.4, 5 or 6, as the standard has it",
+        "Band: 2.4, 5 or 6, as the standard has it; the channels of 802.11p are in 5",
         "GHz",
         2.4,
         6.0,
@@ -100,9 +60,10 @@ class RadioSettings(Settings):
     )
     channel_width_mhz: int = quantity(
         20,
-        "Channel width: 20, 40 or 80, as the standard has it in the band",
+        "Channel width: 20, 40 or 80, as the standard has it in the band; of 802.11b 22, of 802.11p"
+        " 10 or 5",
         "MHz",
-        20,
+        5,
         80,
         when={"kind": WITH_CHANNEL},
     )
@@ -179,8 +140,9 @@ class RadioSettings(Settings):
     )
     access_category: Literal[tuple(ACCESS_CATEGORIES)] = choice(  # type: ignore[valid-type]
         "BE",
-        "802.11e access category of what devices exchange (not in a mesh)",
-        when={"kind": WITH_PACKETS},
+        "802.11e access category of what devices exchange (not in a mesh; 802.11a, b and g have"
+        " none)",
+        when={"kind": WITH_PACKETS, "standard": WITH_CATEGORIES},
     )
 
 
@@ -211,7 +173,7 @@ class Radio(RadioSettings):
                 f" {channels[0]}) at {self.band_ghz:g} GHz, {self.channel_width_mhz} MHz wide,"
                 f" got {self.channel_number}"
             )
-        if self.rate_manager == "minstrel_ht" and OFDM[self.standard].bits is LEGACY_BITS:
+        if self.rate_manager == "minstrel_ht" and has_legacy_rates(self.standard):
             raise ScenarioError(
                 "network.rate_manager: expected one for legacy rates with standard"
                 f" {self.standard}, got minstrel_ht; use ideal, thompson or constant"
@@ -226,14 +188,8 @@ class Radio(RadioSettings):
 
     @property
     def rates_bps(self) -> list[float]:
-        """PHY rates from the slowest on [bit/s]: subcarriers x bits / symbol time.
-
-        VHT MCS 9 does not exist in 20 MHz with one stream.
-        """
-        ofdm = OFDM[self.standard]
-        lacks = self.standard == "80211ac" and self.channel_width_mhz == 20
-        per_bit = ofdm.subcarriers[self.channel_width_mhz] / ofdm.symbol_s
-        return [bits * per_bit for bits in ofdm.bits[: len(ofdm.bits) - lacks]]
+        """PHY rates from the slowest on [bit/s]."""
+        return rates_bps(self.standard, self.channel_width_mhz)
 
     @property
     def channel(self) -> int:
@@ -242,8 +198,8 @@ class Radio(RadioSettings):
 
     @property
     def frequency_hz(self) -> float:
-        """Centre of the channel [Hz]: start of the band + 5 MHz times the number."""
-        return 1e6 * (BANDS[self.band_ghz][1] + 5 * self.channel)
+        """Centre of the channel [Hz]."""
+        return 1e6 * frequency_mhz(self.band_ghz, self.channel_width_mhz, self.channel)
 
     @property
     def bandwidth_hz(self) -> float:
@@ -269,15 +225,12 @@ class Radio(RadioSettings):
 
     def mode_name(self, mcs: int) -> str:
         """ns-3's name of a rate by its index, from the slowest."""
-        ofdm = OFDM[self.standard]
-        if ofdm.bits is LEGACY_BITS:
-            return f"{ofdm.prefix}{self.rates_bps[mcs] / 1e6:.0f}Mbps"
-        return f"{ofdm.prefix}{mcs}"
+        return mode_name(self.standard, self.channel_width_mhz, mcs)
 
     @property
     def control_mode(self) -> str:
-        """ns-3's name of the slowest OFDM rate, for control frames of rate_manager constant."""
-        return "ErpOfdmRate6Mbps" if self.band_ghz == 2.4 else "OfdmRate6Mbps"
+        """ns-3's name of the rate of control frames of rate_manager constant."""
+        return slowest_mode(self.standard, self.channel_width_mhz, self.band_ghz)
 
 
 def _listed(values: Any) -> str:

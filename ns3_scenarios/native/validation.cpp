@@ -12,6 +12,8 @@
 #include "ns3/wifi-mac.h"
 #include "ns3/wifi-net-device.h"
 #include "ns3/wifi-phy.h"
+#include "ns3/wifi-psdu.h"
+#include "ns3/wifi-tx-vector.h"
 #include "ns3/wifi-radio-energy-model-helper.h"
 #include "ns3/yans-wifi-channel.h"
 
@@ -59,6 +61,7 @@ struct Saturation::Parts
     std::vector<Ptr<WifiMac>> macs;
     std::vector<Flow> flows;
     std::vector<int64_t> receivedBytes;
+    double frameS{0};
     EventId next;
 };
 
@@ -89,6 +92,20 @@ Saturation::AddDevice(Ptr<NetDevice> device, Ptr<NetDevice> radio)
                 parts->receivedBytes[index] += packet->GetSize();
                 return true;
             }));
+    const auto phy = DynamicCast<WifiNetDevice>(radio)->GetPhy();
+    phy->TraceConnectWithoutContext(
+        "PhyTxPsduBegin",
+        Hook<void, WifiConstPsduMap, WifiTxVector, double>(
+            [parts = m.get(), band = phy->GetPhyBand()](WifiConstPsduMap psdus,
+                                                        WifiTxVector txVector,
+                                                        double) {
+                const auto& psdu = psdus.begin()->second;
+                if (psdu->GetHeader(0).HasData() && psdu->GetSize() > parts->payloadBytes)
+                {
+                    parts->frameS =
+                        WifiPhy::CalculateTxDuration(psdus, txVector, band).GetSeconds();
+                }
+            }));
 }
 
 void
@@ -112,6 +129,12 @@ std::vector<int64_t>
 Saturation::ReceivedBytes() const
 {
     return m->receivedBytes;
+}
+
+double
+Saturation::FrameS() const
+{
+    return m->frameS;
 }
 
 void

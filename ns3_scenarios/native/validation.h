@@ -26,6 +26,8 @@ class Saturation
     void Run(double durationS);
     // Payload bytes that each device has received since the start, repetitions left out.
     std::vector<int64_t> ReceivedBytes() const;
+    // How long the last frame with a payload was on the air, as the sending PHY has it.
+    double FrameS() const;
 
   private:
     struct Parts;

@@ -5,6 +5,7 @@ shipped builders; CHECKS has them all.
 """
 
 from ns3_scenarios.validation import (
+    airtime,
     broadcast,
     correlation,
     energy,
@@ -16,6 +17,7 @@ from ns3_scenarios.validation import (
 CHECKS = (
     *propagation.CHECKS,
     *correlation.CHECKS,
+    *airtime.CHECKS,
     *saturation.CHECKS,
     *energy.CHECKS,
     *mesh.CHECKS,

@@ -59,7 +59,7 @@ def chain_rows(make: Make, quick: bool) -> list[Row]:
 def _link_bps(scenario: NetworkScenario) -> float:
     return theory_airtime.link_throughput_bps(
         theory_airtime.ns3_format("80211ax"),
-        theory_airtime.TIMINGS["80211ax"],
+        theory_airtime.timing("80211ax"),
         scenario.radio.rates_bps[0],
         scenario.transport.segment_bytes,
         UDP_IP_BYTES + MESH_EXTRA_BYTES,

@@ -1,27 +1,25 @@
 """How long 802.11 frames and their exchanges take, by the standard's formulas.
 
-20 MHz in the 5 GHz band, one spatial stream, no protection, no aggregation of several frames.
+No protection, no aggregation of several frames, no signal extension (2.4 GHz OFDM).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, inf
 
 LLC_BYTES = 8
 FCS_BYTES = 4
 ACK_BYTES = 14
-SERVICE_AND_TAIL_BITS = 16 + 6
-# Data rates that every 802.11a station must have, and of these the control frames take theirs.
-MANDATORY_BPS = (6e6, 12e6, 24e6)
 
 
 @dataclass(frozen=True)
 class Timing:
     """What the medium access of a standard waits for [s], and the range of its backoff [slots].
 
-    Source: IEEE 802.11-2020, table 17-21 (SIFS, slot, CWmin, CWmax of OFDM), table 9-155 (AIFSN of
-    best effort: 3), 10.3.2.3 (DIFS = SIFS + 2 slots, AIFS = SIFS + AIFSN slots).
+    Source: IEEE 802.11-2020, tables 17-21 (SIFS, slot, CWmin, CWmax of OFDM) and 16-4 (DSSS), table
+    9-155 (AIFSN of best effort: 3) and 9-156 (outside any network: 6), 10.3.2.3 (DIFS = SIFS + 2
+    slots, AIFS = SIFS + AIFSN slots).
     """
 
     ifs_slots: int
@@ -38,51 +36,102 @@ class Timing:
 
 @dataclass(frozen=True)
 class PhyFormat:
-    """A PPDU format at 20 MHz: preamble [s], symbol [s], MAC overhead [bytes]."""
+    """A PPDU format: preamble [s], symbol with its guard interval [s], MAC overhead [bytes].
+
+    service_bits and tail_bits (of each encoder) surround the data; an encoder takes encoder_bps at
+    most. answer: the format of acknowledgements, none: its own; answer_bps: the rates that every
+    station must have, of which an acknowledgement takes its own.
+    """
 
     preamble_s: float
     symbol_s: float
     mac_header_bytes: int
-    delimiter_bytes: int
+    delimiter_bytes: int = 0
+    service_bits: int = 16
+    tail_bits: int = 6
+    encoder_bps: float = inf
+    answer: PhyFormat | None = None
+    answer_bps: tuple[float, ...] = (6e6, 12e6, 24e6)
 
 
-# Preambles: legacy 20 us (17.3.2); + HT-SIG 8, STF 4, LTF 4 (19.3.2); + VHT-SIG-A 8, STF 4, LTF 4,
-# SIG-B 4 (21.3.2); + RL-SIG 4, HE-SIG-A 8, STF 4, LTF 16 (802.11ax-2021, 27.3.4, guard interval
-# 3.2 us). VHT and HE send every frame as an A-MPDU, so a lone one carries a delimiter (9.7.1).
-FORMATS = {
-    "80211a": PhyFormat(20e-6, 4e-6, 24, 0),
-    "80211n": PhyFormat(36e-6, 4e-6, 26, 0),
-    "80211ac": PhyFormat(40e-6, 4e-6, 26, 4),
-    "80211ax": PhyFormat(52e-6, 16e-6, 26, 4),
-}
+LEGACY = PhyFormat(20e-6, 4e-6, 24)
+MAC_HEADER_BYTES = {"80211a": 24, "80211b": 24}  # others: 26, with QoS control
+# Most that one binary convolutional encoder takes with a guard interval of 0.8 us, read off the
+# tables of 19.5 and 21.5; of HE, which has one or LDPC, no limit.
+ENCODER_BPS = {"80211n": 320e6, "80211ac": 540e6}
+
+
+def timing(standard: str, width_mhz: int = 20) -> Timing:
+    """Return the medium access of a standard in its own band (n, ac, ax: 5 GHz)."""
+    if standard == "80211b":
+        return Timing(2, 20e-6, 10e-6, cw_min=31)
+    if standard == "80211p":
+        return Timing(6, 13e-6, 32e-6) if width_mhz == 10 else Timing(6, 21e-6, 64e-6)
+    return Timing(2 if standard in MAC_HEADER_BYTES else 3)
+
+
+def phy_format(standard: str, width_mhz: int = 20) -> PhyFormat:
+    """Return the format that data go in.
+
+    Preambles: DSSS, long, 144 + 48 us (16.2.2.2); legacy 20 us (17.3.2), at 10 and 5 MHz twice and
+    four times that (table 17-5); + HT-SIG 8, STF 4, LTF 4 (19.3.2); + VHT-SIG-A 8, STF 4, LTF 4,
+    SIG-B 4 (21.3.2); + RL-SIG 4, HE-SIG-A 8, STF 4, LTF 16 (802.11ax-2021, 27.3.4, guard interval
+    3.2 us). VHT and HE send every frame as an A-MPDU, so a lone one carries a delimiter (9.7.1).
+    A DSSS frame ends with a whole microsecond (16.2.3.5).
+    """
+    header_bytes = MAC_HEADER_BYTES.get(standard, 26)
+    if standard == "80211b":
+        return PhyFormat(*(192e-6, 1e-6, header_bytes, 0, 0, 0), answer_bps=(1e6, 2e6, 5.5e6, 11e6))
+    if standard == "80211p":
+        slower = 20 // width_mhz
+        rates_bps = tuple(rate / slower for rate in LEGACY.answer_bps)
+        return PhyFormat(slower * 20e-6, slower * 4e-6, header_bytes, answer_bps=rates_bps)
+    encoder_bps = ENCODER_BPS.get(standard, inf)
+    more_s, symbol_s, delimiter_bytes = {
+        "80211a": (0, 4e-6, 0),
+        "80211n": (16e-6, 4e-6, 0),
+        "80211ac": (20e-6, 4e-6, 4),
+        "80211ax": (32e-6, 16e-6, 4),
+    }[standard]
+    return PhyFormat(
+        LEGACY.preamble_s + more_s,
+        symbol_s,
+        header_bytes,
+        delimiter_bytes,
+        encoder_bps=encoder_bps,
+        answer=LEGACY,
+    )
+
+
 # By how much ns-3.44's preambles are shorter than the standard's: no VHT-SIG-B for a single user
 # (VhtPhy::GetSigBDuration), an HE-LTF of 8 us whatever the guard interval (HePhy::
 # GetTrainingDuration).
-NS3_SHORTER_S = {"80211a": 0.0, "80211n": 0.0, "80211ac": 4e-6, "80211ax": 8e-6}
-TIMINGS = {
-    "80211a": Timing(ifs_slots=2),
-    "80211n": Timing(ifs_slots=3),
-    "80211ac": Timing(ifs_slots=3),
-    "80211ax": Timing(ifs_slots=3),
-}
+NS3_SHORTER_S = {"80211ac": 4e-6, "80211ax": 8e-6}
 
 
-def ns3_format(standard: str) -> PhyFormat:
-    """Return the format with the preamble that ns-3 sends."""
-    phy = FORMATS[standard]
-    return replace(phy, preamble_s=phy.preamble_s - NS3_SHORTER_S[standard])
+def ns3_format(standard: str, width_mhz: int = 20) -> PhyFormat:
+    """Return the format with the preamble and the symbols that ns-3.44 sends.
+
+    OfdmPhy::GetPayloadDuration counts symbols of 4 us at 10 and 5 MHz, too, at the right rate: the
+    last one of a frame ends up to 4 and 12 us early.
+    """
+    phy = phy_format(standard, width_mhz)
+    if width_mhz < 20:
+        return replace(phy, symbol_s=LEGACY.symbol_s)
+    return replace(phy, preamble_s=phy.preamble_s - NS3_SHORTER_S.get(standard, 0.0))
 
 
 def ppdu_s(phy: PhyFormat, rate_bps: float, psdu_bytes: int) -> float:
     """Return the duration of a PPDU [s].
 
-    T = T_preamble + T_symbol ceil((16 + 8 L + 6) / N_DBPS), with N_DBPS = rate T_symbol [bits].
-    Source: IEEE 802.11-2020, 17.4.3 (TXTIME; 19.4.3 and 21.4.3 alike with one encoder).
+    T = T_preamble + T_symbol ceil((16 + 8 L + 6 N_ES) / N_DBPS), N_DBPS = rate T_symbol [bits],
+    N_ES the number of encoders. Source: IEEE 802.11-2020, 17.4.3, 19.4.3, 21.4.3; DSSS 16.2.3.5.
     """
     bits_per_symbol = rate_bps * phy.symbol_s
+    encoders = max(1, ceil(rate_bps / phy.encoder_bps - 1e-9))
+    bits = phy.service_bits + 8 * psdu_bytes + phy.tail_bits * encoders
     # The rates are multiples of whole bits a symbol up to rounding of the floating point.
-    symbols = ceil((SERVICE_AND_TAIL_BITS + 8 * psdu_bytes) / bits_per_symbol - 1e-9)
-    return phy.preamble_s + symbols * phy.symbol_s
+    return phy.preamble_s + ceil(bits / bits_per_symbol - 1e-9) * phy.symbol_s
 
 
 def data_ppdu_s(
@@ -100,17 +149,13 @@ def data_ppdu_s(
     return ppdu_s(phy, rate_bps, psdu_bytes)
 
 
-def ack_ppdu_s(ack_rate_bps: float) -> float:
-    """Return the duration of an acknowledgement [s]; it goes in the legacy format."""
-    return ppdu_s(FORMATS["80211a"], ack_rate_bps, ACK_BYTES)
-
-
-def ack_rate_bps(data_rate_bps: float) -> float:
-    """Return the rate of the answer: the fastest mandatory one up to the data's [bit/s].
+def ack_s(phy: PhyFormat, data_rate_bps: float) -> float:
+    """Return the duration of the answer, at the fastest mandatory rate up to the data's [s].
 
     Source: IEEE 802.11-2020, 10.6.6.5.2.
     """
-    return max(rate for rate in MANDATORY_BPS if rate <= data_rate_bps)
+    rate_bps = max(rate for rate in phy.answer_bps if rate <= data_rate_bps)
+    return ppdu_s(phy.answer or phy, rate_bps, ACK_BYTES)
 
 
 def exchange_s(
@@ -126,7 +171,7 @@ def exchange_s(
     Source: Bianchi 2000 (see theory_dcf), eq. 14: basic access, here without propagation delay.
     """
     data_s = data_ppdu_s(phy, rate_bps, payload_bytes, extra_header_bytes)
-    return data_s + timing.sifs_s + ack_ppdu_s(ack_rate_bps(rate_bps)) + timing.ifs_s
+    return data_s + timing.sifs_s + ack_s(phy, rate_bps) + timing.ifs_s
 
 
 def link_throughput_bps(

@@ -21,8 +21,9 @@ pytestmark = [pytest.mark.ns3, pytest.mark.timeout(300)]
         ("mesh80211", {}),
         ("adhoc80211", {"radio_sleep": True}),
         ("mesh80211", {"harvest_power_w": np.full(9, 0.3), "revival_j": 0.5}),
+        ("adhoc80211", {"standard": "80211p", "channel_width_mhz": 10}),
     ],
-    ids=["mesh", "sleep", "revival"],
+    ids=["mesh", "sleep", "revival", "ocb"],
 )
 def test_radio_joules_equal_those_of_the_state_trace_and_the_battery_adds_up(
     tmp_path: Path, name: str, changes: dict[str, Any]

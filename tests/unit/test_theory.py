@@ -5,8 +5,8 @@ import pytest
 
 from ns3_scenarios.validation import theory_airtime, theory_dcf, theory_path_loss
 
-TIMING = theory_airtime.TIMINGS["80211a"]
-LEGACY = theory_airtime.FORMATS["80211a"]
+TIMING = theory_airtime.timing("80211a")
+LEGACY = theory_airtime.phy_format("80211a")
 
 
 @pytest.mark.parametrize("p", [0.0, 0.3, 0.5, 0.9])
@@ -53,16 +53,40 @@ def test_a_frame_of_1500_bytes_at_54_mbps_and_its_answer_last_326_us() -> None:
     # 36 bytes of headers and check; 16 + 8 x 1536 + 6 bits in symbols of 216: 57 x 4 us + 20 us.
     assert theory_airtime.data_ppdu_s(LEGACY, 54e6, 1500) == pytest.approx(248e-6)
     # 134 bits at 24 Mbit/s: 2 symbols.
-    assert theory_airtime.ack_ppdu_s(24e6) == pytest.approx(28e-6)
+    assert theory_airtime.ack_s(LEGACY, 54e6) == pytest.approx(28e-6)
     held_s = theory_airtime.exchange_s(LEGACY, TIMING, 54e6, 1500)
     assert held_s == pytest.approx((248 + 16 + 28 + 34) * 1e-6)
 
 
 def test_a_frame_of_the_slowest_802_11ax_rate_by_hand() -> None:
     # 4 + 26 + 8 + 1500 + 4 bytes; 22 + 8 x 1542 bits in symbols of 117: 106 x 16 us + 52 us.
-    phy = theory_airtime.FORMATS["80211ax"]
+    phy = theory_airtime.phy_format("80211ax")
     duration_s = theory_airtime.data_ppdu_s(phy, 117 / 16e-6, 1500)
     assert duration_s == pytest.approx((106 * 16 + 52) * 1e-6)
+
+
+def test_an_802_11p_frame_is_twice_as_long_as_an_802_11a_frame_of_the_same_bytes() -> None:
+    # 10 MHz: every time of the PPDU doubles; 38 bytes of headers and check with QoS control,
+    # 16 + 8 x 1538 + 6 bits in symbols of 48: 257 x 8 us + 40 us.
+    phy = theory_airtime.phy_format("80211p", 10)
+    assert theory_airtime.data_ppdu_s(phy, 6e6, 1500) == pytest.approx(2096e-6)
+    assert theory_airtime.ppdu_s(phy, 6e6, 1538) == pytest.approx(
+        2 * theory_airtime.ppdu_s(LEGACY, 12e6, 1538)
+    )
+    # 134 bits at 6 Mbit/s: 3 symbols of 8 us.
+    assert theory_airtime.ack_s(phy, 9e6) == pytest.approx(64e-6)
+    # ns-3.44 counts in steps of 4 us: of 27 Mbit/s, 12326 bits are 114.1 steps and 57.06 symbols.
+    as_ns3 = theory_airtime.ns3_format("80211p", 10)
+    assert theory_airtime.data_ppdu_s(phy, 27e6, 1500) == pytest.approx((40 + 58 * 8) * 1e-6)
+    assert theory_airtime.data_ppdu_s(as_ns3, 27e6, 1500) == pytest.approx((40 + 115 * 4) * 1e-6)
+
+
+def test_a_frame_of_802_11b_at_11_mbps_and_its_answer_by_hand() -> None:
+    # 192 us; 8 x 1536 bits at 11 Mbit/s are 1117.09 us, 112 at 11 Mbit/s 10.2.
+    phy, timing = theory_airtime.phy_format("80211b", 22), theory_airtime.timing("80211b", 22)
+    assert theory_airtime.data_ppdu_s(phy, 11e6, 1500) == pytest.approx((192 + 1118) * 1e-6)
+    held_s = theory_airtime.exchange_s(phy, timing, 11e6, 1500)
+    assert held_s == pytest.approx((192 + 1118 + 10 + 192 + 11 + 50) * 1e-6)
 
 
 def test_path_losses_meet_known_values_and_bend_without_a_step() -> None:

@@ -26,6 +26,10 @@ def radio(*flags: str, scenario: str = "adhoc80211") -> Radio:
         (("standard=80211ac", "channel_width_mhz=80"), 29.3, 390),
         (("standard=80211ax",), 7.3, 121.9),
         (("standard=80211ax", "channel_width_mhz=80"), 30.6, 510.4),
+        # 802.11-2020, 16.3.3; table 17-14 at 10 and 5 MHz
+        (("standard=80211b", "band_ghz=2.4", "channel_width_mhz=22"), 1, 11),
+        (("standard=80211p", "channel_width_mhz=10"), 3, 27),
+        (("standard=80211p", "channel_width_mhz=5"), 1.5, 13.5),
     ],
 )
 def test_the_rates_of_a_standard_are_those_of_its_tables(
@@ -43,6 +47,14 @@ def test_the_rates_of_a_standard_are_those_of_its_tables(
         (("channel_width_mhz=80",), 42, 5210),
         (("band_ghz=6", "channel_width_mhz=40", "channel_number=11"), 11, 6005),
         (("band_ghz=2.4",), 1, 2412),
+        # Channel 14 is 12 MHz above 13; 802.11p has 172 to 184 at 5.86 to 5.92 GHz.
+        (
+            ("standard=80211b", "band_ghz=2.4", "channel_width_mhz=22", "channel_number=14"),
+            *(14, 2484),
+        ),
+        (("standard=80211p", "channel_width_mhz=10"), 172, 5860),
+        (("standard=80211p", "channel_width_mhz=10", "channel_number=184"), 184, 5920),
+        (("standard=80211p", "channel_width_mhz=5"), 171, 5860),
     ],
 )
 def test_the_channel_is_the_asked_one_or_the_lowest_of_its_width(
@@ -76,6 +88,41 @@ def test_free_space_costs_less_at_lower_frequencies() -> None:
         (("standard=80211ac", "mcs=9"), "adhoc80211", "mcs: expected 0 to 8"),
         (("band_ghz=2.4",), "mesh80211", "band_ghz: expected 5 or 6 with scenario mesh80211"),
         (("standard=80211a", "rate_manager=minstrel_ht"), "adhoc80211", "rate_manager"),
+        (("standard=80211p",), "adhoc80211", "channel_width_mhz: expected one of 10, 5"),
+        (
+            ("standard=80211p", "channel_width_mhz=10"),
+            "infrastructure",
+            "standard: expected another than 80211p",
+        ),
+        (
+            ("standard=80211p", "channel_width_mhz=10"),
+            "mesh80211",
+            "standard: expected another than 80211p",
+        ),
+        (
+            ("standard=80211p", "channel_width_mhz=10", "interferers=1", "interference=bss"),
+            *("adhoc80211", "interference: expected flows"),
+        ),
+        (
+            ("standard=80211b", "band_ghz=2.4", "channel_width_mhz=22", "phy=spectrum"),
+            "adhoc80211",
+            "phy: expected yans",
+        ),
+        (
+            ("standard=80211b", "band_ghz=2.4", "channel_width_mhz=22"),
+            "mesh80211",
+            "band_ghz: expected 5 or 6",
+        ),
+        (
+            ("standard=80211b", "band_ghz=2.4", "channel_width_mhz=22", "rate_manager=minstrel_ht"),
+            "d2d",
+            "rate_manager",
+        ),
+        (
+            ("standard=80211b", "band_ghz=2.4", "channel_width_mhz=22", "mcs=4"),
+            "adhoc80211",
+            "mcs: expected 0 to 3",
+        ),
     ],
 )
 def test_what_the_standard_does_not_have_is_refused(
