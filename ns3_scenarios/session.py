@@ -128,7 +128,6 @@ class Session:
         """Give every device an address, a battery and an endpoint."""
         native, scenario = self._ns.cosim_native, self._scenario
         radio = scenario.radio
-        slowest_bps, *_, fastest_bps = radio.rates_bps
         network = native.Network(
             scenario.num_devices,
             native.Transport(
@@ -138,7 +137,10 @@ class Session:
                 scenario.transport.pacing_bps,
                 ACCESS_CATEGORIES[radio.access_category],
             ),
-            native.Band(radio.bandwidth_hz, radio.noise_power_dbm, slowest_bps, fastest_bps),
+            native.Band(
+                *(radio.bandwidth_hz, radio.noise_power_dbm),
+                *(radio.slowest_bps, max(radio.rates_bps)),
+            ),
         )
         if scenario.mesh.mesh_metric == "rate_and_loss":
             network.CountLossesInMetric()

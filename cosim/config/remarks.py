@@ -39,6 +39,7 @@ def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
         )
     said += inert(config)
     said += _free_power(config, scenario.draws)
+    said += _free_antennas(config)
     said += overridden(config)
     said += _outlasted(config, scenario)
     if config.iteration.schedule == "neutral" and not scenario.harvest.most_w.any():
@@ -76,6 +77,19 @@ def _outlasted(config: RunConfig, scenario: NetworkScenario) -> list[str]:
     return [
         f"network.link_trace: its last row begins at {end_s:g} s, the run may last"
         f" {run_s(config):g} s; each link's last values hold to the end"
+    ]
+
+
+def _free_antennas(config: RunConfig) -> list[str]:
+    """Warn of antennas whose circuits cost no joules."""
+    net, energy = config.network, config.energy
+    given = (energy.tx_current_a, energy.rx_current_a, energy.idle_current_a)
+    if net.antennas == 1 or not NETWORK_KINDS[net.kind].has_radios or None not in given:
+        return []
+    return [
+        f"network.antennas {net.antennas}: the radio draws what energy.radio_profile"
+        f" {energy.radio_profile} draws with one; give energy.tx_current_a, energy.rx_current_a and"
+        " energy.idle_current_a of a radio with as many"
     ]
 
 

@@ -58,7 +58,11 @@ def _of_tcp(transport: Transport, radio: Radio) -> dict[str, Any]:
 
 
 def _of_broadcast(transport: Transport, radio: Radio) -> dict[str, Any]:
-    return {"WifiRemoteStationManager::NonUnicastMode": radio.mode_name(transport.broadcast_mcs)}
+    return {
+        "WifiRemoteStationManager::NonUnicastMode": radio.broadcast_mode_name(
+            transport.broadcast_mcs
+        )
+    }
 
 
 _OF_TRANSPORT = {"tcp": _of_tcp, "broadcast": _of_broadcast}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ns3_scenarios.description.radio import RATE_MANAGERS, Radio
-from ns3_scenarios.description.rates import BANDS
+from ns3_scenarios.description.rates import BANDS, guards_ns
 
 # Slots that an access category waits outside any network (OCB), where no frame takes the medium for
 # longer than its own exchange (IEEE 802.11-2020, table 9-156); windows as in a network.
@@ -23,6 +23,12 @@ def defaults(radio: Radio) -> dict[str, Any]:
     if radio.rate_manager == "constant":
         attributes["ConstantRateWifiManager::DataMode"] = radio.mode_name(radio.mcs)
         attributes["ConstantRateWifiManager::ControlMode"] = radio.control_mode
+    if radio.guard_interval_ns is not None:
+        is_short = str(radio.guard_interval_ns == 400).lower()
+        if 3200 in guards_ns(radio.standard):
+            attributes["HeConfiguration::GuardInterval"] = f"{radio.guard_interval_ns}ns"
+        else:
+            attributes["HtConfiguration::ShortGuardIntervalSupported"] = is_short
     return attributes
 
 
@@ -39,6 +45,12 @@ def configure(ns: Any, radio: Radio, phy: Any) -> None:
         "CcaEdThreshold": radio.cca_threshold_dbm,
         "RxSensitivity": radio.rx_sensitivity_dbm,
     }
+    if radio.antennas > 1:
+        attributes |= {
+            "Antennas": radio.antennas,
+            "MaxSupportedTxSpatialStreams": radio.spatial_streams,
+            "MaxSupportedRxSpatialStreams": radio.spatial_streams,
+        }
     for name, value in attributes.items():
         phy.Set(name, ns.StringValue(str(value)))
 

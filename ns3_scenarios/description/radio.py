@@ -11,12 +11,15 @@ from ns3_scenarios.description.fields import Settings, choice, quantity
 from ns3_scenarios.description.network_kind import WITH_CHANNEL, WITH_PACKETS, WITH_RADIOS
 from ns3_scenarios.description.rates import (
     CHANNELS,
+    OFDM,
     WIDTHS_MHZ,
     frequency_mhz,
+    guards_ns,
     has_legacy_rates,
     mode_name,
     rates_bps,
     slowest_mode,
+    streams_of,
 )
 from ns3_scenarios.errors import ScenarioError
 
@@ -38,7 +41,8 @@ PREAMBLE_SNR_DB = 4.0
 # By 802.11e access category: the IP type of service that ns-3 maps to it, by its first three bits.
 ACCESS_CATEGORIES = {"BE": 0x00, "BK": 0x20, "VI": 0xA0, "VO": 0xC0}
 
-WITH_CATEGORIES = ["80211p", "80211n", "80211ac", "80211ax"]
+WITH_MCS = [name for name in WIDTHS_MHZ if not has_legacy_rates(name)]
+WITH_CATEGORIES = ["80211p", *WITH_MCS]
 
 
 class RadioSettings(Settings):
@@ -60,11 +64,11 @@ class RadioSettings(Settings):
     )
     channel_width_mhz: int = quantity(
         20,
-        "Channel width: 20, 40 or 80, as the standard has it in the band; of 802.11b 22, of 802.11p"
-        " 10 or 5",
+        "Channel width: 20, 40, 80 or 160, as the standard has it in the band; of 802.11b 22, of"
+        " 802.11p 10 or 5",
         "MHz",
         5,
-        80,
+        160,
         when={"kind": WITH_CHANNEL},
     )
     channel_number: int = quantity(
@@ -121,8 +125,34 @@ class RadioSettings(Settings):
         "Rate of rate_manager constant, counted from the slowest",
         "",
         0,
-        11,
+        13,
         when={"kind": WITH_PACKETS, "rate_manager": ["constant"]},
+    )
+    guard_interval_ns: int | None = quantity(
+        None,
+        "Guard interval of frames to one receiver (those to all have 800): 800 or 400 with 802.11n"
+        " and ac, 3200 or 800 with 802.11ax and be; by default the first",
+        "ns",
+        400,
+        3200,
+        when={"kind": WITH_PACKETS, "standard": WITH_MCS},
+    )
+    antennas: int = quantity(
+        1,
+        "Antennas, each way; r of them add 10 log10(r / streams) dB to the SNR of what is received",
+        "",
+        1,
+        8,
+        when={"kind": WITH_PACKETS},
+    )
+    spatial_streams: int = quantity(
+        1,
+        "Most spatial streams, up to antennas: s streams carry s times the rate at the same SNR"
+        " (ns-3 has neither a channel's rank nor a power that streams share)",
+        "",
+        1,
+        4,
+        when={"kind": WITH_PACKETS, "standard": WITH_MCS},
     )
     rts_threshold_bytes: int = quantity(
         500,
@@ -147,9 +177,10 @@ class RadioSettings(Settings):
 
 
 class Radio(RadioSettings):
-    """One 802.11 radio with one antenna, the same on every device.
+    """One 802.11 radio, the same on every device.
 
-    Raises ScenarioError where the standard has no such band, width, channel or MCS.
+    Raises ScenarioError where the standard has no such band, width, channel, MCS, guard interval or
+    number of streams.
     """
 
     @model_validator(mode="after")
@@ -186,10 +217,45 @@ class Radio(RadioSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _streams_fit(self) -> Radio:
+        guards, streams = guards_ns(self.standard), streams_of(self.standard)
+        if self.guard_interval_ns not in (None, *guards):
+            has = f"expected one of {_listed(guards)}" if guards else "expected none"
+            why = " (ns-3.44 has no third one)" if len(guards) and guards[0] == 3200 else ""
+            raise ScenarioError(
+                f"network.guard_interval_ns: {has} with standard {self.standard}{why}, got"
+                f" {self.guard_interval_ns}"
+            )
+        if self.spatial_streams not in streams:
+            raise ScenarioError(
+                f"network.spatial_streams: expected one of {_listed(streams)} with standard"
+                f" {self.standard}, got {self.spatial_streams}"
+            )
+        if self.spatial_streams > self.antennas:
+            raise ScenarioError(
+                f"network.spatial_streams: expected at most antennas ({self.antennas}), got"
+                f" {self.spatial_streams}; give more antennas or fewer streams"
+            )
+        return self
+
+    @property
+    def guard_ns(self) -> int:
+        """The guard interval in use [ns]; that of 802.11b, which has none, is 0."""
+        of_standard = OFDM[self.standard].guard_ns if self.standard in OFDM else (0,)
+        return self.guard_interval_ns or of_standard[0]
+
     @property
     def rates_bps(self) -> list[float]:
-        """PHY rates from the slowest on [bit/s]."""
-        return rates_bps(self.standard, self.channel_width_mhz)
+        """PHY rates by MCS with all streams, from the slowest on [bit/s]."""
+        return rates_bps(
+            self.standard, self.channel_width_mhz, self.guard_interval_ns, self.spatial_streams
+        )
+
+    @property
+    def slowest_bps(self) -> float:
+        """The slowest PHY rate of data, that of one stream [bit/s]."""
+        return min(self.rates_bps) / self.spatial_streams
 
     @property
     def channel(self) -> int:
@@ -215,7 +281,7 @@ class Radio(RadioSettings):
     @property
     def weakest_heard_dbm(self) -> float:
         """Power from which on a receiver detects a preamble, where nothing interferes [dBm]."""
-        audible_dbm = self.noise_power_dbm + PREAMBLE_SNR_DB
+        audible_dbm = self.noise_power_dbm + PREAMBLE_SNR_DB - float(10 * np.log10(self.antennas))
         return max(self.preamble_detection_dbm, self.rx_sensitivity_dbm, audible_dbm)
 
     @property
@@ -225,6 +291,10 @@ class Radio(RadioSettings):
 
     def mode_name(self, mcs: int) -> str:
         """ns-3's name of a rate by its index, from the slowest."""
+        return mode_name(self.standard, self.channel_width_mhz, mcs, self.spatial_streams)
+
+    def broadcast_mode_name(self, mcs: int) -> str:
+        """ns-3's name of a rate of frames to all, which have one stream."""
         return mode_name(self.standard, self.channel_width_mhz, mcs)
 
     @property

@@ -80,7 +80,7 @@ class TransportSettings(Settings):
         "PHY rate of transport broadcast, counted from the slowest",
         "",
         0,
-        11,
+        13,
         when={"kind": WITH_PACKETS, "transport": ONE_FOR_ALL},
     )
 

@@ -3,6 +3,7 @@
 #include "ns3/boolean.h"
 #include "ns3/channel-access-manager.h"
 #include "ns3/dot11s-installer.h"
+#include "ns3/eht-configuration.h"
 #include "ns3/fcfs-wifi-queue-scheduler.h"
 #include "ns3/frame-exchange-manager.h"
 #include "ns3/he-configuration.h"
@@ -51,6 +52,10 @@ Introduce(Ptr<WifiMac> to, Ptr<WifiMac> other)
             manager->AddStationHe6GhzCapabilities(address, other->GetHe6GhzBandCapabilities(0));
         }
     }
+    if (other->GetEhtSupported())
+    {
+        manager->AddStationEhtCapabilities(address, other->GetEhtCapabilities(0));
+    }
 }
 } // namespace
 
@@ -77,6 +82,10 @@ MeshRadios(const WifiPhyHelper& phyHelper,
         if (standard >= WIFI_STANDARD_80211ax)
         {
             radio->SetHeConfiguration(CreateObject<HeConfiguration>());
+        }
+        if (standard >= WIFI_STANDARD_80211be)
+        {
+            radio->SetEhtConfiguration(CreateObject<EhtConfiguration>());
         }
         const auto phys = phyHelper.Create(*node, radio);
         phys.at(0)->ConfigureStandard(standard);

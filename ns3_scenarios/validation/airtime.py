@@ -20,10 +20,28 @@ from ns3_scenarios.validation.saturation import MESH_EXTRA_BYTES, PAYLOAD_BYTES,
 
 LIMIT = 1e-9
 SPAN_S = 0.01
+TWO = {"antennas": 2, "spatial_streams": 2}
 RADIOS: list[tuple[str, dict[str, Any]]] = [
     ("d2d", {"standard": "80211p", "channel_width_mhz": 10}),
     ("adhoc80211", {"standard": "80211p", "channel_width_mhz": 5}),
     ("adhoc80211", {"standard": "80211b", "band_ghz": 2.4, "channel_width_mhz": 22}),
+    ("adhoc80211", {"standard": "80211n", "guard_interval_ns": 400, **TWO}),
+    (
+        "adhoc80211",
+        {"standard": "80211n", "channel_width_mhz": 40, "antennas": 4, "spatial_streams": 3},
+    ),
+    ("mesh80211", {"standard": "80211n", "guard_interval_ns": 400, **TWO}),
+    ("adhoc80211", {"standard": "80211ac", "channel_width_mhz": 160, "guard_interval_ns": 400}),
+    ("mesh80211", {"standard": "80211ac", "channel_width_mhz": 160, **TWO}),
+    ("adhoc80211", {"standard": "80211ax", "channel_width_mhz": 160, **TWO}),
+    ("adhoc80211", {"standard": "80211ax", "guard_interval_ns": 800}),
+    (
+        "mesh80211",
+        {"standard": "80211ax", "band_ghz": 6, "channel_width_mhz": 160, "guard_interval_ns": 800},
+    ),
+    ("adhoc80211", {"standard": "80211be"}),
+    ("adhoc80211", {"standard": "80211be", "guard_interval_ns": 800, **TWO}),
+    ("mesh80211", {"standard": "80211be", "band_ghz": 6, "channel_width_mhz": 160, **TWO}),
 ]
 
 
@@ -43,8 +61,9 @@ def frame_rows(make: Make, quick: bool) -> list[Row]:
         rates = list(range(len(radio.rates_bps)))
         rates = rates[:: len(rates) - 1] if quick else rates
         cases.append((scenario, rates))
-        expected_s += [_frame_s(name, radio, radio.rates_bps[mcs]) for mcs in rates]
+        expected_s += [_frame_s(name, radio, mcs) for mcs in rates]
         label = f"{name} {radio.standard} {radio.channel_width_mhz} MHz"
+        label += f", {radio.guard_ns} ns, {radio.spatial_streams} streams,"
         names += [f"{label} {radio.mode_name(mcs)}" for mcs in rates]
     measured_s = list(chain.from_iterable(in_children(frame_times_s, cases)))
     return [
@@ -53,10 +72,12 @@ def frame_rows(make: Make, quick: bool) -> list[Row]:
     ]
 
 
-def _frame_s(name: str, radio: Radio, rate_bps: float) -> float:
-    phy = theory_airtime.ns3_format(radio.standard, radio.channel_width_mhz)
+def _frame_s(name: str, radio: Radio, mcs: int) -> float:
+    phy = theory_airtime.ns3_format(
+        radio.standard, radio.channel_width_mhz, radio.guard_interval_ns, radio.spatial_streams, mcs
+    )
     extra_bytes = MESH_EXTRA_BYTES if catalogue.SCENARIOS[name].forwards else 0
-    return theory_airtime.data_ppdu_s(phy, rate_bps, PAYLOAD_BYTES, extra_bytes)
+    return theory_airtime.data_ppdu_s(phy, radio.rates_bps[mcs], PAYLOAD_BYTES, extra_bytes)
 
 
 CHECKS = (

@@ -56,6 +56,7 @@ class PhyFormat:
 
 LEGACY = PhyFormat(20e-6, 4e-6, 24)
 MAC_HEADER_BYTES = {"80211a": 24, "80211b": 24}  # others: 26, with QoS control
+HE_OR_LATER = ("80211ax", "80211be")
 # Most that one binary convolutional encoder takes with a guard interval of 0.8 us, read off the
 # tables of 19.5 and 21.5; of HE, which has one or LDPC, no limit.
 ENCODER_BPS = {"80211n": 320e6, "80211ac": 540e6}
@@ -70,14 +71,18 @@ def timing(standard: str, width_mhz: int = 20) -> Timing:
     return Timing(2 if standard in MAC_HEADER_BYTES else 3)
 
 
-def phy_format(standard: str, width_mhz: int = 20) -> PhyFormat:
-    """Return the format that data go in.
+def phy_format(
+    standard: str, width_mhz: int = 20, guard_ns: int | None = None, streams: int = 1
+) -> PhyFormat:
+    """Return the format that data go in; guard_ns: none for the longest.
 
     Preambles: DSSS, long, 144 + 48 us (16.2.2.2); legacy 20 us (17.3.2), at 10 and 5 MHz twice and
-    four times that (table 17-5); + HT-SIG 8, STF 4, LTF 4 (19.3.2); + VHT-SIG-A 8, STF 4, LTF 4,
-    SIG-B 4 (21.3.2); + RL-SIG 4, HE-SIG-A 8, STF 4, LTF 16 (802.11ax-2021, 27.3.4, guard interval
-    3.2 us). VHT and HE send every frame as an A-MPDU, so a lone one carries a delimiter (9.7.1).
-    A DSSS frame ends with a whole microsecond (16.2.3.5).
+    four times that (table 17-5); + HT-SIG 8, STF 4, LTFs 4 each (19.3.2); + VHT-SIG-A 8, STF 4,
+    LTFs 4 each, SIG-B 4 (21.3.2); + RL-SIG 4, HE-SIG-A 8, STF 4, LTFs of 16 us with a guard
+    interval of 3.2 us and 7.2 with 0.8 (802.11ax-2021, 27.3.4 and 27.3.11.10); 802.11be has U-SIG 8
+    and EHT-SIG 8 in place of HE-SIG-A (802.11be-2024, 36.3.4: 52 bits for one user at its MCS 0).
+    As many LTFs as streams, but 4 for 3. VHT and later send every frame as an A-MPDU, so a lone one
+    carries a delimiter (9.7.1). A DSSS frame ends with a whole microsecond (16.2.3.5).
     """
     header_bytes = MAC_HEADER_BYTES.get(standard, 26)
     if standard == "80211b":
@@ -86,39 +91,61 @@ def phy_format(standard: str, width_mhz: int = 20) -> PhyFormat:
         slower = 20 // width_mhz
         rates_bps = tuple(rate / slower for rate in LEGACY.answer_bps)
         return PhyFormat(slower * 20e-6, slower * 4e-6, header_bytes, answer_bps=rates_bps)
-    encoder_bps = ENCODER_BPS.get(standard, inf)
-    more_s, symbol_s, delimiter_bytes = {
-        "80211a": (0, 4e-6, 0),
-        "80211n": (16e-6, 4e-6, 0),
-        "80211ac": (20e-6, 4e-6, 4),
-        "80211ax": (32e-6, 16e-6, 4),
+    ltfs = 4 if streams == 3 else streams
+    short = guard_ns is not None and guard_ns < (3200 if standard in HE_OR_LATER else 800)
+    he_ltf_s, symbol_s = (7.2e-6, 13.6e-6) if short else (16e-6, 16e-6)
+    if standard not in HE_OR_LATER:
+        symbol_s = 3.6e-6 if short else 4e-6
+    more_s, delimiter_bytes = {
+        "80211a": (0, 0),
+        "80211n": (12e-6 + 4e-6 * ltfs, 0),
+        "80211ac": (16e-6 + 4e-6 * ltfs, 4),
+        "80211ax": (16e-6 + he_ltf_s * ltfs, 4),
+        "80211be": (24e-6 + he_ltf_s * ltfs, 4),
     }[standard]
     return PhyFormat(
         LEGACY.preamble_s + more_s,
         symbol_s,
         header_bytes,
         delimiter_bytes,
-        encoder_bps=encoder_bps,
+        encoder_bps=ENCODER_BPS.get(standard, inf) * 4e-6 / symbol_s,
         answer=LEGACY,
     )
 
 
-# By how much ns-3.44's preambles are shorter than the standard's: no VHT-SIG-B for a single user
-# (VhtPhy::GetSigBDuration), an HE-LTF of 8 us whatever the guard interval (HePhy::
-# GetTrainingDuration).
-NS3_SHORTER_S = {"80211ac": 4e-6, "80211ax": 8e-6}
-
-
-def ns3_format(standard: str, width_mhz: int = 20) -> PhyFormat:
+def ns3_format(
+    standard: str,
+    width_mhz: int = 20,
+    guard_ns: int | None = None,
+    streams: int = 1,
+    mcs: int = 0,
+) -> PhyFormat:
     """Return the format with the preamble and the symbols that ns-3.44 sends.
 
+    No VHT-SIG-B for a single user (VhtPhy::GetSigBDuration), an HE-LTF of 8 us whatever the guard
+    interval (HePhy::GetTrainingDuration), in place of EHT-SIG a HE-SIG-B for one user of many
+    (EhtPpdu::GetEhtSigFieldSize) at the data's MCS up to 5 (EhtPhy::GetSigBMode).
     OfdmPhy::GetPayloadDuration counts symbols of 4 us at 10 and 5 MHz, too, at the right rate: the
     last one of a frame ends up to 4 and 12 us early.
     """
-    phy = phy_format(standard, width_mhz)
+    phy = phy_format(standard, width_mhz, guard_ns, streams)
     if width_mhz < 20:
         return replace(phy, symbol_s=LEGACY.symbol_s)
-    return replace(phy, preamble_s=phy.preamble_s - NS3_SHORTER_S.get(standard, 0.0))
+    more_s = {"80211ac": -4e-6, "80211be": _sig_b_s(width_mhz, mcs) - 8e-6}.get(standard, 0.0)
+    if standard in HE_OR_LATER:
+        ltfs = 4 if streams == 3 else streams
+        more_s -= ltfs * ((16e-6 if phy.symbol_s == 16e-6 else 7.2e-6) - 8e-6)
+    return replace(phy, preamble_s=phy.preamble_s + more_s)
+
+
+def _sig_b_s(width_mhz: int, mcs: int) -> float:
+    """Return the duration of a HE-SIG-B with one user (802.11ax-2021, tables 27-24 to 27-28) [s].
+
+    10 bits of check and tail, 8 bits for each 40 MHz, from 80 MHz on one more, and a user of 31, in
+    symbols of 4 us with 52 subcarriers.
+    """
+    bits = 10 + 8 * max(1, width_mhz // 40) + (width_mhz > 40) + 31
+    return 4e-6 * ceil(bits / (52 * (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)[min(mcs, 5)]))
 
 
 def ppdu_s(phy: PhyFormat, rate_bps: float, psdu_bytes: int) -> float:

@@ -67,3 +67,69 @@ def test_a_category_of_802_11p_waits_for_as_many_slots_as_the_standard_says(tmp_
         took_s[category] = report.flows.delay_s[0]
     # 30 datagrams: AIFSN 6 and 7.5 slots in the mean against AIFSN 2 and 1.5, of 13 us.
     assert took_s["BE"] - took_s["VO"] == pytest.approx(30 * 10 * 13e-6, rel=0.35)
+
+
+WIDE = {"standard": "80211be", "channel_width_mhz": 160}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "above_mbps", "most_mbps"),
+    [
+        # IEEE 802.11-2020, tables 19-27, 19-28 and 21-36: the fastest rate with less of what was
+        # asked for, and with all of it; 802.11be above 80 MHz.
+        ("adhoc80211", {"standard": "80211n", "guard_interval_ns": 400}, 65, 72.3),
+        ("mesh80211", {"standard": "80211n", "antennas": 2, "spatial_streams": 2}, 72.3, 130),
+        ("infrastructure", {"standard": "80211ac", "antennas": 4, "spatial_streams": 4}, 173, 312),
+        ("adhoc80211", {"standard": "80211ax", "guard_interval_ns": 800}, 122, 143.5),
+        ("mesh80211", {"standard": "80211ac", "channel_width_mhz": 160}, 433, 780),
+        ("mesh80211", WIDE, 613, 1225.1),
+        ("infrastructure", WIDE, 613, 1225.1),
+    ],
+)
+def test_ideal_rates_use_the_guard_interval_the_streams_and_the_width_that_were_asked_for(
+    name: str,
+    changes: dict[str, Any],
+    above_mbps: float,
+    most_mbps: float,
+    tmp_path: Path,
+) -> None:
+    scenario = make_mesh(
+        num_devices=2,
+        shadowing_sigma_db=0.0,
+        position_m=np.array([[0.0, 0, 1.5], [3.0, 0, 1.5]]),
+        name=name,
+        **changes,
+    )
+    pairs = np.array([0, 1]), np.array([1, 0])
+    report = run_mesh(scenario, tmp_path, 2, pairs=pairs, payload_bytes=400_000)[1]
+    assert (report.flows.delivered_bytes == 400_000).all()
+    rate_mbps = report.links.rate_bps[[0, 1], [1, 0]].max() / 1e6
+    assert above_mbps < rate_mbps <= most_mbps
+
+
+def test_antennas_beyond_the_streams_add_to_the_snr(tmp_path: Path) -> None:
+    excess_db = {}
+    for antennas in (1, 4):
+        (tmp_path / str(antennas)).mkdir()
+        report, _ = pairs_apart(
+            np.array([40.0]),
+            tmp_path / str(antennas),
+            antennas=antennas,
+            rate_manager="constant",
+        )
+        excess_db[antennas] = report.links.sinr_db[0, 1] - report.links.snr_db[0, 1]
+    assert excess_db[4] - excess_db[1] == pytest.approx(6.02, abs=0.01)  # 10 log10(4 / 1)
+
+
+def test_frames_to_all_have_one_stream_and_800_ns(tmp_path: Path) -> None:
+    _, rate_bps = pairs_apart(
+        np.array([5.0]),
+        tmp_path,
+        standard="80211n",
+        guard_interval_ns=400,
+        antennas=2,
+        spatial_streams=2,
+        transport="broadcast",
+        broadcast_mcs=3,
+    )
+    assert rate_bps == pytest.approx(52 * 2 / 4e-6)  # 16-QAM at 1/2

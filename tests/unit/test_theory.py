@@ -65,6 +65,31 @@ def test_a_frame_of_the_slowest_802_11ax_rate_by_hand() -> None:
     assert duration_s == pytest.approx((106 * 16 + 52) * 1e-6)
 
 
+def test_a_short_guard_interval_and_a_second_stream_by_hand() -> None:
+    # HT, 2 streams, 0.4 us: 1538 bytes with headers, 22 + 8 x 1538 bits in 2 x 52 x 5 = 520 a
+    # symbol: 24 x 3.6 us; 36 us and one more LTF.
+    phy = theory_airtime.phy_format("80211n", 20, 400, 2)
+    assert theory_airtime.data_ppdu_s(phy, 520 / 3.6e-6, 1500) == pytest.approx(126.4e-6)
+    # HE, 0.8 us: 12358 bits in 234 x 25/3 = 1950: 7 x 13.6 us; LTF 7.2 in place of 16 us.
+    phy = theory_airtime.phy_format("80211ax", 20, 800)
+    frame_s = theory_airtime.data_ppdu_s(phy, 1950 / 13.6e-6, 1500)
+    assert frame_s == pytest.approx((52 - 8.8 + 7 * 13.6) * 1e-6)
+    # VHT in 160 MHz above 540 Mbit/s: two encoders, so 6 bits more, and 12364 in 3120: 4 symbols.
+    phy = theory_airtime.phy_format("80211ac", 160)
+    assert theory_airtime.data_ppdu_s(phy, 780e6, 1500) == pytest.approx(56e-6)
+    # 1557 bytes: 12456 + 16 + 12 bits are more than 4 x 3120, with one encoder's 6 they are not.
+    assert theory_airtime.ppdu_s(phy, 780e6, 1557) == pytest.approx(60e-6)
+
+
+def test_the_preamble_of_802_11be_is_8_us_longer_than_that_of_802_11ax() -> None:
+    be, ax = (theory_airtime.phy_format(name, 80).preamble_s for name in ("80211be", "80211ax"))
+    assert be - ax == pytest.approx(8e-6)
+    # ns-3.44 sends 49 bits at the data's MCS (26, 208 a symbol), and at 160 MHz 74.
+    for width_mhz, mcs, sig_s in ((20, 0, 8e-6), (20, 13, 4e-6), (160, 0, 12e-6)):
+        sent = theory_airtime.ns3_format("80211be", width_mhz, mcs=mcs)
+        assert sent.preamble_s == pytest.approx(20e-6 + 12e-6 + sig_s + 12e-6)
+
+
 def test_an_802_11p_frame_is_twice_as_long_as_an_802_11a_frame_of_the_same_bytes() -> None:
     # 10 MHz: every time of the PPDU doubles; 38 bytes of headers and check with QoS control,
     # 16 + 8 x 1538 + 6 bits in symbols of 48: 257 x 8 us + 40 us.

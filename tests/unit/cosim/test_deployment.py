@@ -303,6 +303,16 @@ def test_more_power_than_any_regulation_allows_is_warned_of() -> None:
         assert sum("36.5 dBm EIRP" in line for line in warned) == said == len(warned)
 
 
+def test_antennas_that_cost_no_joules_are_warned_of_until_currents_are_given() -> None:
+    flags = ["--network.antennas=2"]
+    config = make_config(*flags)
+    (warned,) = warnings(config, make_scenario(config))
+    assert "network.antennas 2: the radio draws what energy.radio_profile ns3 draws with" in warned
+    flags += [f"--energy.{state}_current_a=0.5" for state in ("tx", "rx", "idle")]
+    config = make_config(*flags)
+    assert warnings(config, make_scenario(config)) == []
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

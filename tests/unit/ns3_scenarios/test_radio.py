@@ -26,6 +26,27 @@ def radio(*flags: str, scenario: str = "adhoc80211") -> Radio:
         (("standard=80211ac", "channel_width_mhz=80"), 29.3, 390),
         (("standard=80211ax",), 7.3, 121.9),
         (("standard=80211ax", "channel_width_mhz=80"), 30.6, 510.4),
+        (("standard=80211ac", "channel_width_mhz=160"), 58.5, 780),
+        (("standard=80211ax", "channel_width_mhz=160"), 61.3, 1020.8),
+        # Short guard intervals and streams; 802.11be-2024, 36.5: 4096-QAM at 5/6 on top
+        (("standard=80211n", "guard_interval_ns=400"), 7.2, 72.2),
+        (("standard=80211n", "antennas=4", "spatial_streams=4"), 26, 260),
+        (
+            (
+                *("standard=80211ac", "channel_width_mhz=80", "guard_interval_ns=400"),
+                *("antennas=2", "spatial_streams=2"),
+            ),
+            *(65, 866.7),
+        ),
+        (("standard=80211ax", "guard_interval_ns=800"), 8.6, 143.4),
+        (("standard=80211be", "guard_interval_ns=800"), 8.6, 172.1),
+        (
+            (
+                *("standard=80211be", "channel_width_mhz=160", "guard_interval_ns=800"),
+                *("antennas=2", "spatial_streams=2"),
+            ),
+            *(144.1, 2882.4),
+        ),
         # 802.11-2020, 16.3.3; table 17-14 at 10 and 5 MHz
         (("standard=80211b", "band_ghz=2.4", "channel_width_mhz=22"), 1, 11),
         (("standard=80211p", "channel_width_mhz=10"), 3, 27),
@@ -71,6 +92,13 @@ def test_noise_doubles_with_the_width() -> None:
     assert wide.noise_power_dbm - narrow.noise_power_dbm == pytest.approx(3.01, abs=0.01)
 
 
+def test_antennas_hear_a_weaker_preamble() -> None:
+    sensitive = "preamble_detection_dbm=-110", "rx_sensitivity_dbm=-150"
+    one, four = radio(*sensitive), radio(*sensitive, "antennas=4")
+    assert one.weakest_heard_dbm == pytest.approx(-173.98 + 73.01 + 7 + 4, abs=0.01)
+    assert one.weakest_heard_dbm - four.weakest_heard_dbm == pytest.approx(6.02, abs=0.01)
+
+
 def test_free_space_costs_less_at_lower_frequencies() -> None:
     assert radio().free_space_loss_db == 46.7
     assert radio("band_ghz=2.4").free_space_loss_db == 40.1  # 20 log10(5180 / 2412) less
@@ -85,6 +113,30 @@ def test_free_space_costs_less_at_lower_frequencies() -> None:
         (("band_ghz=2.4", "channel_width_mhz=80"), "adhoc80211", "channel_width_mhz"),
         (("channel_width_mhz=40", "channel_number=36"), "adhoc80211", "channel_number"),
         (("standard=80211n", "mcs=8"), "adhoc80211", "mcs: expected 0 to 7"),
+        (("standard=80211ax", "mcs=12"), "adhoc80211", "mcs: expected 0 to 11"),
+        (("standard=80211n", "channel_width_mhz=160"), "adhoc80211", "channel_width_mhz"),
+        (
+            ("standard=80211be", "band_ghz=2.4", "channel_width_mhz=160"),
+            *("adhoc80211", "channel_width_mhz"),
+        ),
+        (
+            ("standard=80211ax", "guard_interval_ns=1600"),
+            *("adhoc80211", "guard_interval_ns: expected one of 3200, 800 with standard 80211ax"),
+        ),
+        (
+            ("standard=80211ac", "guard_interval_ns=3200"),
+            *("adhoc80211", "guard_interval_ns: expected one of 800, 400"),
+        ),
+        (("standard=80211a", "guard_interval_ns=800"), "adhoc80211", "expected none"),
+        (("antennas=2", "spatial_streams=3"), "adhoc80211", "expected at most antennas"),
+        (
+            ("standard=80211ac", "antennas=4", "spatial_streams=3"),
+            *("adhoc80211", "spatial_streams: expected one of 1, 2, 4"),
+        ),
+        (
+            ("standard=80211a", "antennas=2", "spatial_streams=2"),
+            *("adhoc80211", "spatial_streams: expected one of 1 with"),
+        ),
         (("standard=80211ac", "mcs=9"), "adhoc80211", "mcs: expected 0 to 8"),
         (("band_ghz=2.4",), "mesh80211", "band_ghz: expected 5 or 6 with scenario mesh80211"),
         (("standard=80211a", "rate_manager=minstrel_ht"), "adhoc80211", "rate_manager"),
