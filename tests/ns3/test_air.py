@@ -41,6 +41,17 @@ CASES = {
         "adhoc80211",
         "--network.standard 80211a --network.rate_manager thompson --network.transport tcp",
     ),
+    "ad hoc, 802.11p": ("adhoc80211", "--network.standard 80211p --network.channel_width_mhz 10"),
+    "ad hoc, 802.11b": (
+        "adhoc80211",
+        "--network.standard 80211b --network.band_ghz 2.4 --network.channel_width_mhz 22"
+        " --network.num_devices 5 --network.placement line --network.spacing_m 60"
+        " --network.neighbour_distance_m 60",
+    ),
+    "mesh of two streams": (
+        "mesh80211",
+        "--network.standard 80211be --network.antennas 4 --network.spatial_streams 2",
+    ),
     "ad hoc, fading by frame": ("adhoc80211", "--network.fading nakagami_per_frame"),
     "ad hoc that sleeps": ("adhoc80211", "--energy.radio_sleep"),
     "access point beside others": (
