@@ -58,6 +58,7 @@ def test_fast_starts_the_same_command_again_in_the_environment_that_was_given() 
     path, arguments, environment = again.value.args
     assert (path, arguments) == (sys.executable, [sys.executable, *sys.orig_argv[1:]])
     choice = environment.pop("DMML_COSIM_ARITHMETIC")
+    assert environment.pop("OPENBLAS_NUM_THREADS") == "1"  # a run has its own threads
     assert environment == {"HOME": "/root", "MKL_CBWR": "AUTO"}
     # In the new program, which has the same number, nothing is changed; in its children it is.
     os.environ.clear()
