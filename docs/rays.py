@@ -11,9 +11,8 @@ The loss of a pair is that of the whole channel, L = -10 log10(mean over f of |H
 H(f) = sum over paths of a e^(-j 2 pi f tau), f over its subcarriers: in each, paths add up with
 their phases, and of a signal as strong in all a receiver gets the mean power, as by Parseval's
 theorem (a, tau: Sionna RT, `Paths.cfr`). At the carrier alone, a fade of one subcarrier would count
-for all; ns-3 has one loss a frame, and so no frequency-selective fading. Antennas are isotropic and
-vertical. Up to 5 reflections and one diffraction; nothing goes through walls, since the houses are
-empty, and nothing is scattered.
+for all; ns-3 has one loss a frame. Antennas are isotropic and vertical. Up to 5 reflections and one
+diffraction; nothing goes through walls, since the houses are empty, and nothing is scattered.
 """
 
 import argparse
@@ -73,8 +72,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="0: nobody walks (%(default)s)")
     parser.add_argument("--step_s", type=float, default=3.0, help="time of a step (%(default)s s)")
     parser.add_argument("--seed", type=int, default=1, help="of the search for paths (%(default)s)")
-    for name, default in (("band_ghz", 5.0), ("channel_width_mhz", 20), ("channel_number", 0)):
-        parser.add_argument(f"--{name}", type=type(default), default=default, help="as of the run")
+    for name in ("standard", "band_ghz", "channel_width_mhz", "channel_number"):
+        usual = Radio.model_fields[name].default
+        parser.add_argument(f"--{name}", type=type(usual), default=usual, help="as of the run")
     given = parser.parse_args()
     if given.steps < 0 or not 0 < given.step_s < np.inf:
         parser.error(f"expected steps from 0, step_s above 0, got {given.steps}, {given.step_s}")
