@@ -157,7 +157,7 @@ def view_of(
         codecs=(*asker.learner.part_bytes,),
         codec_bytes=np.stack([part[device] for part in asker.learner.part_bytes.values()]),
         neighbours=others,
-        wanted=shared(payload)[device, others],
+        wanted=payload.message_bytes[device, others] > 0,
         sender_j_per_byte=cost.sender_j_per_byte[device, others],
         acked_share=cost.acked_share[device, others],
         rate_bps=last.rate_bps[device, others],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -320,8 +320,7 @@ class Learner:
                 clip_norm=setup.clip_norm,
             )
 
-        result = train_in_groups(train, tau, self._workers)
-        result = LocalResult(*(getattr(result, each.name).cpu() for each in fields(result)))
+        result = train_in_groups(train, tau, self._workers).cpu()
         check_finite(result, tau, round_index)
         return result
 

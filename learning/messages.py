@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ class Payload:
     codecs: tuple[str, ...] | None = None
     link_bytes: NDArray[np.int64] | None = None
 
-    @property
+    @cached_property
     def message_bytes(self) -> NDArray[np.int64]:
         """How long a message is, (n, n, p) [sender, receiver, part]; 0: there is none.
 

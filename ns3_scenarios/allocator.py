@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ctypes.util import find_library
+from functools import cache
 
 PRELOAD = "LD_PRELOAD"
 
 
+@cache  # the search asks other programs, which takes 0.1 s where there is none
 def fast_allocator() -> str | None:
     """Return the name by which the loader knows tcmalloc, None where it is not installed.
 

@@ -10,7 +10,7 @@ import numpy as np
 from cosim.config.learning import MOST_MESSAGE_BYTES
 from cosim.config.model import RunConfig
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
-from ns3_scenarios.description.table_file import read_numbers, refuse_row
+from ns3_scenarios.description.table_file import read_numbers, refuse_devices, refuse_row
 from ns3_scenarios.errors import ScenarioError
 
 FIELD = "learning.traffic_file"
@@ -82,17 +82,10 @@ def given_traffic(config: RunConfig) -> GivenTraffic:
 
 
 def _refuse_odd(path: Path, column: dict[str, FloatArray], num_devices: int) -> None:
-    limits = {
-        "src": (0, num_devices - 1, "src to be a device"),
-        "dst": (0, num_devices - 1, "dst to be a device"),
-        "bytes": (1, MOST_MESSAGE_BYTES, "bytes to be a whole number"),
-        "round": (1, np.inf, "round to be a whole number"),
-    }
-    for name, values in column.items():
-        low, high, what = limits[name]
-        odd = (values < low) | (values > high) | (values % 1 != 0)
-        until = f" to {high}" if np.isfinite(high) else " on"
-        refuse_row(path, FIELD, odd, values, f"{what} from {low}{until}")
-    if "dst" in column:
-        to_itself = column["src"] == column["dst"]
-        refuse_row(path, FIELD, to_itself, column["dst"], "dst to be another device than src")
+    devices: dict[str, FloatArray] = {n: column[n] for n in ("src", "dst") if n in column}
+    refuse_devices(path, FIELD, devices, num_devices)
+    for name, most in (("bytes", MOST_MESSAGE_BYTES), ("round", np.inf)):
+        values = column.get(name, np.ones(0))
+        odd = (values < 1) | (values > most) | (values % 1 != 0)
+        until = f" to {most}" if np.isfinite(most) else " on"
+        refuse_row(path, FIELD, odd, values, f"{name} to be a whole number from 1{until}")

@@ -26,10 +26,8 @@ class Cost:
 
     def of(self, iterations: FloatArray | IntArray) -> FloatArray:
         """Return what iterations (n, m) take, (n,)."""
-        work, most = (
-            (self.per_iteration * iterations).sum(axis=1),
-            iterations.max(axis=1, initial=0),
-        )
+        work = (self.per_iteration * iterations).sum(axis=1)
+        most = iterations.max(axis=1, initial=0)
         total: FloatArray = work + self.per_step * most + self.per_round
         return total
 

@@ -35,6 +35,10 @@ class LocalResult:
     gradient_norm: Tensor
     contribution: Tensor
 
+    def cpu(self) -> LocalResult:
+        """Return it on the processor."""
+        return LocalResult(self.loss.cpu(), self.gradient_norm.cpu(), self.contribution.cpu())
+
 
 def train_locally(
     model: Model,

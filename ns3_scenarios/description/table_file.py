@@ -90,14 +90,23 @@ def refuse_row(path: Path, field: str, odd: BoolArray, values: FloatArray, expec
         )
 
 
+def refuse_devices(
+    path: Path, field: str, columns: Mapping[str, FloatArray], num_devices: int
+) -> None:
+    """Raise ScenarioError where a column has no device, or two by name have the same one."""
+    last = num_devices - 1
+    for name, device in columns.items():
+        odd = (device < 0) | (device > last) | (device % 1 != 0)
+        refuse_row(path, field, odd, device, f"{name} to be a device from 0 to {last}")
+    if len(columns) == 2:
+        (one, first), (other, second) = columns.items()
+        refuse_row(path, field, first == second, second, f"{other} to be another device than {one}")
+
+
 def refuse_pairs(path: Path, field: str, table: pd.DataFrame, num_devices: int) -> None:
     """Raise ScenarioError where i, j are no two devices, or are there twice at one time_s."""
     time_s, i, j = (table[name].to_numpy(np.float64) for name in ("time_s", "i", "j"))
-    last = num_devices - 1
-    for name, device in (("i", i), ("j", j)):
-        odd = (device < 0) | (device > last) | (device % 1 != 0)
-        refuse_row(path, field, odd, device, f"{name} to be a device from 0 to {last}")
-    refuse_row(path, field, i == j, j, "j to be another device than i")
+    refuse_devices(path, field, {"i": i, "j": j}, num_devices)
     twice = table.duplicated(["time_s", "i", "j"]).to_numpy()
     if twice.any():
         row = int(twice.argmax())

@@ -11,7 +11,7 @@ from learning.messages import Delivery
 from learning.method import Round
 from learning.model.stack import init_parameters
 from learning.settings import LearningSetup
-from learning.training.local_training import LocalResult, train_locally
+from learning.training.local_training import train_locally
 
 DEFAULTS = {
     "dataset": "made",
@@ -226,7 +226,7 @@ def check_against_a_loop_over_devices(model, shapes, data, tau, begin, round_, l
             clip_norm=clip_norm,
         )
     stack = stack_on("cpu", there)
-    result = LocalResult(result.loss.cpu(), result.gradient_norm.cpu(), result.contribution.cpu())
+    result = result.cpu()
     for k, twin in enumerate(twins):
 
         def batch(step, k=k):
