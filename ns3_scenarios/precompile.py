@@ -12,7 +12,9 @@ import importlib.util
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ns3_scenarios.errors import NetworkUnavailableError
 from ns3_scenarios.installation import (
@@ -25,7 +27,7 @@ from ns3_scenarios.installation import (
 )
 
 # The same sums on every processor: no fused multiply-add where one happens to have it.
-FLAGS = ["-std=c++20", "-O2", "-fPIC", "-shared", "-ffp-contract=off"]
+FLAGS = ["-std=c++20", "-O2", "-fPIC", "-ffp-contract=off"]
 TARGET = "TARGET"  # in a command: the file to make
 
 
@@ -49,15 +51,29 @@ def main() -> int:
     paths = [f"-I{include}", f"-I{NATIVE}"]
     sources = [str(source) for source in sorted(NATIVE.glob("*.cpp"))]
     compiler = os.environ.get("CXX", "g++")
-    built = [_make(library, [compiler, *FLAGS, *paths, *sources, "-o", TARGET], NATIVE)]
     backend = importlib.util.find_spec("cppyy_backend")
     if backend is None or backend.origin is None:
         print("error: expected the package cppyy_backend, found none", file=sys.stderr)
         return 2
     # makepch.py finds its own headers from the working folder.
     tool = [sys.executable, "etc/dictpch/makepch.py", TARGET, *paths, str(NATIVE / "api.h")]
-    built.append(_make(header, tool, Path(backend.origin).parent))
-    return 0 if all(built) else 2
+    with ThreadPoolExecutor(os.cpu_count()) as pool, TemporaryDirectory() as folder:
+        has_header = pool.submit(_make, header, tool, Path(backend.origin).parent)
+        objects = [f"{folder}/{Path(source).stem}.o" for source in sources]
+        compiling = [compiler, *FLAGS, *paths, "-c", "-o"]
+        each = zip(objects, sources, strict=True)
+        # What does not compile is missed by the linker, and the compiler has said why.
+        wait([pool.submit(_run, [*compiling, *names], NATIVE) for names in each])
+        has_library = _make(library, [compiler, "-shared", *objects, "-o", TARGET], NATIVE)
+    return 0 if has_header.result() and has_library else 2
+
+
+def _run(command: list[str], folder: Path) -> bool:
+    """Run a command; tell whether it succeeded."""
+    try:
+        return subprocess.run(command, cwd=folder, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
 
 
 def _make(path: Path, command: list[str], folder: Path) -> bool:
@@ -68,11 +84,7 @@ def _make(path: Path, command: list[str], folder: Path) -> bool:
     begun = path.with_name(f"{path.name}.{os.getpid()}")
     noted = path.with_name(path.name + CHECKSUM)
     words = [str(begun) if word == TARGET else word for word in command]
-    try:
-        done = subprocess.run(words, cwd=folder, check=False).returncode == 0 and begun.exists()
-    except FileNotFoundError:
-        done = False
-    if done:
+    if _run(words, folder) and begun.exists():
         noted.unlink(missing_ok=True)
         own_note = begun.with_name(begun.name + CHECKSUM)
         own_note.write_text(checksum(begun), encoding="ascii")
@@ -86,7 +98,8 @@ def _make(path: Path, command: list[str], folder: Path) -> bool:
             " of ns-3 takes some seconds longer",
             file=sys.stderr,
         )
-    return done
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The same answer on every processor: what two emulated ones compute is what this one does."""
+"""The same answer on every processor: what emulated ones compute is what this one does."""
 
 import os
 import shutil
@@ -43,12 +43,15 @@ def outcomes(process: subprocess.Popen[str]) -> dict[str, list[str]]:
     return {line.split("\t")[0]: line.split("\t")[1:] for line in out.splitlines()}
 
 
-def test_every_method_and_exchange_gives_the_same_bytes_on_three_processors() -> None:
-    emulated = {name: start([EMULATOR, "-cpu", model]) for name, model in PROCESSORS.items()}
+def test_every_method_and_exchange_gives_the_same_bytes_on_another_processor() -> None:
+    # Each on one of the two, in turn: an emulator takes its time.
+    names = [name for name, _ in same_bits.cases()]
+    of = {name: names[i :: len(PROCESSORS)] for i, name in enumerate(PROCESSORS)}
+    emulated = {name: start([EMULATOR, "-cpu", PROCESSORS[name]], *of[name]) for name in of}
     here = outcomes(start([]))
-    assert list(here) == [name for name, _ in same_bits.cases()]
+    assert list(here) == names
     # Other cases compute otherwise: a hash of nothing would be equal too.
     assert len({tuple(each) for each in here.values()}) == len(here)
     for name, process in emulated.items():
         there = outcomes(process)
-        assert {case for case in here if there.get(case) != here[case]} == set(), name
+        assert there == {case: here[case] for case in of[name]}, name

@@ -18,7 +18,7 @@ from ns3_scenarios.worker import Ns3Network
 
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(300)]
 
-ROUNDS = 3
+ROUNDS = 2
 MOVING = "--network.mobility random_waypoint --network.max_speed_mps 20"
 # What each case is there for, besides its scenario.
 CASES = {
@@ -31,7 +31,6 @@ CASES = {
         " --network.neighbour_distance_m 40"
         " --network.channel_width_mhz 40 --network.tx_power_dbm 20",
     ),
-    "ad hoc": ("adhoc80211", "--network.num_devices 12"),
     "ad hoc, mostly unheard": (
         "adhoc80211",
         "--network.num_devices 12 --network.placement line --network.rx_sensitivity_dbm -85"
@@ -60,7 +59,6 @@ CASES = {
     ),
     "access point, stations move": ("infrastructure", f"--network.num_devices 5 {MOVING}"),
     "street": ("d2d", "--network.num_devices 9"),
-    "street that stays": ("d2d", "--network.num_devices 9 --network.mobility static"),
 }
 
 
@@ -116,7 +114,7 @@ def test_every_report_is_that_of_the_stock_channel_to_the_last_bit(
 def test_deaths_and_revivals_in_the_middle_of_frames_change_nothing(
     name: str, tmp_path: Path
 ) -> None:
-    battery_j = 3.1 + 0.37 * np.arange(9)  # most die within the three rounds of 1.5 s
+    battery_j = 1.9 + 0.3 * np.arange(9)  # most die within two rounds of 1.5 s
     stock, lean = (
         play(scenario, tmp_path, same_rounds(scenario, payload_bytes=60_000))
         for scenario in (

@@ -1,14 +1,11 @@
-"""The network alone over ns-3: its messages, its joules, resumed, replayed, and in a study."""
+"""The network alone over ns-3: its messages, its joules, and a study of it."""
 
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from made_studies import write_study
-from script import SCRIPT, run_script
+from script import run_script
 
 from cosim.records.columns import COLUMNS, NETWORK, column_of
 
@@ -93,31 +90,6 @@ def test_a_file_of_links_is_sent_as_it_is_over_several_hops(tmp_path: Path) -> N
     far = links[(links["src"] == 0) & (links["dst"] == 3) & (links["round"] == 1)].iloc[0]
     assert far["hops"] > 1
     assert far["frames"] == 0
-
-
-def test_a_run_that_is_stopped_is_resumed_and_replayed_and_verified(tmp_path: Path) -> None:
-    words = (*NONE, "--learning.rounds=12")
-    whole = run(tmp_path, "whole", *words)
-    with subprocess.Popen(
-        [sys.executable, str(SCRIPT), *words, "--output", "cut"],
-        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    ) as started:  # fmt: skip
-        assert started.stderr is not None
-        for line in started.stderr:
-            if "round 2 of" in line:
-                started.send_signal(signal.SIGTERM)
-                break
-        started.stderr.read()
-    assert started.returncode == 130
-    assert run_script(tmp_path, "resume", "cut").returncode == 0
-    replayed = ("--config=whole/config.toml", "--network.kind=replay", "--network.replay=whole")
-    run(tmp_path, "again", *replayed, "--no-figures")
-    for name in whole:
-        for other in ("cut", "again"):
-            one, two = (tmp_path / each / f"{name}.parquet" for each in ("whole", other))
-            assert one.read_bytes() == two.read_bytes(), (name, other)
-    verified = run_script(tmp_path, "verify", "whole", "--rerun")
-    assert (verified.returncode, "7 of 7 tables come out the same" in verified.stdout) == (0, True)
 
 
 def test_a_study_of_the_load_has_its_figures_and_none_of_accuracy(tmp_path: Path) -> None:

@@ -98,10 +98,10 @@ class Cluster:
             return ""
         return done.stdout.strip()
 
-    def wait_empty(self, limit_s: float) -> None:
-        """Wait until no job is left."""
+    def wait_empty(self, limit_s: float, *of_job: str) -> None:
+        """Wait until no job is left; of_job ("-j", number): only for that one."""
         deadline = time.monotonic() + limit_s
-        while self.ask("squeue", "-h"):
+        while self.ask("squeue", "-h", *of_job):
             if time.monotonic() > deadline:
                 raise TimeoutError(self.ask("squeue"))
             time.sleep(0.5)
