@@ -163,10 +163,20 @@ class RadioSettings(Settings):
         when={"kind": WITH_PACKETS},
     )
     max_ampdu_bytes: int = quantity(
-        65535, "Largest A-MPDU; 0 for none", "bytes", 0, 6500631, when={"kind": WITH_PACKETS}
+        65535,
+        "Largest A-MPDU; 0 for none (802.11n and later)",
+        "bytes",
+        0,
+        6500631,
+        when={"kind": WITH_PACKETS, "standard": WITH_MCS},
     )
     max_amsdu_bytes: int = quantity(
-        0, "Largest A-MSDU; 0 for none", "bytes", 0, 11398, when={"kind": WITH_PACKETS}
+        0,
+        "Largest A-MSDU; 0 for none (802.11n and later)",
+        "bytes",
+        0,
+        11398,
+        when={"kind": WITH_PACKETS, "standard": WITH_MCS},
     )
     access_category: Literal[tuple(ACCESS_CATEGORIES)] = choice(  # type: ignore[valid-type]
         "BE",
