@@ -20,4 +20,5 @@
 #include "network.h"
 #include "path_loss.h"
 #include "recordings.h"
+#include "shadowing_field.h"
 #include "validation.h"
