@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cosim.config.devices import batteries, device_table, machines
+from cosim.config.devices import batteries, device_table, machines, station_mcs
 from cosim.config.draws import draws
 from cosim.config.model import RunConfig
 from cosim.config.placement import (
@@ -83,6 +83,7 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
         ),
         recordings=RecordingSettings(**part(net, RecordingSettings)),
         link_trace=_link_trace(config),
+        station_mcs=station_mcs(devices, radio),
         energy_audit=energy_audit,
     )
     catalogue.check(scenario)

@@ -21,4 +21,5 @@
 #include "path_loss.h"
 #include "recordings.h"
 #include "shadowing_field.h"
+#include "station_rates.h"
 #include "validation.h"
