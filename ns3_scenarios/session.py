@@ -134,6 +134,7 @@ class Session:
                 scenario.transport.transport,
                 scenario.transport.segment_bytes,
                 float(scenario.transport.max_window_segments),
+                scenario.transport.peers_at_once,
                 scenario.transport.pacing_bps,
                 ACCESS_CATEGORIES[radio.access_category],
             ),

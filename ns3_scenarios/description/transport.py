@@ -66,6 +66,15 @@ class TransportSettings(Settings):
         250,
         when={"kind": WITH_PACKETS, "transport": ANSWERED},
     )
+    peers_at_once: int = quantity(
+        1,
+        "Most devices that a device sends to at the same time; the others wait for their turn, in"
+        " an order drawn anew each round (arq)",
+        "",
+        1,
+        1000,
+        when={"kind": WITH_PACKETS, "transport": ["arq"]},
+    )
     pacing_mbps: float | None = quantity(
         None,
         "Rate at which a device sends (udp, broadcast); by default such that it is done when 80 %"

@@ -6,6 +6,10 @@
 // after GIVE_UP_TIMEOUTS of them in a row the connection gives up its messages, and much sooner those
 // to a peer of which nothing was heard in the round; the next round tries anew. The window grows and
 // shrinks by slow start and additive increase, multiplicative decrease (RFC 5681).
+//
+// A device sends to few peers at once (places.h), since its frames to many would meet the answers of
+// its own peers. A peer that is not known to answer, or did not, is only probed, one segment a
+// time-out, and waits for a place when it answers: so nobody waits for it.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -16,6 +20,7 @@
 #include <vector>
 
 #include "endpoint.h"
+#include "places.h"
 
 namespace cosim_native
 {
@@ -49,7 +54,11 @@ constexpr uint32_t KIND_ACK = 0x41434b21;
 class ArqEndpoint : public Endpoint
 {
   public:
-    using Endpoint::Endpoint;
+    ArqEndpoint(int device, Ptr<Node> node, Ledger* ledger, const Transport& transport)
+        : Endpoint(device, node, ledger, transport),
+          m_places(static_cast<size_t>(transport.peersAtOnce))
+    {
+    }
 
     void AddPeer(int device, Ipv4Address address) override
     {
@@ -60,6 +69,8 @@ class ArqEndpoint : public Endpoint
 
     void EndRound() override
     {
+        m_admission.Cancel();
+        m_places.Clear();
         for (auto& [peer, s] : m_senders)
         {
             s.timer.Cancel();
@@ -124,6 +135,8 @@ class ArqEndpoint : public Endpoint
 
     void Forget() override
     {
+        m_admission.Cancel();
+        m_places.Clear();
         for (auto& [peer, s] : m_senders)
         {
             s.timer.Cancel();
@@ -146,11 +159,45 @@ class ArqEndpoint : public Endpoint
     void Offer(int message) override
     {
         Sender& s = m_senders.at(m_ledger->messages[message].dst);
+        if (s.gaveUp)
+        {
+            m_ledger->GiveUp(message);
+            return;
+        }
         for (uint32_t chunk = 0; chunk < m_ledger->NumChunks(message); ++chunk)
         {
             s.segments.push_back(Segment{message, chunk});
         }
-        Send(s);
+        if (m_places.Holds(s.peer) || !Answers(s))
+        {
+            Send(s);
+            return;
+        }
+        m_places.Wait(s.peer, m_uniform->GetValue());
+        if (!m_admission.IsPending())
+        {
+            // Behind all offers of this instant.
+            m_admission = Simulator::ScheduleNow([this] { Admit(); });
+        }
+    }
+
+    // Whether the last that was sent to the peer was answered, in this round or an earlier one.
+    bool Answers(const Sender& s) const
+    {
+        return s.silence == 0 && (s.smoothedRttS >= 0 || HasHeard(s.peer));
+    }
+
+    double Window(const Sender& s) const
+    {
+        return m_places.Holds(s.peer) ? s.window : Answers(s) ? 0 : 1;
+    }
+
+    void Admit()
+    {
+        for (int peer = m_places.Next(); peer >= 0; peer = m_places.Next())
+        {
+            Send(m_senders.at(peer));
+        }
     }
 
     double RtoS(const Sender& s) const
@@ -163,7 +210,7 @@ class ArqEndpoint : public Endpoint
 
     void Send(Sender& s)
     {
-        while (!m_dead && !s.gaveUp && s.inFlight < s.window)
+        while (!m_dead && !s.gaveUp && s.inFlight < Window(s))
         {
             uint32_t sequence;
             if (!s.lost.empty())
@@ -196,6 +243,7 @@ class ArqEndpoint : public Endpoint
 
     void Transmit(Sender& s, uint32_t sequence)
     {
+        Try(s.peer);
         Segment& segment = s.segments[sequence];
         Message& message = m_ledger->messages[segment.message];
         const bool first = segment.sentNs < 0;
@@ -248,6 +296,8 @@ class ArqEndpoint : public Endpoint
         }
         s.threshold = std::max(s.window / 2, 4.0);
         s.window = 2;
+        m_places.Leave(s.peer);
+        Admit();
         Send(s);
     }
 
@@ -268,6 +318,8 @@ class ArqEndpoint : public Endpoint
         {
             m_ledger->GiveUp(s.segments[i].message);
         }
+        m_places.Leave(s.peer);
+        Admit();
     }
 
     void OnPacket(int peer, Ptr<Packet> packet) override
@@ -380,7 +432,16 @@ class ArqEndpoint : public Endpoint
             s.window = std::min(s.window, m_transport.maxWindow);
         }
         DetectLoss(s, header.echoNs);
+        if (s.firstUnacked == s.segments.size())
+        {
+            m_places.Leave(s.peer);
+        }
+        else
+        {
+            m_places.Wait(s.peer, 1);
+        }
         Send(s);
+        Admit();
     }
 
     void MeasureRtt(Sender& s, double rttS)
@@ -420,6 +481,8 @@ class ArqEndpoint : public Endpoint
         }
     }
 
+    Places m_places;
+    EventId m_admission;
     std::map<int, Sender> m_senders;
     std::map<int, Receiver> m_receivers;
 };

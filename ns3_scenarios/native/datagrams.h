@@ -62,6 +62,7 @@ class DatagramEndpoint : public Endpoint
 
     void Offer(int message) override
     {
+        Try(m_ledger->messages[message].dst);
         // One transmission serves all receivers of a part.
         if (m_isBroadcast && !m_offered.insert(m_ledger->messages[message].part).second)
         {

@@ -55,7 +55,7 @@ class Endpoint
         staleDatagrams = 0;
         m_diedInRound = m_dead;
         m_heard.clear();
-        m_firstOfferAt.clear();
+        m_firstTryAt.clear();
         Forget();
     }
 
@@ -88,7 +88,6 @@ class Endpoint
     {
         if (!m_dead && !m_diedInRound && round == m_round)
         {
-            m_firstOfferAt.try_emplace(m_ledger->messages[message].dst, Simulator::Now());
             Offer(message);
         }
     }
@@ -96,9 +95,9 @@ class Endpoint
     // Whether a peer that had time to answer was not heard at all in this round.
     bool IsUnheard(int peer) const
     {
-        const auto offered = m_firstOfferAt.find(peer);
-        return offered != m_firstOfferAt.end() && !HasHeard(peer) &&
-               (Simulator::Now() - offered->second).GetSeconds() >= ANSWER_S;
+        const auto tried = m_firstTryAt.find(peer);
+        return tried != m_firstTryAt.end() && !HasHeard(peer) &&
+               (Simulator::Now() - tried->second).GetSeconds() >= ANSWER_S;
     }
 
     // Ends all sending; what is on its way stays there.
@@ -140,6 +139,12 @@ class Endpoint
     bool HasHeard(int peer) const
     {
         return m_heard.count(peer) > 0 || (hearsFrames && hearsFrames(peer));
+    }
+
+    // Something is sent to the peer, which may answer from now on.
+    void Try(int peer)
+    {
+        m_firstTryAt.try_emplace(peer, Simulator::Now());
     }
 
     void Hear(int peer)
@@ -193,7 +198,7 @@ class Endpoint
     bool m_diedInRound{false};
     std::map<Ipv4Address, int> m_deviceOf;
     std::set<int> m_heard; // in this round, from end to end
-    std::map<int, Time> m_firstOfferAt;
+    std::map<int, Time> m_firstTryAt;
 };
 
 } // namespace cosim_native

@@ -61,6 +61,7 @@ struct Transport
     std::string kind;
     uint32_t segmentBytes; // one chunk of a message
     double maxWindow;      // segments
+    int peersAtOnce;       // arq
     double pacingBps;      // 0: spread over the round
     int tos;               // of IP, from which ns-3 takes the access category
 };

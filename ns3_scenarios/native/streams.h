@@ -114,6 +114,7 @@ class StreamEndpoint : public Endpoint
     void Offer(int message) override
     {
         Outgoing& out = m_outgoing.at(m_ledger->messages[message].dst);
+        Try(out.peer);
         for (uint32_t chunk = 0; chunk < m_ledger->NumChunks(message); ++chunk)
         {
             out.queue.push_back(Record{message, chunk});

@@ -186,6 +186,7 @@ Attach(const Scenario& scenario, const Devices& devices)
     const Transport transport{"arq",
                               static_cast<uint32_t>(scenario.Number("segment_bytes")),
                               scenario.Number("max_window_segments"),
+                              static_cast<int>(scenario.Number("peers_at_once")),
                               0.0,
                               0};
     auto network = std::make_unique<Network>(devices.ip.GetN(),

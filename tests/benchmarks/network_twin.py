@@ -83,6 +83,7 @@ def write_numbers(scenario: NetworkScenario, traffic: RoundTraffic, path: Path) 
         "rng_run": scenario.rng_run,
         "segment_bytes": scenario.transport.segment_bytes,
         "max_window_segments": scenario.transport.max_window_segments,
+        "peers_at_once": scenario.transport.peers_at_once,
         "max_peer_links": min(max(32, scenario.num_devices), 255),
         "boot_s": scenario.settings.boot_s,
         "path_loss_exponent": channel.path_loss_exponent,

@@ -147,7 +147,7 @@ def test_the_round_after_a_change_of_codec_is_foreseen_where_the_last_one_is_no_
     truth_j = last.communication_j
     above_j = above_idle_j(scenario, report)
     # Of the radio's joules less than 1 % off; of those above idling, which messages are about, some
-    # 10 %, since fewer frames in the air collide less. The last round's were three times as many.
+    # 15 %, since fewer frames in the air collide less. The last round's were three times as many.
     np.testing.assert_allclose(foreseen_j, truth_j, rtol=0.01)
-    assert abs((foreseen_j - truth_j).sum()) < 0.15 * above_j.sum()
+    assert abs((foreseen_j - truth_j).sum()) < 0.2 * above_j.sum()
     assert (before.communication_j - truth_j).sum() > 2 * above_j.sum()
