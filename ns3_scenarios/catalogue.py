@@ -86,6 +86,12 @@ def _check_radio(scenario: NetworkScenario, kind: ScenarioKind | None) -> None:
             " 80211p (it speaks outside any network: no beacons, access points or peers); use"
             " scenario adhoc80211 or d2d"
         )
+    if scenario.radio.rate_manager == "per_station" and not (kind and kind.has_access_point):
+        raise ScenarioError(
+            f"network.rate_manager: expected another than per_station in {scenario.name}, got"
+            " per_station (no access point of it is known); use scenario infrastructure, or"
+            " rate_manager ideal"
+        )
     if standard == "80211p" and pairs and scenario.interference.interference == "bss":
         raise ScenarioError(
             "network.interference: expected flows with standard 80211p, got bss (it has no access"

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ns3_scenarios.build import attributes, losses, wifi
+from ns3_scenarios.build import attributes, losses, station_rates, wifi
 from ns3_scenarios.build import nodes as placed
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.errors import ScenarioError
@@ -43,6 +43,13 @@ def check(scenario: NetworkScenario) -> None:
         raise ScenarioError(
             f"network.mobility: expected static with ap_is_device, got {scenario.mobility.mobility}"
             " (the access point would move, too)"
+        )
+    planned = scenario.radio.rate_manager == "per_station" and scenario.station_mcs is None
+    if planned and scenario.mobility.moves:
+        raise ScenarioError(
+            "network.mobility: expected static with rate_manager per_station, got"
+            f" {scenario.mobility.mobility} (rates are planned for where stations stand); give each"
+            " its own as column mcs of energy.device_file, or use a rate_manager that adapts"
         )
     heights_m = scenario.mobility.heights_m(scenario.position_m)
     ap = 0
@@ -80,6 +87,8 @@ def build(ns: Any, scenario: NetworkScenario) -> tuple[list[Any], list[Any]]:
         both.Add(wifi.install(ns, scenario.radio, phy, f"ns3::{mac}WifiMac", on))
     ns.WifiHelper.AssignStreams(both, 0)
     radios = [both.Get(i) for i in range(both.GetN())]
+    if scenario.radio.rate_manager == "per_station":
+        station_rates.give(ns, scenario, radios, 0 if scenario.settings.ap_is_device else n)
     return radios[:n], radios
 
 

@@ -15,6 +15,7 @@ from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.description.channel import log_normal_shadowing_db
 from ns3_scenarios.description.harvest import Harvest
 from ns3_scenarios.description.scenario import NetworkScenario
+from ns3_scenarios.description.shadowing import network_shadowing_db
 from ns3_scenarios.network import Network
 from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.traffic import RoundTraffic
@@ -34,7 +35,8 @@ class SegmentedNetwork:
     Carried over: batteries, who is dead, positions, the clock, and harvest over time. New in each:
     random numbers, MAC and transport with what was left in their queues, peers and paths (found
     anew before the segment's first round, without charge), and fading; who moves has another
-    direction, speed, shadowing and line of sight, and moves on meanwhile, for boot_s.
+    direction, speed, line of sight and shadowing (but of one field, which stays), and moves on
+    meanwhile, for boot_s.
 
     begin(scenario) gives a network; first: that with which this process began. known(round_index):
     the report of one of the first num_known rounds, which were run before; those of a segment that
@@ -101,8 +103,11 @@ class SegmentedNetwork:
         if scenario.mobility.moves:
             low_high = np.reshape(scenario.mobility.area_m, (2, 2))
             position_m[:, :2] = position_m[:, :2].clip(*low_high.T)  # at an edge, by rounding
-            sigma_db, rng = channel.shadowing_sigma_db, np.random.default_rng(run)
-            shadowing_db = log_normal_shadowing_db(scenario.num_devices, sigma_db, rng)
+            if channel.shadowing_field is not None:
+                shadowing_db = network_shadowing_db(channel.shadowing_field, position_m)
+            else:
+                sigma_db, rng = channel.shadowing_sigma_db, np.random.default_rng(run)
+                shadowing_db = log_normal_shadowing_db(scenario.num_devices, sigma_db, rng)
             channel = channel.model_copy(update={"shadowing_db": shadowing_db})
         return replace(
             scenario,

@@ -15,17 +15,18 @@ from cosim.config.network import NetworkConfig
 from cosim.config.section import bounds
 from cosim.config.sources import preset_values
 from cosim.planning.compute import PROFILES, Machines
-from ns3_scenarios.arrays import FloatArray
+from ns3_scenarios.arrays import FloatArray, IntArray
 from ns3_scenarios.description.energy import RADIO_PROFILES
 from ns3_scenarios.description.harvest import read_harvest
-from ns3_scenarios.description.radio import RadioSettings
+from ns3_scenarios.description.radio import Radio, RadioSettings
 from ns3_scenarios.description.table_file import read_table, refuse_row
 from ns3_scenarios.errors import ScenarioError
 
 FIELD = "energy.device_file"
 OF_ENERGY = ("battery_j", "capacity_j", "harvest_power_w", "board_idle_w")
+OF_RADIO = ("tx_power_dbm", "mcs")
 LIMITS = {name: bounds(EnergyConfig.model_fields[name]) for name in OF_ENERGY} | {
-    "tx_power_dbm": bounds(RadioSettings.model_fields["tx_power_dbm"])
+    name: bounds(RadioSettings.model_fields[name]) for name in OF_RADIO
 }
 CHOICES = {"device_profile": tuple(PROFILES), "radio_profile": tuple(RADIO_PROFILES)}
 
@@ -106,6 +107,25 @@ def machines(config: RunConfig, table: DeviceTable | None = None) -> Machines:
         )
     speed = np.array([profile.effective_flop_per_s for profile in profiles])
     return Machines(speed, whole_w - board_w)
+
+
+def station_mcs(table: DeviceTable, radio: Radio) -> IntArray | None:
+    """Return the index of each device's rate, (n), where the file has it.
+
+    Raises ScenarioError where the rate manager takes none, or the standard has no such rate.
+    """
+    if "mcs" not in table.rows:
+        return None
+    path = table.config.energy.device_file
+    if radio.rate_manager != "per_station":
+        raise ScenarioError(
+            f"{FIELD}: expected no column mcs with network.rate_manager {radio.rate_manager}, got"
+            f" one in {path}; take it out, or use per_station"
+        )
+    mcs, highest = table.numbers("mcs"), len(radio.rates_bps) - 1
+    wanted = f"mcs to be a whole number from 0 to {highest} with standard {radio.standard}"
+    refuse_row(Path(str(path)), FIELD, (mcs % 1 != 0) | (mcs > highest), mcs, wanted)
+    return mcs.astype(np.int64)
 
 
 def batteries(config: RunConfig, table: DeviceTable) -> dict[str, Any]:

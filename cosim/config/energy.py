@@ -43,8 +43,8 @@ class EnergyConfig(Section, EnergySettings):
     device_file: StoredPath | None = Field(
         None,
         description="CSV file with one row a device and any of the columns battery_j, capacity_j,"
-        " harvest_power_w, device_profile, board_idle_w, radio_profile, tx_power_dbm, for devices"
-        " that differ",
+        " harvest_power_w, device_profile, board_idle_w, radio_profile, tx_power_dbm, mcs (of"
+        " network.rate_manager per_station), for devices that differ",
     )
     device_profile: Literal[tuple(PROFILES)] = Field(  # type: ignore[valid-type]
         "raspberry_pi_4",

@@ -26,20 +26,8 @@ def make_losses(native: Any, scenario: NetworkScenario, nodes: Any) -> list[Any]
     """Return the loss models of the scenario, each linked to the next."""
     channel = scenario.channel
     losses = [_path_loss(native, scenario, nodes)]
-    decorrelation_m = channel.decorrelation_distance_m if scenario.mobility.moves else 0.0
     if channel.trace is None:
-        sigma_db = channel.shadowing_sigma_db
-        losses.append(
-            native.Shadowing(
-                nodes,
-                channel.shadowing_db.ravel().tolist(),
-                sigma_db,
-                decorrelation_m,
-                SHADOWING_STREAM,
-                losses[0],
-                channel.hidden_sigma_db / sigma_db if sigma_db else 1.0,
-            )
-        )
+        losses.append(_shadowing(native, scenario, nodes, losses[0]))
     losses.append(native.MakeLinkBudget())
     if channel.fading == "nakagami":
         losses.append(
@@ -53,6 +41,22 @@ def make_losses(native: Any, scenario: NetworkScenario, nodes: Any) -> list[Any]
     for before, after in pairwise(losses):
         before.SetNext(after)
     return losses
+
+
+def _shadowing(native: Any, scenario: NetworkScenario, nodes: Any, path_loss: Any) -> Any:
+    channel, moves = scenario.channel, scenario.mobility.moves
+    sigma_db, field = channel.shadowing_sigma_db, channel.shadowing_field
+    start_db = channel.shadowing_db.ravel().tolist()
+    hidden_factor = channel.hidden_sigma_db / sigma_db if sigma_db else 1.0
+    if field is not None:
+        rows, columns = field.values.shape
+        held = native.Field(*field.origin_m, field.step_m, rows, columns, field.values.ravel())
+        return native.FieldShadowing(nodes, start_db, moves, held, path_loss, hidden_factor)
+    decorrelation_m = channel.decorrelation_distance_m if moves else 0.0
+    return native.Shadowing(
+        *(nodes, start_db, sigma_db, decorrelation_m),
+        *(SHADOWING_STREAM, path_loss, hidden_factor),
+    )
 
 
 def _path_loss(native: Any, scenario: NetworkScenario, nodes: Any) -> Any:

@@ -22,6 +22,7 @@ def defaults(radio: Radio) -> dict[str, Any]:
     }
     if radio.rate_manager == "constant":
         attributes["ConstantRateWifiManager::DataMode"] = radio.mode_name(radio.mcs)
+    if radio.rate_manager in ("constant", "per_station"):
         attributes["ConstantRateWifiManager::ControlMode"] = radio.control_mode
     if radio.guard_interval_ns is not None:
         is_short = str(radio.guard_interval_ns == 400).lower()

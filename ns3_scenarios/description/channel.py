@@ -13,6 +13,7 @@ from ns3_scenarios.description.loss_trace import LossTrace
 from ns3_scenarios.description.mobility import distances_m
 from ns3_scenarios.description.network_kind import RUNS_NS3, WITH_CHANNEL, WITH_PACKETS
 from ns3_scenarios.description.path_loss import PATH_LOSSES, check_heights
+from ns3_scenarios.description.shadowing import ShadowingField
 from ns3_scenarios.errors import ScenarioError
 
 
@@ -53,16 +54,36 @@ class ChannelSettings(Settings):
     )
     shadowing_sigma_db: float | None = quantity(
         None,
-        "Standard deviation of log-normal shadowing, one value a link; by default path_loss's own: "
+        "Standard deviation of log-normal shadowing; by default path_loss's own: "
         + "; ".join(_sigmas()),
         "dB",
         0.0,
         20.0,
         when={"kind": WITH_CHANNEL, "path_loss": "not trace"},
     )
+    shadowing_model: Literal["independent", "network"] = choice(
+        "independent",
+        "independent: a value of each link's own; network: what the link crosses of one field of"
+        " obstacles, so that links near each other, or with an end in common, have much in common"
+        " (Agrawal, Patwari 2009)",
+        when={"kind": WITH_CHANNEL, "path_loss": "not trace"},
+    )
+    shadowing_decay_m: float = quantity(
+        0.21,
+        "Distance over which the field of shadowing_model network changes; links of about this"
+        " length and below have less than shadowing_sigma_db",
+        "m",
+        0.01,
+        1e4,
+        when={
+            "kind": WITH_CHANNEL,
+            "path_loss": "not trace",
+            "shadowing_model": ["network"],
+        },
+    )
     decorrelation_distance_m: float = quantity(
         20.0,
-        "Distance over which shadowing and line of sight (d2d; of others: "
+        "Distance over which shadowing (independent) and line of sight (d2d; of others: "
         + ", ".join(f"{k} {v.sight_m:g} m" for k, v in PATH_LOSSES.items() if v.sight_m)
         + ") of moving devices change",
         "m",
@@ -115,11 +136,12 @@ class Channel(ChannelSettings):
 
     log_distance is L0 + 10 n log10(d / 1 m), with L0 = reference_loss_db.
     shadowing_db (n, n): X in sight at the start, symmetric; where devices move it follows them with
-    shadowing_sigma_db and decorrelation_distance_m (Gudmundson); out of sight it is
-    hidden_sigma_db / shadowing_sigma_db times that. sight_distance_m: over which a model with line
-    of sight keeps it. fading: nakagami draws the power gain Gamma(m, 1/m) of a link every
-    coherence_time_s; nakagami_per_frame is ns-3's own model, which draws for every frame and
-    receiver: no coherence, not reciprocal. A trace is the whole loss: shadowing is not added.
+    shadowing_sigma_db and decorrelation_distance_m (Gudmundson), or as shadowing_field has it, if
+    there is one; out of sight it is hidden_sigma_db / shadowing_sigma_db times that.
+    sight_distance_m: over which a model with line of sight keeps it. fading: nakagami draws the
+    power gain Gamma(m, 1/m) of a link every coherence_time_s; nakagami_per_frame is ns-3's own
+    model, which draws for every frame and receiver: no coherence, not reciprocal. A trace is the
+    whole loss: shadowing is not added.
     Raises ScenarioError where the parts do not fit.
     """
 
@@ -128,6 +150,7 @@ class Channel(ChannelSettings):
     shadowing_sigma_db: float
     hidden_sigma_db: float
     sight_distance_m: float
+    shadowing_field: ShadowingField | None = None
     trace: LossTrace | None = None
 
     @model_validator(mode="after")
@@ -140,6 +163,12 @@ class Channel(ChannelSettings):
             raise ScenarioError(
                 "network.loss_trace: expected a file with path_loss trace and none else, got"
                 f" {'none' if self.trace is None else 'one'} with {self.path_loss}"
+            )
+        in_field = self.shadowing_model == "network" and self.trace is None
+        if in_field != (self.shadowing_field is not None):
+            raise ScenarioError(
+                "shadowing_field: expected one with shadowing_model network (but no trace), and"
+                f" none else, got {self.shadowing_model}"
             )
         return self
 

@@ -34,6 +34,14 @@ class Movement:
         return self.position_m[first]
 
     @property
+    def ends_m(self) -> FloatArray:
+        """Where legs begin, and where the last ones are at the end of the run, (k, 3) [m]."""
+        last = np.append(np.flatnonzero(np.diff(self.device)), len(self.device) - 1)
+        lasts_s = np.maximum(self.until_s - self.time_s[last], 0.0)
+        ends_m = self.position_m[last] + self.velocity_mps[last] * lasts_s[:, np.newaxis]
+        return np.vstack([self.position_m, ends_m])
+
+    @property
     def heights_m(self) -> FloatArray:
         """Lowest and highest place of each device, (n, 2) [m]; legs are level."""
         z_m = [self.position_m[own, 2] for own in self._legs()]

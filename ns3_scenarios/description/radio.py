@@ -32,6 +32,7 @@ RATE_MANAGERS = {
     "minstrel_ht": "ns3::MinstrelHtWifiManager",
     "thompson": "ns3::ThompsonSamplingWifiManager",
     "constant": "ns3::ConstantRateWifiManager",
+    "per_station": "cosim::PerStationWifiManager",
 }
 
 # Signal over noise that detecting a preamble takes besides [dB]: ns-3's
@@ -117,7 +118,9 @@ class RadioSettings(Settings):
         "ideal",
         "ideal: rate from the last SNR; minstrel_ht: sampled, as deployed (802.11n and"
         " later); thompson: sampled by Thompson's rule; constant: always mcs (collapses among"
-        " hidden devices if it is high)",
+        " hidden devices if it is high); per_station (infrastructure): between each station and the"
+        " access point a rate that stays, as planned with rate_margin_db, or the column mcs of"
+        " energy.device_file",
         when={"kind": WITH_PACKETS},
     )
     mcs: int = quantity(
@@ -127,6 +130,15 @@ class RadioSettings(Settings):
         0,
         13,
         when={"kind": WITH_PACKETS, "rate_manager": ["constant"]},
+    )
+    rate_margin_db: float = quantity(
+        3.0,
+        "What rate_manager per_station leaves between the SNR of a link at the start, without"
+        " fading, and that of a rate at a bit error rate of 1e-6 (of ideal: 0)",
+        "dB",
+        0.0,
+        40.0,
+        when={"kind": WITH_PACKETS, "rate_manager": ["per_station"]},
     )
     guard_interval_ns: int | None = quantity(
         None,
@@ -163,10 +175,20 @@ class RadioSettings(Settings):
         when={"kind": WITH_PACKETS},
     )
     max_ampdu_bytes: int = quantity(
-        65535, "Largest A-MPDU; 0 for none", "bytes", 0, 6500631, when={"kind": WITH_PACKETS}
+        65535,
+        "Largest A-MPDU; 0 for none (802.11n and later)",
+        "bytes",
+        0,
+        6500631,
+        when={"kind": WITH_PACKETS, "standard": WITH_MCS},
     )
     max_amsdu_bytes: int = quantity(
-        0, "Largest A-MSDU; 0 for none", "bytes", 0, 11398, when={"kind": WITH_PACKETS}
+        0,
+        "Largest A-MSDU; 0 for none (802.11n and later)",
+        "bytes",
+        0,
+        11398,
+        when={"kind": WITH_PACKETS, "standard": WITH_MCS},
     )
     access_category: Literal[tuple(ACCESS_CATEGORIES)] = choice(  # type: ignore[valid-type]
         "BE",
@@ -299,7 +321,7 @@ class Radio(RadioSettings):
 
     @property
     def control_mode(self) -> str:
-        """ns-3's name of the rate of control frames of rate_manager constant."""
+        """ns-3's name of the rate of control frames of rate_managers constant and per_station."""
         return slowest_mode(self.standard, self.channel_width_mhz, self.band_ghz)
 
 

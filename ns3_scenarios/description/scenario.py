@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from ns3_scenarios.arrays import BoolArray, FloatArray
+from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 from ns3_scenarios.description.channel import Channel
 from ns3_scenarios.description.energy import RADIO_STATES, Draws, EnergySettings
 from ns3_scenarios.description.fields import Settings, choice, quantity
@@ -140,7 +140,9 @@ class NetworkScenario:
     position_m (n, 3): at the start of the simulation; neighbours (n, n): row greets column before
     the first round, so that paths stand. initial_energy_j (at the start of the first round),
     battery_capacity_j (n); harvest_power_w (n): at the start, and always but with a harvest_trace,
-    whose first row it is. link_trace: of kind trace. Raises ScenarioError where a field does not
+    whose first row it is. link_trace: of kind trace. station_mcs (n): of rate_manager per_station,
+    index of the rate of each device's frames to the access point and of those to it, where they are
+    given (that of an access point is not used). Raises ScenarioError where a field does not
     fit the others.
     """
 
@@ -164,6 +166,7 @@ class NetworkScenario:
     recordings: RecordingSettings
     link_trace: LinkTrace | None = None
     harvest_trace: Harvest | None = None
+    station_mcs: IntArray | None = None
     energy_audit: bool = False
 
     @property
@@ -202,6 +205,10 @@ class NetworkScenario:
             raise ScenarioError(
                 f"shadowing_db: expected shape {(n, n)}, got {self.channel.shadowing_db.shape};"
                 " one value per device pair"
+            )
+        if self.station_mcs is not None and self.station_mcs.shape != (n,):
+            raise ScenarioError(
+                f"station_mcs: expected shape {(n,)}, got {self.station_mcs.shape}; one a device"
             )
         if not np.array_equal(self.harvest.power_w[0], self.harvest_power_w):
             raise ScenarioError("harvest_power_w: expected the first row of harvest_trace")

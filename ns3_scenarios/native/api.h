@@ -20,4 +20,6 @@
 #include "network.h"
 #include "path_loss.h"
 #include "recordings.h"
+#include "shadowing_field.h"
+#include "station_rates.h"
 #include "validation.h"

@@ -2,6 +2,7 @@
 
 #include "hook.h"
 
+#include "ns3/abort.h"
 #include "ns3/pointer.h"
 #include "ns3/spectrum-channel.h"
 
@@ -45,19 +46,49 @@ MakeLinkBudget()
     return CreateObject<LinkBudget>();
 }
 
-Ptr<LinkBudget>
-LinkBudgetOf(Ptr<Channel> channel)
+namespace
 {
-    Ptr<PropagationLossModel> loss;
+// The first loss of a channel, which leads to the others.
+Ptr<PropagationLossModel>
+LossOf(Ptr<Channel> channel)
+{
     PointerValue ofYans;
     if (auto spectrum = DynamicCast<SpectrumChannel>(channel))
     {
-        loss = spectrum->GetPropagationLossModel();
+        return spectrum->GetPropagationLossModel();
     }
-    else if (channel && channel->GetAttributeFailSafe("PropagationLossModel", ofYans))
+    if (channel && channel->GetAttributeFailSafe("PropagationLossModel", ofYans))
     {
-        loss = ofYans.Get<PropagationLossModel>();
+        return ofYans.Get<PropagationLossModel>();
     }
+    return nullptr;
+}
+} // namespace
+
+double
+PowerWithoutFadingDbm(Ptr<Channel> channel,
+                      double powerDbm,
+                      Ptr<MobilityModel> from,
+                      Ptr<MobilityModel> to)
+{
+    const auto first = LossOf(channel);
+    auto last = first;
+    while (last && !DynamicCast<LinkBudget>(last->GetNext()))
+    {
+        last = last->GetNext();
+    }
+    NS_ABORT_MSG_IF(!last, "expected losses with a link budget behind them, got none");
+    const auto rest = last->GetNext();
+    last->SetNext(nullptr);
+    const double receivedDbm = first->CalcRxPower(powerDbm, from, to);
+    last->SetNext(rest);
+    return receivedDbm;
+}
+
+Ptr<LinkBudget>
+LinkBudgetOf(Ptr<Channel> channel)
+{
+    auto loss = LossOf(channel);
     while (loss && !DynamicCast<LinkBudget>(loss))
     {
         loss = loss->GetNext();

@@ -31,6 +31,13 @@ class LinkBudget : public PropagationLossModel
 
 Ptr<PropagationLossModel> MakeLinkBudget();
 
+// What arrives by the losses in front of the budget of a channel, which has one; for a plan before
+// the first frame: whatever draws at its first look at a link draws now.
+double PowerWithoutFadingDbm(Ptr<Channel> channel,
+                             double powerDbm,
+                             Ptr<MobilityModel> from,
+                             Ptr<MobilityModel> to);
+
 // That of a channel; none where the channel was made without.
 Ptr<LinkBudget> LinkBudgetOf(Ptr<Channel> channel);
 

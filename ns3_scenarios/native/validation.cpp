@@ -115,6 +115,12 @@ Saturation::AddFlow(int src, int dst)
 }
 
 void
+Saturation::EndFlows()
+{
+    m->flows.clear();
+}
+
+void
 Saturation::Run(double durationS)
 {
     if (!m->next.IsPending())

@@ -23,6 +23,8 @@ class Saturation
     // The one that sends and receives: the radio itself or what lies above it (a mesh point).
     void AddDevice(Ptr<NetDevice> device, Ptr<NetDevice> radio);
     void AddFlow(int src, int dst);
+    // What is in the queues still goes.
+    void EndFlows();
     void Run(double durationS);
     // Payload bytes that each device has received since the start, repetitions left out.
     std::vector<int64_t> ReceivedBytes() const;

@@ -7,6 +7,7 @@ shipped builders; CHECKS has them all.
 from ns3_scenarios.validation import (
     airtime,
     broadcast,
+    common_shadowing,
     correlation,
     energy,
     mesh,
@@ -17,6 +18,7 @@ from ns3_scenarios.validation import (
 CHECKS = (
     *propagation.CHECKS,
     *correlation.CHECKS,
+    *common_shadowing.CHECKS,
     *airtime.CHECKS,
     *saturation.CHECKS,
     *energy.CHECKS,

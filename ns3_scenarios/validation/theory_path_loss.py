@@ -157,3 +157,16 @@ def v2v_highway_shares(d_m: float) -> tuple[float, float]:
 def v2v_blockage_db(d_m: float) -> tuple[float, float]:
     """Mean and deviation of the loss by a vehicle higher than both antennas (TR 37.885, 6.2.1)."""
     return 9.0 + max(0.0, 15 * float(np.log10(d_m)) - 41.0), 4.5
+
+
+def field_covariance(first_m: Any, second_m: Any, decay_m: float) -> float:
+    """C / sigma^2 of two links, ends by x and y (2, 2) [m], that cross one field of obstacles.
+
+    The integral of exp(-r/d) over both, over 2 d sqrt(L L') (Agrawal, Patwari, IEEE Trans. Wireless
+    Commun. 8(8), 2009, with sigma the deviation of a link of many d), by the midpoint rule.
+    """
+    along = (np.arange(1000) + 0.5)[:, np.newaxis] / 1000
+    a, b = (link[0] + along * (link[1] - link[0]) for link in (first_m, second_m))
+    r_m = np.linalg.norm(a[:, np.newaxis] - b, axis=-1)
+    lengths_m = [np.linalg.norm(link[1] - link[0]) for link in (first_m, second_m)]
+    return float(np.exp(-r_m / decay_m).mean() * np.sqrt(np.prod(lengths_m)) / (2 * decay_m))

@@ -48,6 +48,7 @@ BASE = {
 # What makes a field count at all; a key is a field, or one of its values.
 BESIDE: dict[str, dict[str, Any]] = {
     "network.mcs": {"network.rate_manager": "constant"},
+    "network.rate_margin_db": {"network.rate_manager": "per_station"},
     "network.broadcast_mcs": {"network.transport": "broadcast"},
     "network.pacing_mbps": {"network.transport": "udp"},
     "network.nakagami_m": {"network.fading": "nakagami"},
@@ -64,6 +65,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "network.pause_s": {"network.mobility": "random_waypoint"},
     "network.gauss_markov_memory": {"network.mobility": "gauss_markov"},
     "network.mobility_area_m": {"network.mobility": "random_waypoint"},
+    "network.shadowing_decay_m": {"network.shadowing_model": "network"},
     "network.decorrelation_distance_m": {"network.mobility": "random_waypoint"},
     "network.interference": {"network.interferers": 1},
     "network.interference_mbps": {"network.interferers": 1},

@@ -1,6 +1,8 @@
 """Every pair of scenario, path loss, transport, rate manager and movement that can go together.
 
-Each case also has a radio, so that every pair of a radio and one of these but the path loss occurs.
+Each case also has a radio, so that every pair of a radio and one of these but the path loss occurs,
+and a model of shadowing, so that every pair with it occurs. Rate manager per_station, which sends
+as constant does (test_station_rates.py), occurs once.
 
 Each case must deliver something, hold the ns-3 objects that it asked for, and show each choice in
 what happened: SNR, rates, acknowledgements, peers, positions.
@@ -48,6 +50,8 @@ RADIOS: dict[str, dict[str, Any]] = {
 }
 LEGACY = {"a", "b", "g", "p"}
 IN_2_4_GHZ = {"b", "g"}
+# Deviation [dB]; a walk through the field shows in test_common_shadowing.py.
+SHADOWING_DB = {"independent": 0.0, "network": 3.0}
 SPACING_M = 16.0
 SPEED_MPS = 2.0
 TRACE_LOSS_DB = 78.0
@@ -83,17 +87,19 @@ MODELS = {
 
 def can_be(case: Case) -> bool:
     """Whether a configuration of these is accepted; the refusals have tests of their own."""
-    scenario, path_loss, transport, _, _ = case
+    scenario, path_loss, transport, rate_manager, mobility = case
     relayed = scenario == "infrastructure"
     return (
         (transport != "broadcast" or scenario in ("adhoc80211", "d2d"))
         and (path_loss != "trace" or not relayed)
         and (path_loss not in AP_HEIGHT_M or relayed)
+        and (rate_manager != "per_station" or (relayed and mobility == "static"))
     )
 
 
 def pairs_of(case: Case) -> set[tuple[tuple[int, str], tuple[int, str]]]:
-    return set(combinations(enumerate(case), 2))
+    pairs = set(combinations(enumerate(case), 2))
+    return {pair for pair in pairs if (3, "per_station") not in pair or pair[0][0] == 0}
 
 
 def pairwise() -> list[Case]:
@@ -122,7 +128,7 @@ def with_radios(cases: list[Case]) -> list[tuple[Case, str]]:
     """Give each case the radio with most pairs not seen yet; add cases until all pairs are seen."""
 
     def pairs(case: Case, radio: str) -> set[tuple[str, str]]:
-        return {(radio, part) for i, part in enumerate(case) if i != 1}
+        return {(radio, part) for i, part in enumerate(case) if i != 1 and part != "per_station"}
 
     possible = [case for case in product(*CHOICES) if can_be(case)]
     unseen = {
@@ -151,14 +157,35 @@ def with_radios(cases: list[Case]) -> list[tuple[Case, str]]:
     return chosen
 
 
-def scenario_of(case: Case, radio: str, folder: Path) -> NetworkScenario:
+def with_shadowing(cases: list[tuple[Case, str]]) -> list[tuple[Case, str, str]]:
+    """Give each case the model with most pairs not seen yet."""
+    unseen = {
+        (model, part)
+        for case, radio in cases
+        for part in (*case, radio)
+        for model in SHADOWING_DB
+        if part not in ("trace", "per_station")
+    }
+    chosen = []
+    for case, radio in cases:
+        pairs = {model: {(model, part) for part in (*case, radio)} for model in SHADOWING_DB}
+        models = ["independent"] if "trace" in case else list(SHADOWING_DB)
+        model = max(models, key=lambda each: len(pairs[each] & unseen))
+        chosen.append((case, radio, model))
+        unseen -= pairs[model]
+    assert not unseen
+    return chosen
+
+
+def scenario_of(case: Case, radio: str, shadowing: str, folder: Path) -> NetworkScenario:
     name, path_loss, transport, rate_manager, mobility = case
     flags: dict[str, Any] = {
         "num_devices": 4,
         "placement": "grid",
         "spacing_m": SPACING_M,
         "path_loss": path_loss,
-        "shadowing_sigma_db": 0,
+        "shadowing_sigma_db": SHADOWING_DB[shadowing],
+        "shadowing_model": shadowing,
         "transport": transport,
         "rate_manager": rate_manager,
         "mcs": 2,
@@ -231,9 +258,15 @@ def check_snr(scenario: NetworkScenario, report: RoundReport) -> None:
     """Devices that stand still hear each other as the path loss says."""
     for i, j in combinations(range(4), 2):
         apart_m = np.linalg.norm(scenario.position_m[i] - scenario.position_m[j])
+        shadowing_db = [scenario.channel.shadowing_db[i, j]]
         if scenario.name == "infrastructure":
             half_m, up_m = SPACING_M / np.sqrt(2), scenario.settings.ap_height_m - 1.5
             apart_m = np.hypot(half_m, up_m)
+            field, middle_m = scenario.channel.shadowing_field, np.full(2, SPACING_M / 2)
+            shadowing_db = [
+                field.link_db(scenario.position_m[end], middle_m) if field else 0.0
+                for end in (i, j)
+            ]
         hidden_db, sight_db = expected_snr_db(scenario, float(apart_m))
         heard_db = report.links.sinr_db[[i, j], [j, i]]
         for snr_db in heard_db[np.isfinite(heard_db)]:
@@ -243,7 +276,8 @@ def check_snr(scenario: NetworkScenario, report: RoundReport) -> None:
             more_db = 10 * np.log10(scenario.radio.antennas)
             if scenario.radio.rate_manager in ("minstrel_ht", "thompson"):
                 more_db += max(0.0, 10 * np.log10(scenario.radio.channel_width_mhz / 20))
-            assert hidden_db - 1.5 <= snr_db <= sight_db + more_db + 0.5
+            low_db, high_db = hidden_db - max(shadowing_db), sight_db - min(shadowing_db)
+            assert low_db - 1.5 <= snr_db <= high_db + more_db + 0.5
 
 
 def check_transport(scenario: NetworkScenario, report: RoundReport) -> None:
@@ -289,16 +323,16 @@ def check_places(case: Case, reports: list[RoundReport], start_m: Any) -> None:
         assert (step_m <= 2.0 * SPEED_MPS * 1.5 + 1e-6).all()
 
 
-CASES = with_radios(pairwise())
+CASES = with_shadowing(with_radios(pairwise()))
 
 
 @pytest.mark.parametrize(
-    ("case", "radio"), CASES, ids=["-".join([*case, radio]) for case, radio in CASES]
+    ("case", "radio", "shadowing"), CASES, ids=["-".join([*case, *more]) for case, *more in CASES]
 )
 def test_a_case_delivers_and_shows_what_it_was_asked_for(
-    case: Case, radio: str, tmp_path: Path
+    case: Case, radio: str, shadowing: str, tmp_path: Path
 ) -> None:
-    scenario = scenario_of(case, radio, tmp_path)
+    scenario = scenario_of(case, radio, shadowing, tmp_path)
     reports = run_mesh(scenario, tmp_path, 2, payload_bytes=14_000, period_s=2.0)
     assert reports[1].flows.delivered_bytes.sum() > 0
     check_objects(case, tmp_path)

@@ -8,6 +8,7 @@ from made_config import make_config
 
 from cosim.config.devices import machines
 from cosim.config.remarks import warnings
+from cosim.config.sources import load
 from cosim.config.to_scenario import make_scenario
 from cosim.planning.compute import compute_j, compute_s
 from ns3_scenarios.analytic import link_snr_db
@@ -57,7 +58,7 @@ def test_devices_differ_as_their_file_says_and_the_rest_is_the_configuration(
         (
             "battery\n1\n2\n3\n",
             "expected any of the columns battery_j, capacity_j, harvest_power_w, board_idle_w,"
-            " tx_power_dbm, device_profile, radio_profile, each once",
+            " tx_power_dbm, mcs, device_profile, radio_profile, each once",
         ),
         ("battery_j\n1\nx\n3\n", f"{file} row 2: expected a number as battery_j, got 'x'"),
         ("battery_j\n1\n2\n-5\n", f"{file} row 3: expected battery_j from 0.001 to .*, got -5"),
@@ -118,6 +119,41 @@ def test_devices_have_radios_boards_powers_and_processors_of_their_own(tmp_path:
     off = ~np.eye(3, dtype=np.bool_)
     own, usual = (link_snr_db(make_scenario(c))[off] for c in (config, make_config()))
     np.testing.assert_allclose(own - usual, [-6, -6, -3, -3, 0, 0], atol=1e-9)
+
+
+def test_a_devices_own_rate_is_one_that_its_standard_and_rate_manager_have(tmp_path: Path) -> None:
+    table = tmp_path / "devices.csv"
+    table.write_text("mcs\n0\n7\n2\n")
+    words = [f"--energy.device_file={table}", "--network.num_devices=3"]
+    per_station = [*words, "--network.rate_manager=per_station"]
+    scenario = make_scenario(load(per_station, None, "infrastructure"))
+    assert scenario.station_mcs is not None
+    assert scenario.station_mcs.tolist() == [0, 7, 2]
+    # A rate that is given holds wherever its station goes; one that is planned does not.
+    walk = "--network.mobility=random_waypoint"
+    assert make_scenario(load([*per_station, walk], None, "infrastructure")).mobility.moves
+    planned = ["--network.rate_manager=per_station", walk]
+    for flags, scenario_name, refusal in (
+        (words, "infrastructure", "expected no column mcs with network.rate_manager ideal"),
+        (planned, "infrastructure", "network.mobility: expected static with rate_manager per_"),
+        (per_station, "adhoc80211", "rate_manager: expected another than per_station in adhoc"),
+        (per_station, "mesh80211", "rate_manager: expected another than per_station in mesh"),
+        (
+            [
+                *per_station,
+                "--network.standard=80211b",
+                "--network.band_ghz=2.4",
+                "--network.channel_width_mhz=22",
+            ],
+            "infrastructure",
+            "row 2: .* from 0 to 3 .* got 7",
+        ),
+    ):
+        with pytest.raises(ScenarioError, match=refusal):
+            make_scenario(load(flags, None, scenario_name))
+    table.write_text("mcs\n0\n2.5\n2\n")
+    with pytest.raises(ScenarioError, match="row 2: expected mcs to be a whole number .* got 2.5"):
+        make_scenario(load(per_station, None, "infrastructure"))
 
 
 def test_harvest_comes_from_a_file_or_from_the_devices_file_and_not_from_both(

@@ -84,6 +84,17 @@ def test_a_field_that_depends_on_others_is_named_where_it_has_no_effect(
     assert " has no effect with " in said[0]
 
 
+@pytest.mark.parametrize("standard", ["80211a", "80211b", "80211g", "80211p"])
+def test_frames_are_not_aggregated_before_80211n(standard: str) -> None:
+    words = "--network.max_ampdu_bytes=0 --network.max_amsdu_bytes=3839"
+    said = inert(load([*words.split(), f"--network.standard={standard}"], None, "adhoc80211"))
+    assert said == [
+        f"network.{name} has no effect with network.standard {standard}"
+        for name in ("max_ampdu_bytes 0", "max_amsdu_bytes 3839")
+    ]
+    assert inert(load([*words.split(), "--network.standard=80211n"], None, "adhoc80211")) == []
+
+
 def test_what_has_an_effect_is_not_named() -> None:
     for scenario in ("mesh80211", "adhoc80211", "d2d", "infrastructure"):
         assert inert(load([], None, scenario)) == []

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mesh import make_mesh, make_traffic, with_changing_harvest
+from mesh import change, make_mesh, make_traffic, with_changing_harvest
 
 from ns3_scenarios.analytic import AnalyticNetwork
 from ns3_scenarios.description.harvest import Harvest
 from ns3_scenarios.description.scenario import NetworkScenario
+from ns3_scenarios.description.shadowing import draw_field, network_shadowing_db
 from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.segments import SegmentedNetwork, later
 
@@ -124,8 +125,16 @@ def test_places_go_on_from_where_devices_are_and_stay_in_their_area() -> None:
     play(SegmentedNetwork(begin, scenario, 1, 2), scenario, rounds=2)
     np.testing.assert_array_equal(*map(shadowing_db, begun))  # a static network stays as it is
     begun.clear()
-    play(SegmentedNetwork(begin, replace(scenario, mobility=moving), 1, 2), scenario, rounds=2)
+    moving_scenario = replace(scenario, mobility=moving)
+    play(SegmentedNetwork(begin, moving_scenario, 1, 2), scenario, rounds=2)
     assert (shadowing_db(begun[0]) != shadowing_db(begun[1]))[~np.eye(4, dtype=np.bool_)].all()
     np.testing.assert_allclose(begun[1].position_m, places, atol=1e-9)
     assert begun[1].position_m.max() == 30.0
     assert begun[1].position_m.min() == 0.0
+    # Of one field, shadowing is that of the places that were reached.
+    field = draw_field(area_m, 4.0, 2.0, np.random.default_rng(1))
+    world = change(moving_scenario, shadowing_model="network", shadowing_field=field)
+    begun.clear()
+    play(SegmentedNetwork(begin, world, 1, 2), scenario, rounds=2)
+    expected_db = network_shadowing_db(field, begun[1].position_m)
+    np.testing.assert_array_equal(shadowing_db(begun[1]), expected_db)
