@@ -88,7 +88,7 @@ def sweep(cluster: Cluster, study: Path, *more: str) -> str:
 
 
 def job_of(said: str) -> str:
-    return said.split("submitted as job ")[1].split(";")[0]
+    return said.split("submitted as job ")[1].split(";", maxsplit=1)[0]
 
 
 def tables(folder: Path) -> dict[str, bytes]:
