@@ -9,6 +9,7 @@ from ns3_scenarios.reports import EnergyReport
 from ns3_scenarios.traffic import RoundTraffic
 
 OFF = RADIO_STATES.index("off")
+_IS_OFF = np.arange(len(RADIO_STATES)) == OFF
 
 
 class Batteries:
@@ -43,6 +44,11 @@ class Batteries:
         self._harvested_j, self._overflow_j = np.zeros((2, n))
 
     @property
+    def remaining_j(self) -> FloatArray:
+        """What is left at this instant, (n) [J]."""
+        return self._remaining_j.copy()
+
+    @property
     def alive(self) -> BoolArray:
         """Who lives at this instant, (n)."""
         return np.asarray(np.isnan(self._died_at_s))
@@ -53,17 +59,26 @@ class Batteries:
         state (n): index into RADIO_STATES; compute_w (n) [W]; of the dead neither counts. Moves
         elapsed_s on, not at all where a device dies at this instant: call it until it is there.
         """
+        share = np.zeros_like(self._usual_w)
+        share[np.arange(len(state)), state] = 1.0
+        self.live_as(end_s, share, compute_w)
+
+    def live_as(self, end_s: float, share: FloatArray, compute_w: FloatArray) -> None:
+        """Do as `live_until` with radios that are in each state for a share of the time.
+
+        share (n, states): each row adds up to 1.
+        """
         changes_s = self._harvest.times_s[self._step + 1 :] - self.start_s
         if len(changes_s) and changes_s[0] <= self.elapsed_s:
             self._step += int((changes_s <= self.elapsed_s).sum())
             changes_s = changes_s[changes_s > self.elapsed_s]
         end_s = min(end_s, float(changes_s.min(initial=np.inf)))
         alive = self.alive
-        state = np.where(alive, state, OFF)
+        share = np.where(alive[:, np.newaxis], share, _IS_OFF)
         compute_w = np.where(alive, compute_w, 0.0)
         harvest_w = np.where(alive, self._harvest.power_w[self._step], 0.0)
         board_w = np.where(alive, self._board_idle_w, 0.0)
-        net_w = self.state_power_w[np.arange(len(state)), state] + compute_w + board_w - harvest_w
+        net_w = (share * self.state_power_w).sum(axis=1) + compute_w + board_w - harvest_w
         lasts_s = np.divide(
             self._remaining_j, net_w, out=np.full(len(net_w), np.inf), where=net_w > 0
         )
@@ -74,7 +89,7 @@ class Batteries:
             return
         left_s = end_s - self.elapsed_s
         span_s = min(left_s, float(lasts_s.min()))
-        self._state_s[np.arange(len(state)), state] += span_s
+        self._state_s += share * span_s
         self._compute_j += compute_w * span_s
         self._board_j += board_w * span_s
         self._harvested_j += harvest_w * span_s

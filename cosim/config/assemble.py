@@ -15,11 +15,14 @@ from learning.no_learning import NoLearning
 from learning.settings import LearningSettings, LearningSetup
 from learning.side import LearningSide
 from ns3_scenarios.analytic import AnalyticNetwork
+from ns3_scenarios.description.network_kind import NETWORK_KINDS
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.ideal import IdealNetwork
 from ns3_scenarios.network import Network
 from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.segments import SegmentedNetwork, no_round
+from ns3_scenarios.surrogate import fitted
+from ns3_scenarios.surrogate.network import SurrogateNetwork
 from ns3_scenarios.trace import TraceNetwork
 from ns3_scenarios.worker import Ns3Network
 
@@ -40,6 +43,13 @@ def make_learner(config: RunConfig) -> tuple[MultiModalData, Learner]:
     setup = learning_setup(config)
     data = load(setup)
     return data, Learner(setup, data)
+
+
+def check_load(config: RunConfig, scenario: NetworkScenario, learner: LearningSide) -> None:
+    """Refuse messages that are longer than those that a fitted network was fitted to."""
+    if NETWORK_KINDS[config.network.kind].is_fitted:
+        longest = [each.sum(axis=1).max() for each in learner.part_bytes.values()]
+        fitted.check_load(scenario, float(max(longest)))
 
 
 def learning_setup(config: RunConfig) -> LearningSetup:
@@ -65,6 +75,7 @@ def open_network(
     makers: dict[str, Callable[[], Network]] = {
         "ns3": lambda: _packets(config, scenario, log_file, num_known, known),
         "analytic": lambda: AnalyticNetwork(scenario),
+        "surrogate": lambda: SurrogateNetwork(scenario),
         "trace": lambda: TraceNetwork(scenario),
         "ideal": lambda: IdealNetwork(scenario),
     }

@@ -12,7 +12,7 @@ from learning.methods.names import NO_LEARNING
 from ns3_scenarios.description.energy import RADIO_PROFILES, EnergySettings
 from ns3_scenarios.description.fields import choice, quantity
 from ns3_scenarios.description.harvest import MOST_POWER_W
-from ns3_scenarios.description.network_kind import WITH_PACKETS, WITH_RADIOS
+from ns3_scenarios.description.network_kind import CONTENDING, WITH_PACKETS, WITH_RADIOS
 
 
 def _current(state: str, when: Any) -> Any:
@@ -89,7 +89,7 @@ class EnergyConfig(Section, EnergySettings):
     rx_current_a: float | None = _current("receiving", when={"network.kind": WITH_RADIOS})
     idle_current_a: float | None = _current("idle", when={"network.kind": WITH_RADIOS})
     cca_busy_current_a: float | None = _current(
-        "finding the medium busy", when={"network.kind": WITH_PACKETS}
+        "finding the medium busy", when={"network.kind": CONTENDING}
     )
     switching_current_a: float | None = _current(
         "switching channel", when={"network.kind": WITH_PACKETS}

@@ -20,6 +20,7 @@ from ns3_scenarios.description.mobility import distances_m
 from ns3_scenarios.description.network_kind import NETWORK_KINDS
 from ns3_scenarios.description.path_loss import PATH_LOSSES, remarks
 from ns3_scenarios.description.scenario import NetworkScenario
+from ns3_scenarios.surrogate import fitted
 
 # The most that any regulation allows indoors and out without a licence: FCC 15.247 and 15.407.
 MOST_EIRP_DBM = 36.0
@@ -54,6 +55,9 @@ def warnings(config: RunConfig, scenario: NetworkScenario) -> list[str]:
             f" (network.neighbour_distance_m): device {', '.join(map(str, isolated))}"
         )
     said += physics_remarks(scenario) if NETWORK_KINDS[config.network.kind].has_channel else []
+    if NETWORK_KINDS[config.network.kind].is_fitted:
+        worth = fitted.remark(config.scenario, scenario.num_devices)
+        said.append(f"network.kind {config.network.kind}: {worth}")
     kind = kind_of(scenario.name)
     if kind and kind.forwards and scenario.channel.path_loss == "log_distance":
         radio = scenario.radio

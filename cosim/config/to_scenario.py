@@ -31,7 +31,7 @@ from ns3_scenarios.description.interference import (
 from ns3_scenarios.description.link_trace import LinkTrace, read_link_trace
 from ns3_scenarios.description.loss_trace import LossTrace, read_loss_trace
 from ns3_scenarios.description.mobility import Mobility, bounding_area_m
-from ns3_scenarios.description.network_kind import READS
+from ns3_scenarios.description.network_kind import NETWORK_KINDS, READS
 from ns3_scenarios.description.path_loss import PATH_LOSSES
 from ns3_scenarios.description.radio import Radio, RadioSettings
 from ns3_scenarios.description.scenario import (
@@ -43,6 +43,7 @@ from ns3_scenarios.description.scenario import (
 from ns3_scenarios.description.shadowing import Area, draw_field, network_shadowing_db
 from ns3_scenarios.description.transport import Transport, TransportSettings
 from ns3_scenarios.errors import ScenarioError
+from ns3_scenarios.surrogate import fitted
 
 
 def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScenario:
@@ -87,6 +88,8 @@ def make_scenario(config: RunConfig, energy_audit: bool = False) -> NetworkScena
         energy_audit=energy_audit,
     )
     catalogue.check(scenario)
+    if NETWORK_KINDS[net.kind].is_fitted:
+        fitted.check(scenario)
     return scenario
 
 

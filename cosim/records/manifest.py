@@ -66,6 +66,7 @@ class Manifest(_Part):
     resumed: list[Resumed]
     scenario: str
     network_kind: str
+    network_fit: str = ""  # what a fitted network is worth; runs from before have none
     sync: str
     seed: int
     RngSeed: int

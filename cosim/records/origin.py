@@ -21,6 +21,8 @@ from cosim.records.user_files import given_files, own_files, recorded_files
 from cosim.seeds import NS3_RNG_SEED
 from learning.data.samples import MultiModalData
 from learning.device import name_of
+from ns3_scenarios.description.network_kind import NETWORK_KINDS
+from ns3_scenarios.surrogate import fitted
 
 PACKAGES = ("ns3", "cppyy", "torch", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "seglearn")
 SAME = ("config_sha256", "code_version", "versions", "own_files_sha256", "data_sha256")
@@ -31,6 +33,7 @@ def origin_of(config: RunConfig, data: MultiModalData | None) -> dict[str, Any]:
     return {
         "scenario": config.scenario,
         "network_kind": config.network.kind,
+        "network_fit": network_fit(config),
         "sync": config.network.sync,
         "seed": config.seed,
         "RngSeed": NS3_RNG_SEED,
@@ -47,6 +50,13 @@ def origin_of(config: RunConfig, data: MultiModalData | None) -> dict[str, Any]:
             "gpu": name_of(config.learning.device),
         },
     }
+
+
+def network_fit(config: RunConfig) -> str:
+    """Say what a network that was fitted to another is worth; empty where it was not."""
+    if not NETWORK_KINDS[config.network.kind].is_fitted:
+        return ""
+    return fitted.remark(config.scenario, config.network.num_devices)
 
 
 def config_origin(config: RunConfig) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from cosim import arithmetic, failures
 from cosim.config import remarks
-from cosim.config.assemble import make_learning_side, open_network
+from cosim.config.assemble import check_load, make_learning_side, open_network
 from cosim.config.devices import machines
 from cosim.config.model import RunConfig
 from cosim.config.sources import to_toml
@@ -118,6 +118,7 @@ def execute(
         check_installation()
     record = read_record(config)
     data, learner = make_learning_side(config)
+    check_load(config, scenario, learner)
     folder = RunFolder(destination, config, data, left)
     try:
         with logging_to(folder.log):

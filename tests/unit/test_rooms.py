@@ -54,6 +54,7 @@ LAYERS = {
         {"d2d"},
         {"adhoc80211", "infrastructure", "mesh80211", "own_scenario"},
         {"scenario_kind"},
+        {"surrogate"},
         {"examples", "build", "analytic", "trace", "ideal", "replay", "conformance"},
         {"airtime"},
         {"batteries", "causes", "contract", "energy_promises", "segments"},

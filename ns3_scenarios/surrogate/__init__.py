@@ -1,0 +1,1 @@
+"""The network of kind surrogate: exchanges of frames, of which no packet is simulated."""

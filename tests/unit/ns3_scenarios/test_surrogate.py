@@ -1,0 +1,181 @@
+"""The network of exchanges of frames: its promises, refusals, and numbers of one link by hand."""
+
+import itertools
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from mesh import change, make_mesh, make_traffic
+
+from cosim.config.assemble import check_load, make_learning_side
+from cosim.config.sources import load
+from cosim.config.to_scenario import make_scenario
+from cosim.records.origin import network_fit
+from ns3_scenarios.conformance import check_network
+from ns3_scenarios.description.scenario import NetworkScenario
+from ns3_scenarios.errors import ScenarioError
+from ns3_scenarios.reports import OUTCOMES, RoundReport
+from ns3_scenarios.surrogate import fitted
+from ns3_scenarios.surrogate.network import SurrogateNetwork
+from ns3_scenarios.surrogate.paths import before, path
+from ns3_scenarios.surrogate.places import Places
+
+TX, RX, IDLE, CCA_BUSY = 0, 1, 2, 3
+# Fitted to no packets: frames are lost by interference alone.
+PLAIN: dict[str, float] = {"noise_loss": 0.0, "stray_loss": 0.0, "access_us": 0.0}
+
+
+def pair(apart_m: float = 10.0) -> NetworkScenario:
+    """Two devices, without shadowing."""
+    places = np.array([[0.0, 0, 0], [apart_m, 0, 0]])
+    return make_mesh(2, name="adhoc80211", position_m=places, shadowing_sigma_db=0.0)
+
+
+def play(scenario: NetworkScenario, rounds: int = 1, **traffic: Any) -> list[RoundReport]:
+    fit = fitted.fit_of(scenario.name)
+    plain = replace(fit, coefficients=replace(fit.coefficients, **PLAIN))
+    network = SurrogateNetwork(scenario, plain)
+    return [network.run_round(make_traffic(scenario, i, **traffic)) for i in range(rounds)]
+
+
+@pytest.mark.parametrize("name", ["mesh80211", "adhoc80211"])
+def test_it_keeps_the_promises_of_a_network(name: str) -> None:
+    findings = check_network(SurrogateNetwork, make_mesh(9, name=name))
+    assert [each for each in findings if not each.ok] == []
+
+
+def test_a_segment_alone_takes_the_airtime_of_its_exchange() -> None:
+    # At 10 m: 33.3 dB, MCS 10 of HE at 20 MHz with a guard interval of 3.2 us, 234 subcarriers of
+    # 7.5 bits in 16 us. 1400 bytes with 102 of headers, after 44 us of preamble.
+    data_s = 44e-6 + 8 * 1502 / (234 * 7.5 / 16e-6)
+    pairs = [[0], [1]]
+    (report,) = play(pair(), pairs=pairs, payload_bytes=1400, compute_s=0.0, compute_j=0.0)
+    state_s = report.energy.state_s
+    # The sender: RTS (52 us), data, and the acknowledgement (32 us) of the answer; the receiver:
+    # CTS (44 us), acknowledgement, and the answer of 126 bytes, which takes no RTS.
+    answer_s = 44e-6 + 8 * 126 / (234 * 7.5 / 16e-6)
+    assert state_s[0, TX] == pytest.approx(52e-6 + data_s + 32e-6, rel=1e-9)
+    assert state_s[1, TX] == pytest.approx(44e-6 + 32e-6 + answer_s, rel=1e-9)
+    # Each receives what the other sends, less preambles, which are cca_busy: 20 us of legacy
+    # frames, 44 us of others.
+    assert state_s[1, RX] == pytest.approx(state_s[0, TX] - (20 + 44 + 20) * 1e-6, rel=1e-6)
+    assert state_s[0, RX] == pytest.approx(state_s[1, TX] - (20 + 20 + 44) * 1e-6, rel=1e-6)
+    assert state_s.sum(axis=1) == pytest.approx([3.0, 3.0])
+    # One start delay, up to 20 ms; SIFS three times, and at most 16 slots and AIFS before.
+    exchange_s = 52e-6 + 44e-6 + data_s + 32e-6 + 3 * 16e-6
+    assert exchange_s - 32e-6 - 16e-6 <= report.flows.delay_s[0] <= 0.0205 + exchange_s
+
+
+def test_a_deaf_pair_is_unreachable_and_costs_only_the_calls() -> None:
+    (report,) = play(pair(70.0), pairs=[[0], [1]], payload_bytes=50_000)
+    assert OUTCOMES[report.flows.outcome[0]] == "unreachable"
+    assert report.flows.delivered_bytes.tolist() == [0]
+    assert report.energy.state_s[1, [TX, RX]].tolist() == [0.0, 0.0]
+    assert 0 < report.energy.state_s[0, TX] < 0.01
+
+
+def test_a_sender_out_of_range_costs_frames_if_it_is_near_enough() -> None:
+    """0 sends to 1, 30 m away, and 2 to 3; at 60 m from 1, 2 is heard by nobody of them.
+
+    There it arrives with -84 dBm, 9 dB below 0, whose rate takes more; from 1 km with nothing.
+    """
+    lost = {}
+    for apart_m in (60.0, 1000.0):
+        places = np.array([[0.0, 0, 0], [30, 0, 0], [30 + apart_m, 0, 0], [60 + apart_m, 0, 0]])
+        scenario = make_mesh(4, name="adhoc80211", position_m=places, shadowing_sigma_db=0.0)
+        (report,) = play(scenario, pairs=[[0, 2], [1, 3]], payload_bytes=200_000)
+        lost[apart_m] = report.links.loss_ratio[0, 1]
+    assert lost[1000.0] == 0.0
+    assert lost[60.0] > 0.001
+
+
+def test_a_mesh_goes_round_a_link_that_is_too_weak() -> None:
+    # In a row, 40 m apart: 80 m are out of range (76.7 + 27.1 dB from 16 dBm, -82 dBm at 50 m).
+    places = np.array([[0.0, 0, 0], [40, 0, 0], [80, 0, 0]])
+    scenario = make_mesh(3, position_m=places, shadowing_sigma_db=0.0)
+    (report,) = play(scenario, pairs=[[0], [2]], payload_bytes=10_000)
+    assert report.flows.delivered_bytes.tolist() == [10_000]
+    assert report.links.next_hop[[0, 1], 2].tolist() == [1, 2]
+    told = report.causes
+    assert set(told.forwarded_by.tolist()) == {1}
+    assert told.forwarded_j.sum() > 0
+
+
+def test_the_way_is_the_cheapest_of_all() -> None:
+    scenario = make_mesh(16, seed=3)
+    network = SurrogateNetwork(scenario, fitted.fit_of("mesh80211"))
+    from ns3_scenarios.surrogate.paths import link_metric
+
+    cost = link_metric(network._air, 20e6)
+    cost = np.where(cost > 0, cost, np.inf)
+    least = cost.copy()
+    for via in range(16):  # Floyd and Warshall
+        least = np.minimum(least, least[:, [via]] + least[[via], :])
+    before_of = before(network._air, 20e6)
+    for src in range(16):
+        for dst in set(range(16)) - {src}:
+            way = path(before_of, src, dst)
+            assert sum(cost[a, b] for a, b in itertools.pairwise(way)) == least[src, dst]
+
+
+def test_who_waits_is_served_in_turn() -> None:
+    places = Places(1)
+    for peer in (4, 7, 9):
+        places.wait(peer, 1.0)
+    places.wait(2, 0.0)
+    assert [places.next(), places.next()] == [2, None]
+    places.leave(2)
+    places.leave(7)
+    assert (places.next(), places.holds(4)) == (4, True)
+
+
+def test_what_is_left_in_the_queues_goes_on_the_air_a_round_later() -> None:
+    scenario = make_mesh(9, name="adhoc80211")
+    reports = play(scenario, 2, payload_bytes=80_000, period_s=0.25, compute_s=0.1, compute_j=0.0)
+    assert reports[0].stale_datagrams.sum() == 0
+    assert reports[1].stale_datagrams.sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": "d2d"}, "scenario: expected mesh80211 or adhoc80211"),
+        ({"standard": "80211n"}, "network.standard: expected 80211ax"),
+        ({"rts_threshold_bytes": 100}, "network.rts_threshold_bytes: expected 500"),
+        ({"transport": "tcp"}, "network.transport: expected arq"),
+        ({"fading": "nakagami"}, "network.fading: expected none"),
+        ({"path_loss_exponent": 3.5}, "network.path_loss_exponent: expected 3.0"),
+        ({"shadowing_sigma_db": 8.0}, "network.shadowing_sigma_db"),
+    ],
+)
+def test_it_refuses_what_it_was_not_fitted_to(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ScenarioError, match=said):
+        SurrogateNetwork(change(make_mesh(9), **changes))
+
+
+def test_a_run_is_refused_before_it_begins_and_its_manifest_says_what_the_fit_is_worth() -> None:
+    flags = ["--network.kind", "surrogate", "--learning.method", "none"]
+    with pytest.raises(ScenarioError, match="expected 32 with network.kind surrogate"):
+        make_scenario(load([*flags, "--network.max_window_segments", "8"], None, None))
+    config = load([*flags, "--learning.message_bytes", "5000000"], None, None)
+    scenario, (_, learner) = make_scenario(config), make_learning_side(config)
+    with pytest.raises(ScenarioError, match="kB a round"):
+        check_load(config, scenario, learner)
+    assert network_fit(config).startswith("fitted to packets of 9 to 49 devices")
+    assert network_fit(load([], None, None)) == ""
+
+
+def test_it_refuses_too_dense_a_place_and_too_long_a_message() -> None:
+    crowd = make_mesh(49)
+    with pytest.raises(ScenarioError, match="devices in range"):
+        SurrogateNetwork(replace(crowd, position_m=crowd.position_m / 4))
+    most_kb = fitted.fit_of("mesh80211").ranges["kilobytes"][1]
+    fitted.check_load(crowd, 1e3 * most_kb)
+    with pytest.raises(ScenarioError, match="kB a round"):
+        fitted.check_load(crowd, 1.01e3 * most_kb)
+
+
+def test_what_it_is_worth_is_said_and_that_nobody_judged_a_thousand() -> None:
+    assert "untested" not in fitted.remark("mesh80211", 100)
+    assert "of 1000 devices no packets were run: untested" in fitted.remark("mesh80211", 1000)
