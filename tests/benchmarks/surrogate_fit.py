@@ -1,0 +1,166 @@
+"""Fits the coefficients of the network of kind surrogate to runs of packets.
+
+python tests/benchmarks/surrogate_fit.py [--folder DIR] [--designs 14] [--largest 36]
+
+From DIR/fit.jsonl (surrogate_packets.py fit). Errors of every case are worked out at coefficients
+drawn around those in use (a Latin hypercube), and taken as linear in them; the coefficients of the
+least squares are written to ns3_scenarios/surrogate/fitted.toml, with the ranges of what they were
+fitted to. An error of 10 % of joules above idle, tx and rx seconds or delivered share counts as one
+of 20 % of durations and delays. Cases of more than `largest` devices are left out of the fit, for
+its time, but not of the ranges. Takes 5 to 10 minutes of one core; `surrogate_judge.py` follows.
+"""
+
+import argparse
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import lsq_linear
+from scipy.stats import qmc
+from surrogate_packets import FOLDER, Case, play, read, scenario_of
+
+from cosim.records.code_version import code_version
+from ns3_scenarios.surrogate import fitted
+from ns3_scenarios.surrogate.fitted import Coefficients, Fit
+from ns3_scenarios.surrogate.network import SurrogateNetwork
+
+# Half of the width in which each is looked for, and least values.
+AROUND = {
+    "rts_snr_db": (2.0, 1.0),
+    "margin_db": (1.0, 0.0),
+    "preamble_snr_db": (2.0, 2.0),
+    "overheard_snr_db": (3.0, 0.0),
+    "edge_mpdus": (0.5, 0.0),
+    "access_us": (40.0, 0.0),
+    "stray_loss": (0.001, 0.0),
+}
+# Largest error that is to be: of ratios as logarithms.
+ALLOWED = {
+    "duration_s": 0.2,
+    "delay_median_s": 0.2,
+    "delay_p90_s": 0.2,
+    "tx_s": 0.1,
+    "rx_s": 0.1,
+    "above_idle_j": 0.1,
+}
+Rounds = list[dict[str, Any]]
+
+
+def surrogate_rounds(case: Case, rounds: Rounds, fit: Fit | None = None) -> Rounds:
+    """Play a case over the surrogate, in the time that the packets had."""
+    scenario = scenario_of(case)
+    period_s = next(each["duration_s"] for each in rounds if each["is_cut"])
+    return list(play(case, scenario, SurrogateNetwork(scenario, fit), period_s))
+
+
+def errors(packets: Rounds, mine: Rounds) -> dict[str, float]:
+    """Return log ratios of means over settled rounds, and what of the cut ones differs in share."""
+
+    def mean(rounds: Rounds, name: str, is_cut: bool) -> float:
+        return float(np.mean([each[name] for each in rounds if each["is_cut"] == is_cut]))
+
+    found = {
+        name: float(np.log(mean(mine, name, False) / mean(packets, name, False)))
+        for name in ALLOWED
+    }
+    share = "delivered_share"
+    return found | {share: mean(mine, share, True) - mean(packets, share, True)}
+
+
+def residuals(cases: dict[Case, Rounds], fit: Fit) -> np.ndarray:
+    """Return the errors of all cases in units of what is allowed."""
+    allowed = ALLOWED | {"delivered_share": 0.1}
+    return np.array(
+        [
+            error / allowed[name]
+            for case, rounds in cases.items()
+            for name, error in errors(rounds, surrogate_rounds(case, rounds, fit)).items()
+        ]
+    )
+
+
+def fit_scenario(name: str, cases: dict[Case, Rounds], designs: int) -> Coefficients:
+    """Return the coefficients of the least squares, by a model that is linear in them."""
+    fit = fitted.fit_of(name)
+    names = [each for each in AROUND if getattr(fit.coefficients, each) > 0 or each != "stray_loss"]
+    start = np.array([getattr(fit.coefficients, each) for each in names])
+    half, least = (np.array([AROUND[each][i] for each in names]) for i in (0, 1))
+    low, high = np.maximum(start - half, least), start + half
+    unit = qmc.LatinHypercube(len(names), seed=1).random(designs)
+    rows = []
+    for point in low + unit * (high - low):
+        own = replace(fit.coefficients, **dict(zip(names, point.tolist(), strict=True)))
+        rows.append(residuals(cases, replace(fit, coefficients=own)))
+        print(
+            name,
+            np.round(point, 4).tolist(),
+            f"rms {np.sqrt(np.mean(rows[-1] ** 2)):.3f}",
+            flush=True,
+        )
+    model = np.linalg.lstsq(np.column_stack([np.ones(designs), unit]), np.array(rows), rcond=None)[
+        0
+    ]
+    # A weak pull to the middle, where a coefficient does not show.
+    pull = 0.3 * np.sqrt(model.shape[1] / len(names)) * np.eye(len(names))
+    system = np.vstack([model[1:].T, pull])
+    goal = np.concatenate([-model[0], pull @ np.full(len(names), 0.5)])
+    best = low + lsq_linear(system, goal, bounds=(0.0, 1.0)).x * (high - low)
+    own = {each: float(f"{value:.3g}") for each, value in zip(names, best, strict=True)}
+    return replace(fit.coefficients, **own)
+
+
+def ranges(cases: dict[Case, Rounds]) -> dict[str, list[float]]:
+    """Return the least and the most of what the cases are."""
+    found: dict[str, list[float]] = {}
+    for case in cases:
+        values = {what: float(x) for what, x in fitted.described(scenario_of(case)).items()}
+        values |= {"devices": case.devices, "kilobytes": case.kilobytes}
+        for what, value in values.items():
+            found.setdefault(what, []).append(value)
+    return {what: [round(min(x), 2), round(max(x), 2)] for what, x in found.items()}
+
+
+def written(tables: dict[str, tuple[Coefficients, dict[str, list[float]]]], judged: int) -> str:
+    """Put the fits into TOML."""
+    lines = [
+        "# Made by tests/benchmarks/surrogate_fit.py; judged by surrogate_judge.py.",
+        f'code_version = "{code_version()}"',
+    ]
+    for name, (coefficients, of) in tables.items():
+        forwards = str(fitted.is_forwarding(name)).lower()
+        lines += ["", f"[scenarios.{name}]", f"forwards = {forwards}", f"judged_devices = {judged}"]
+        lines += ["", f"[scenarios.{name}.coefficients]"]
+        lines += [f"{key} = {value}" for key, value in asdict(coefficients).items()]
+        lines += ["", f"[scenarios.{name}.ranges]", *(f"{k} = {v}" for k, v in of.items())]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Fit both scenarios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument("--designs", type=int, default=14)
+    parser.add_argument("--largest", type=int, default=36)
+    parser.add_argument("--only", default="", help="fit this scenario alone")
+    options = parser.parse_args()
+    known = read(options.folder / "fit.jsonl")
+    tables = {}
+    for name in ("mesh80211", "adhoc80211"):
+        cases = {case: rounds for case, rounds in known.items() if case.scenario == name}
+        small = {case: of for case, of in cases.items() if case.devices <= options.largest}
+        is_fitted = options.only in ("", name)
+        best = (
+            fit_scenario(name, small, options.designs)
+            if is_fitted
+            else fitted.fit_of(name).coefficients
+        )
+        print(name, best)
+        tables[name] = best, ranges(cases)
+    fitted.FILE.write_text(written(tables, 100), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""Judges the network of kind surrogate on runs of packets that it was not fitted to.
+
+python tests/benchmarks/surrogate_judge.py [--folder DIR]
+
+From DIR/held_out.jsonl (surrogate_packets.py held_out) to DIR/errors.csv, DIR/errors.png and
+DIR/README.md: of each case what packets and surrogate came to (means over rounds; settled rounds
+but for the shares, which are of rounds cut at 0.6 of their length), and errors with their mean,
+worst and the 95 % interval of the mean (bootstrap over cases). Takes 3 to 6 minutes of one core.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from surrogate_fit import Rounds, surrogate_rounds
+from surrogate_packets import FOLDER, Case, read
+
+from ns3_scenarios.errors import ScenarioError
+from ns3_scenarios.surrogate import fitted
+
+SETTLED = ("duration_s", "delay_median_s", "delay_p90_s", "joules", "above_idle_j", "tx_s", "rx_s")
+CUT = ("delivered_share", "joules")
+# What the errors are to be at most, in percent; of shares in points.
+BOUNDS = {"joules": 10.0, "cut_joules": 10.0, "cut_delivered_share": 10.0, "duration_s": 20.0}
+WORDS = {
+    "duration_s": "duration until all is settled",
+    "delay_median_s": "median delay",
+    "delay_p90_s": "delay of 90 %",
+    "joules": "joules of radios until all is settled",
+    "above_idle_j": "of these, above idling",
+    "tx_s": "seconds of sending",
+    "rx_s": "seconds of receiving",
+    "cut_delivered_share": "delivered share at a deadline (points)",
+    "cut_joules": "joules of radios to a deadline",
+    "device_j": "a device's joules above idling (mean over devices of the error's size)",
+}
+
+
+def row(case: Case, packets: Rounds, mine: Rounds) -> dict[str, Any]:
+    """Return a case with its values and errors."""
+    found: dict[str, Any] = {
+        "scenario": case.scenario,
+        "devices": case.devices,
+        "kilobytes": case.kilobytes,
+        "spacing_m": case.spacing_m,
+        "placement": case.placement,
+        "shadowing_db": case.shadowing_db,
+        "seed": case.seed,
+    }
+    for is_cut, names in ((False, SETTLED), (True, CUT)):
+        for name in names:
+            values = [
+                float(np.mean([each[name] for each in rounds if each["is_cut"] == is_cut]))
+                for rounds in (packets, mine)
+            ]
+            key = f"cut_{name}" if is_cut else name
+            found[f"{key}_packets"], found[f"{key}_surrogate"] = values
+            off = values[1] - values[0] if "share" in name else values[1] / values[0] - 1
+            found[f"{key}_error"] = 100 * off
+    each_j = [
+        np.mean([r["devices_above_idle_j"] for r in rounds if not r["is_cut"]], axis=0)
+        for rounds in (packets, mine)
+    ]
+    found["device_j_error"] = 100 * float(np.mean(np.abs(each_j[1] / each_j[0] - 1)))
+    return found
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % interval of the mean, by bootstrap."""
+    rng = np.random.default_rng(1)
+    means = rng.choice(values, (2000, len(values))).mean(axis=1)
+    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
+
+
+def summary(table: pd.DataFrame) -> list[str]:
+    """Say errors by scenario and size in rows of Markdown."""
+    lines = [
+        "| scenario | devices | cases | what | mean error | its 95 % interval | mean size | worst"
+        " | within bounds |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name in table["scenario"].unique():
+        for label, part in (("9 to 49", table["devices"] <= 49), ("100", table["devices"] == 100)):
+            of = table[(table["scenario"] == name) & part]
+            for key, words in WORDS.items():
+                values = of[f"{key}_error"].to_numpy()
+                if not len(values):
+                    continue
+                low, high = interval(values)
+                bound = BOUNDS.get(key)
+                kept = int((np.abs(values) <= bound).sum()) if bound else 0
+                said = f"{kept} of {len(values)} (to {bound:g})" if bound else ""
+                worst = values[np.abs(values).argmax()]
+                lines.append(
+                    f"| {name} | {label} | {len(of)} | {words} | {values.mean():+.1f} % |"
+                    f" {low:+.1f} to {high:+.1f} | {np.abs(values).mean():.1f} | {worst:+.1f} |"
+                    f" {said} |"
+                )
+    return lines
+
+
+def cases_table(table: pd.DataFrame) -> list[str]:
+    """Say the errors of each case that have bounds."""
+    lines = [
+        "| case | duration s | error | joules | error | share | error | joules to it | error |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    keys = ("duration_s", "joules", "cut_delivered_share", "cut_joules")
+    for _, of in table.iterrows():
+        case = (
+            f"{of['scenario']}, {of['devices']} in a {of['placement']}, {of['kilobytes']:g} kB,"
+            f" {of['spacing_m']:g} m, {of['shadowing_db']:g} dB"
+        )
+        cells = [f"{of[f'{key}_packets']:.3g} | {of[f'{key}_error']:+.1f}" for key in keys]
+        lines.append(f"| {case} | {' | '.join(cells)} |")
+    return lines
+
+
+def draw(table: pd.DataFrame, path: Path) -> None:
+    """Draw the surrogate's values over the packets'."""
+    figure, axes = plt.subplots(1, 4, figsize=(13, 3.3), layout="constrained")
+    keys = ("duration_s", "joules", "cut_delivered_share", "cut_joules")
+    for axis, key in zip(axes, keys, strict=True):
+        x, y = table[f"{key}_packets"], table[f"{key}_surrogate"]
+        low, high = 0.9 * min(x.min(), y.min()), 1.05 * max(x.max(), y.max())
+        line, bound = np.array([low, high]), BOUNDS[key] / 100
+        width = np.full(2, bound) if "share" in key else bound * line
+        axis.fill_between(line, line - width, line + width, color="0.9", lw=0)
+        axis.plot(line, line, color="0.5", lw=0.8)
+        for name, marker in (("mesh80211", "o"), ("adhoc80211", "^")):
+            for is_large, color in ((False, "#0072b2"), (True, "#d55e00")):
+                of = (table["scenario"] == name) & ((table["devices"] == 100) == is_large)
+                label = f"{name}, {'100' if is_large else '9 to 49'} devices"
+                axis.plot(x[of], y[of], marker, ms=4, color=color, label=label)
+        axis.set(title=WORDS[key], xlabel="packets", ylabel="surrogate")
+        axis.title.set_fontsize(8)
+    axes[0].legend(fontsize=6)
+    figure.savefig(path, dpi=150)
+
+
+def main() -> int:
+    """Judge all held-out cases."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    options = parser.parse_args()
+    rows, refused = [], []
+    for case, packets in read(options.folder / "held_out.jsonl").items():
+        try:
+            mine = surrogate_rounds(case, packets)
+        except ScenarioError as error:
+            refused.append(f"- {case}: {error}")
+            continue
+        rows.append(row(case, packets, mine))
+        print(case.scenario, case.devices, f"{rows[-1]['joules_error']:+.1f} %", flush=True)
+    table = pd.DataFrame(rows)
+    table.round(4).to_csv(options.folder / "errors.csv", index=False)
+    draw(table, options.folder / "errors.png")
+    text = (options.folder / "README.head.md").read_text(encoding="utf-8").splitlines()
+    text += ["", "## Errors on held-out cases", "", *summary(table), "", "![errors](errors.png)"]
+    text += ["", "## Each case", "", *cases_table(table)]
+    text += ["", "## Refused", "", *refused] if refused else []
+    (options.folder / "README.md").write_text("\n".join(text) + "\n", encoding="utf-8")
+    print(fitted.FILE)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
