@@ -25,7 +25,7 @@ def lines_of_shell() -> list[str]:
 def test_every_command_for_the_script_is_understood(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for package in ("cosim", "learning", "ns3_scenarios"):
+    for package in ("cosim", "learning", "ns3_scenarios", "tests"):
         (tmp_path / package).symlink_to(ROOT / package)
     (tmp_path / "results").mkdir()
     monkeypatch.chdir(tmp_path)
