@@ -11,7 +11,7 @@ import numpy as np
 from ns3_scenarios.arrays import BoolArray, FloatArray, IntArray
 from ns3_scenarios.batteries import Batteries
 from ns3_scenarios.description.energy import RADIO_STATES
-from ns3_scenarios.reports import OUTCOMES, FlowReport, num_chunks
+from ns3_scenarios.reports import OUTCOMES, FlowReport, first_chunks, num_chunks
 from ns3_scenarios.traffic import RoundTraffic
 
 TX, RX, IDLE = (RADIO_STATES.index(name) for name in ("tx", "rx", "idle"))
@@ -146,7 +146,4 @@ def _first_chunks(traffic: RoundTraffic, got_bytes: IntArray, chunk_bytes: int) 
     """Say which chunks of each message arrived: the first ones."""
     count = num_chunks(traffic.payload_bytes, chunk_bytes)
     arrived = np.where(got_bytes == traffic.payload_bytes, count, got_bytes // chunk_bytes)
-    return np.concatenate(
-        [np.arange(of) < got for of, got in zip(count, arrived, strict=True)]
-        or [np.zeros(0, dtype=np.bool_)]
-    )
+    return first_chunks(count, arrived)

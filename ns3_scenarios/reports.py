@@ -159,6 +159,15 @@ def num_chunks(payload_bytes: IntArray, chunk_bytes: int) -> IntArray:
     return -(-payload_bytes // chunk_bytes)
 
 
+def first_chunks(count: IntArray, arrived: IntArray) -> BoolArray:
+    """Return which chunks arrived of messages of count (f) chunks, where the first arrived (f) did.
+
+    As RoundReport.chunk_arrived.
+    """
+    of_each = [np.arange(of) < got for of, got in zip(count, arrived, strict=True)]
+    return np.concatenate(of_each or [np.zeros(0, dtype=np.bool_)])
+
+
 @dataclass(frozen=True)
 class RoundReport:
     """One round on the simulated clock; stale_datagrams (n): of earlier rounds, arrived in it.

@@ -10,7 +10,7 @@
 #include "ns3/yans-wifi-helper.h"
 
 #include "links.h"
-#include "path_loss.h"
+#include "shadowed_link.h"
 
 #include <algorithm>
 #include <cmath>
@@ -23,7 +23,7 @@ using namespace ns3;
 
 namespace
 {
-class ShadowingModel : public LinkModel
+class ShadowingModel : public ShadowedLink
 {
   public:
     ShadowingModel(NodeContainer nodes,
@@ -33,13 +33,10 @@ class ShadowingModel : public LinkModel
                    int64_t firstStream,
                    Ptr<PropagationLossModel> pathLoss,
                    double hiddenFactor)
-        : LinkModel(nodes),
-          m_startDb(std::move(startDb)),
+        : ShadowedLink(nodes, std::move(startDb), pathLoss, hiddenFactor),
           m_sigmaDb(sigmaDb),
           m_decorrelationM(decorrelationM),
-          m_firstStream(firstStream),
-          m_pathLoss(pathLoss),
-          m_hiddenFactor(hiddenFactor)
+          m_firstStream(firstStream)
     {
     }
 
@@ -54,22 +51,14 @@ class ShadowingModel : public LinkModel
         Ptr<NormalRandomVariable> normal;
     };
 
-    double DoCalcRxPower(double txPowerDbm,
-                         Ptr<MobilityModel> a,
-                         Ptr<MobilityModel> b) const override
-    {
-        const double factor = m_hiddenFactor != 1 && IsHidden(m_pathLoss, a, b) ? m_hiddenFactor : 1;
-        return txPowerDbm - factor * LossInSightDb(a, b);
-    }
-
-    double LossInSightDb(Ptr<MobilityModel> a, Ptr<MobilityModel> b) const
+    double LossInSightDb(Ptr<MobilityModel> a, Ptr<MobilityModel> b) const override
     {
         uint32_t i = IndexOf(a);
         uint32_t j = IndexOf(b);
         const bool isOurs = i < n && j < n;
         if (m_decorrelationM <= 0 && isOurs)
         {
-            return m_startDb[static_cast<size_t>(i) * n + j];
+            return StartDb(i, j);
         }
         if (i > j)
         {
@@ -80,8 +69,8 @@ class ShadowingModel : public LinkModel
         if (found == m_links.end())
         {
             auto normal = StreamOf<NormalRandomVariable>(i, j, m_firstStream);
-            const double startDb = isOurs ? m_startDb[static_cast<size_t>(i) * n + j]
-                                          : m_sigmaDb * normal->GetValue(0, 1, 1e9);
+            const double startDb =
+                isOurs ? StartDb(i, j) : m_sigmaDb * normal->GetValue(0, 1, 1e9);
             Link link{startDb, {}, normal};
             link.movement.Restart(a, b);
             found = m_links.emplace(PairOf(i, j), link).first;
@@ -98,12 +87,9 @@ class ShadowingModel : public LinkModel
         return link.lossDb;
     }
 
-    std::vector<double> m_startDb;
     double m_sigmaDb;
     double m_decorrelationM;
     int64_t m_firstStream;
-    Ptr<PropagationLossModel> m_pathLoss;
-    double m_hiddenFactor;
     mutable std::unordered_map<uint64_t, Link> m_links;
 };
 

@@ -2,8 +2,7 @@
 
 #include "ns3/mobility-model.h"
 
-#include "links.h"
-#include "path_loss.h"
+#include "shadowed_link.h"
 
 #include <algorithm>
 #include <cmath>
@@ -23,7 +22,7 @@ Wrapped(int64_t index, int64_t count)
     return rest < 0 ? rest + count : rest;
 }
 
-class FieldModel : public LinkModel
+class FieldModel : public ShadowedLink
 {
   public:
     FieldModel(NodeContainer nodes,
@@ -32,12 +31,9 @@ class FieldModel : public LinkModel
                const Field& field,
                Ptr<PropagationLossModel> pathLoss,
                double hiddenFactor)
-        : LinkModel(nodes),
-          m_startDb(std::move(startDb)),
+        : ShadowedLink(nodes, std::move(startDb), pathLoss, hiddenFactor),
           m_moves(moves),
           m_field(field),
-          m_pathLoss(pathLoss),
-          m_hiddenFactor(hiddenFactor),
           m_renewM(std::min(MOST_RENEW_M, field.stepM / 2))
     {
     }
@@ -53,21 +49,13 @@ class FieldModel : public LinkModel
         Movement movement;
     };
 
-    double DoCalcRxPower(double txPowerDbm,
-                         Ptr<MobilityModel> a,
-                         Ptr<MobilityModel> b) const override
-    {
-        const double factor = m_hiddenFactor != 1 && IsHidden(m_pathLoss, a, b) ? m_hiddenFactor : 1;
-        return txPowerDbm - factor * LossInSightDb(a, b);
-    }
-
-    double LossInSightDb(Ptr<MobilityModel> a, Ptr<MobilityModel> b) const
+    double LossInSightDb(Ptr<MobilityModel> a, Ptr<MobilityModel> b) const override
     {
         uint32_t i = IndexOf(a);
         uint32_t j = IndexOf(b);
         if (!m_moves && i < n && j < n)
         {
-            return m_startDb[static_cast<size_t>(i) * n + j];
+            return StartDb(i, j);
         }
         if (i > j)
         {
@@ -116,11 +104,8 @@ class FieldModel : public LinkModel
                y * ((1 - x) * above[left] + x * above[right]);
     }
 
-    std::vector<double> m_startDb;
     bool m_moves;
     Field m_field;
-    Ptr<PropagationLossModel> m_pathLoss;
-    double m_hiddenFactor;
     double m_renewM;
     mutable std::unordered_map<uint64_t, Link> m_links;
 };

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ FREE = {
     *("loss_trace_end", "sight_distance_m"),
 }
 
-
+# Of devices, whose numbers of others in range, and of neighbours, are held against the ranges.
 MOST = 0.9
 
 
@@ -196,6 +196,3 @@ def remark(name: str, num_devices: int) -> str:
     if n > fit.judged_devices:
         said += f"; of {n} devices no packets were run: untested"
     return said
-
-
-COEFFICIENTS = tuple(each.name for each in fields(Coefficients))

@@ -197,7 +197,7 @@ class Medium:
                 size += fit * self._mpdu_bytes
             x.batches.append(batch)
             x.mpdus += batch.segments
-        x.data_s = times.PREAMBLE_S + 8 * size / x.rate_bps
+        x.data_s = times.data_s(size, x.rate_bps)
         x.is_direct = size <= times.RTS_BYTES
         return x
 

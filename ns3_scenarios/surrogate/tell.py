@@ -7,7 +7,14 @@ import numpy as np
 from ns3_scenarios.arrays import BoolArray, FloatArray
 from ns3_scenarios.description.energy import RADIO_STATES, above_idle_w
 from ns3_scenarios.description.scenario import NetworkScenario
-from ns3_scenarios.reports import OUTCOMES, CauseReport, EnergyReport, FlowReport, num_chunks
+from ns3_scenarios.reports import (
+    OUTCOMES,
+    CauseReport,
+    EnergyReport,
+    FlowReport,
+    first_chunks,
+    num_chunks,
+)
 from ns3_scenarios.surrogate.round import Round
 from ns3_scenarios.traffic import RoundTraffic
 
@@ -72,8 +79,7 @@ def read_flows(
         delay_s=finish_s - ready_s,
         retransmissions=again,
     )
-    arrived = [np.arange(of) < got for of, got in zip(count, delivered, strict=True)]
-    return flows, np.concatenate(arrived or [np.zeros(0, np.bool_)])
+    return flows, first_chunks(count, delivered)
 
 
 def read_causes(

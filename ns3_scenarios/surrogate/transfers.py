@@ -99,9 +99,8 @@ class Transfer:
 
     def rto_s(self) -> float:
         """Return the retransmission time-out with its back-off [s]."""
-        base_s = (
-            INITIAL_RTO_S if self.rtt_s < 0 else max(self.rtt_s + 4 * self.rtt_variation_s, 0.2)
-        )
+        measured_s = max(self.rtt_s + 4 * self.rtt_variation_s, MIN_RTO_S)
+        base_s = INITIAL_RTO_S if self.rtt_s < 0 else measured_s
         return float(min(base_s * 2 ** min(self.timeouts, 8), MAX_RTO_S))
 
     def send(self, window: float, now_s: float) -> list[Batch]:

@@ -18,7 +18,13 @@ from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.validation import theory_airtime
 from ns3_scenarios.validation.check import Check, Make, Row, on_line, relative
 from ns3_scenarios.validation.child import in_children
-from ns3_scenarios.validation.saturation import MESH_EXTRA_BYTES, PAYLOAD_BYTES, PLAIN, saturated
+from ns3_scenarios.validation.saturation import (
+    MESH_EXTRA_BYTES,
+    PAYLOAD_BYTES,
+    PLAIN,
+    saturated,
+    senders_of,
+)
 
 LIMIT = 1e-9
 SPAN_S = 0.01
@@ -84,15 +90,7 @@ def frame_rows(make: Make, quick: bool) -> list[Row]:
 
 def station_times_s(scenario: NetworkScenario, flows: list[tuple[int, int]]) -> list[float]:
     """Return how long a frame of each flow takes, one after the other [s]. Runs in a child."""
-    from ns3_scenarios.session import load_ns3  # noqa: PLC0415
-
-    ns = load_ns3()
-    ns.RngSeedManager.SetSeed(scenario.rng_seed)
-    ns.RngSeedManager.SetRun(scenario.rng_run)
-    devices, radios = catalogue.builder(scenario.name)(ns, scenario)
-    senders = ns.cosim_native.Saturation(PAYLOAD_BYTES)
-    for device, radio in zip(devices, radios, strict=True):
-        senders.AddDevice(device, radio)
+    _, senders, _ = senders_of(scenario)
     senders.Run(scenario.settings.boot_s)  # in which stations associate
     times_s = []
     for src, dst in flows:

@@ -47,12 +47,8 @@ LINKS: list[tuple[str, dict[str, Any]]] = [
 BEACON_BPS, BEACON_BYTES, BEACON_INTERVAL_S = 6e6, 100, 0.5
 
 
-def saturated(scenario: NetworkScenario, flows: list[tuple[int, int]]) -> Any:
-    """Return a function that runs on at a rate for a time; runs in a child process.
-
-    at(mcs, span_s) gives the payload throughput of all flows together [bit/s] and how long the last
-    frame was on the air [s].
-    """
+def senders_of(scenario: NetworkScenario) -> tuple[Any, Any, list[Any]]:
+    """Return ns-3, the scenario's devices as senders, and their radios; runs in a child process."""
     from ns3_scenarios.session import load_ns3  # noqa: PLC0415
 
     ns = load_ns3()
@@ -62,6 +58,16 @@ def saturated(scenario: NetworkScenario, flows: list[tuple[int, int]]) -> Any:
     senders = ns.cosim_native.Saturation(PAYLOAD_BYTES)
     for device, radio in zip(devices, radios, strict=True):
         senders.AddDevice(device, radio)
+    return ns, senders, radios
+
+
+def saturated(scenario: NetworkScenario, flows: list[tuple[int, int]]) -> Any:
+    """Return a function that runs on at a rate for a time; runs in a child process.
+
+    at(mcs, span_s) gives the payload throughput of all flows together [bit/s] and how long the last
+    frame was on the air [s].
+    """
+    ns, senders, radios = senders_of(scenario)
     for src, dst in flows:
         senders.AddFlow(src, dst)
     senders.Run(scenario.settings.boot_s)

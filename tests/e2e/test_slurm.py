@@ -140,10 +140,12 @@ def test_runs_that_were_killed_requeued_or_cut_by_their_time_are_told_apart_and_
     good = list(expected.loc[expected["refused"].isna(), "case"])
     long = [name for name in good if "rounds=150" in name]
     assert len(long) == 2
-    killed = long[0]
+    killed, timed_out = long
     # The same two by hand, and one that nobody disturbs, while the cluster works.
     alone = [*long, next(name for name in good if name not in long)]
     by_hand = {name: start_by_hand(root, name, tmp_path / "alone") for name in alone}
+    wait_for(root / "cases" / f"{timed_out}.partial" / "log.txt", "round 3 of")
+    assert f"under way  {timed_out}" in sweep(cluster, study, "--status")
     # One is killed in the middle, as by a node that runs out of memory; the other has no time.
     wait_for(root / "cases" / f"{killed}.partial" / "log.txt", "round 10 of")
     os.kill(pid_of(killed), signal.SIGKILL)
