@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,36 +31,37 @@ pytestmark = [
 ]
 
 
-def start(emulator: list[str], *names: str) -> subprocess.Popen[str]:
+def play(emulator: list[str], names: list[str]) -> dict[str, list[str]]:
     # A plain interpreter: an emulator cannot follow the link that makes a virtual environment.
-    python = str(Path(sys.executable).resolve())
+    command = [*emulator, str(Path(sys.executable).resolve()), same_bits.__file__]
     paths = (str(same_bits.ROOT), sysconfig.get_path("purelib"))
-    return subprocess.Popen(
-        [*emulator, python, same_bits.__file__, *names],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-    )
-
-
-def outcomes(process: subprocess.Popen[str]) -> dict[str, list[str]]:
-    out, err = process.communicate()
-    assert process.returncode == 0, err
-    return {line.split("\t")[0]: line.split("\t")[1:] for line in out.splitlines()}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    done: dict[str, list[str]] = {}
+    # qemu 7.2 itself was seen to crash, once in some thirty: cases that it left are played again.
+    for may_crash in (bool(emulator), False):
+        left = [name for name in names if name not in done]
+        played = subprocess.run([*command, *left], capture_output=True, text=True, env=environment)
+        done |= {line.split("\t")[0]: line.split("\t")[1:] for line in played.stdout.splitlines()}
+        if not played.returncode:
+            break
+        assert may_crash and played.returncode == -signal.SIGSEGV, played.stderr
+    assert list(done) == names
+    return done
 
 
 def test_every_method_and_exchange_gives_the_same_bytes_on_another_processor() -> None:
     names = [name for name, _ in same_bits.cases()]
     assert set(names) > COVERED
     # Each on one of the two, in turn.
-    played = [name for name in names if name not in COVERED]
-    of = {name: played[i :: len(PROCESSORS)] for i, name in enumerate(PROCESSORS)}
-    emulated = {name: start([EMULATOR, "-cpu", PROCESSORS[name]], *of[name]) for name in of}
-    here = outcomes(start([]))
-    assert list(here) == names
+    emulated = [name for name in names if name not in COVERED]
+    of = {name: emulated[i :: len(PROCESSORS)] for i, name in enumerate(PROCESSORS)}
+    with ThreadPoolExecutor() as pool:
+        played = {
+            name: pool.submit(play, [EMULATOR, "-cpu", processor], of[name])
+            for name, processor in PROCESSORS.items()
+        }
+        here = play([], names)
     # Other cases compute otherwise: a hash of nothing would be equal too.
     assert len({tuple(each) for each in here.values()}) == len(here)
-    for name, process in emulated.items():
-        there = outcomes(process)
-        assert there == {case: here[case] for case in of[name]}, name
+    for name, there in played.items():
+        assert there.result() == {case: here[case] for case in of[name]}, name
