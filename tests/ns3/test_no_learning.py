@@ -35,7 +35,7 @@ STUDY = """
     learning.message_bytes = [2000, 200000]
 
     [seeds]
-    count = 2
+    count = 1
 
     [figure]
     x = "learning.message_bytes"
