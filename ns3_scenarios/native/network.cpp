@@ -12,6 +12,7 @@
 #include "ns3/net-device-container.h"
 #include "ns3/net-device-queue-interface.h"
 #include "ns3/node-container.h"
+#include "ns3/object-factory.h"
 #include "ns3/olsr-helper.h"
 #include "ns3/qos-utils.h"
 #include "ns3/queue-item.h"
@@ -197,6 +198,10 @@ struct Network::Parts
 Network::Network(int numDevices, const Transport& transport, const Band& band)
     : m(std::make_unique<Parts>(numDevices, transport, band))
 {
+    // Events come in the same order out of ns-3's heap as out of its map, for less work.
+    ObjectFactory heap;
+    heap.SetTypeId("ns3::PriorityQueueScheduler");
+    Simulator::SetScheduler(heap);
 }
 
 Network::~Network() = default;
