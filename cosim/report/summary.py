@@ -99,7 +99,7 @@ def summary_lines(summary: dict[str, Any]) -> dict[str, str]:
     wall = summary["timings"]
     parts = [
         f"{label} {wall[key]:,.1f} s ({percent(_share(wall[key], wall['total_s']))})"
-        for label, key in (("ns-3", "ns3_s"), ("learning", "learning_s"), ("rest", "rest_s"))
+        for label, key in (("network", "ns3_s"), ("learning", "learning_s"), ("rest", "rest_s"))
     ]
     learns = summary["learns"]
     return {

@@ -246,7 +246,7 @@ def _repeat(
             folder.timings["ns3_s"] += done.wall_s
             folder.timings["waited_s"] += done.wall_s
             if index >= known:
-                log.info("round %d repeated, ns-3 %.2f s", index + 1, done.wall_s)
+                log.info("round %d repeated, network %.2f s", index + 1, done.wall_s)
     learner.load(folder.learner_state)
     return done.after
 

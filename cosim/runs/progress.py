@@ -41,7 +41,7 @@ def progress(num_rounds: int, first_round: int) -> Iterator[Callable[[RoundRecor
         bar.set_postfix_str(line)
         bar.update()
         log.info(
-            "round %d of %d: %s, ns-3 %.2f s, learning %.2f s",
+            "round %d of %d: %s, network %.2f s, learning %.2f s",
             each.round_index + 1,
             num_rounds,
             line,

@@ -58,12 +58,12 @@ class Coefficients:
 class Fit:
     """The fit of one scenario: coefficients, and [least, most] of what they were fitted to.
 
-    judged_devices: the largest network that they were judged on.
+    judged_devices: [fewest, most] of the networks that kept their bounds on held-out runs.
     """
 
     coefficients: Coefficients
     ranges: dict[str, tuple[float, float]]
-    judged_devices: int
+    judged_devices: tuple[int, int]
 
 
 @cache
@@ -83,7 +83,7 @@ def fit_of(name: str) -> Fit:
     return Fit(
         Coefficients(**of["coefficients"]),
         {what: (float(low), float(high)) for what, (low, high) in of["ranges"].items()},
-        int(of["judged_devices"]),
+        (int(of["judged_devices"][0]), int(of["judged_devices"][1])),
     )
 
 
@@ -118,6 +118,12 @@ def check(scenario: NetworkScenario) -> Fit:
     """Return a scenario's fit; raise ScenarioError where the network is not what it is of."""
     fit = fit_of(scenario.name)
     _check_settings(scenario)
+    fewest = fit.judged_devices[0]
+    if scenario.num_devices < fewest:
+        raise ScenarioError(
+            f"network.num_devices: expected {fewest} or more of {scenario.name} with {KIND} (fewer"
+            f" missed its bounds), got {scenario.num_devices}; use --network.kind ns3"
+        )
     for what, value in described(scenario).items():
         _check_range(fit, what, value)
     return fit
@@ -188,11 +194,11 @@ def is_forwarding(name: str) -> bool:
 def remark(name: str, num_devices: int) -> str:
     """Say what a scenario's fit is worth for so many devices, for log and manifest."""
     fit, n = fit_of(name), num_devices
-    low, high = fit.ranges["devices"]
+    (low, high), (fewest, most) = fit.ranges["devices"], fit.judged_devices
     said = (
         f"fitted to packets of {low:g} to {high:g} devices of {name}, judged on held-out"
-        f" runs of up to {fit.judged_devices} (results/reference/surrogate/README.md)"
+        f" runs of {fewest} to {most} (results/reference/surrogate/README.md)"
     )
-    if n > fit.judged_devices:
+    if n > most:
         said += f"; of {n} devices no packets were run: untested"
     return said

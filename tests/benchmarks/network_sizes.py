@@ -1,6 +1,6 @@
 """What a round costs by size of the network and of its messages, and what settings for speed do.
 
-python tests/benchmarks/network_sizes.py [--quick] [--rounds 3] [--limit-s 120]
+python tests/benchmarks/network_sizes.py [--quick | --large] [--rounds 3] [--limit-s 120]
 
 Grids of 9 to 100 devices, 30 m apart, shadowing of 4 dB; one message per ordered pair of grid
 neighbours; a round ends when every message is settled. Each case runs in a child process of its
@@ -9,7 +9,8 @@ told as such, and larger messages are left out. Of all rounds after the first (w
 calls from Python to C++): mean wall seconds, events, simulated seconds, share of delivered bytes,
 mean delay of whole messages, and the child's peak of resident memory, with that before the first
 round in parentheses. start: wall seconds until the network has booted. peers: 802.11s peers of a
-device, mean and most. --quick: the small half. Seconds are this machine's: take the ratios.
+device, mean and most. --quick: the small half; --large: ad hoc networks of 100 to 400 devices
+alone. Seconds are this machine's: take the ratios.
 """
 
 import argparse
@@ -37,6 +38,7 @@ from ns3_scenarios.worker import Ns3Network
 NETWORKS = ("mesh80211", "adhoc80211")
 SIZES = (9, 25, 49, 100)
 PAYLOADS_BYTES = (10_000, 100_000, 1_000_000)
+LARGE, LARGE_PAYLOADS_BYTES = (100, 200, 400), (10_000, 50_000)
 PERIOD_S = 600.0  # simulated; a round ends before, when all is settled
 PEER_LIMIT = "dot11s::PeerManagementProtocol::MaxNumberOfPeerLinks"
 # Settings for speed, each with what it changes.
@@ -154,10 +156,10 @@ def header(head: list[str]) -> None:
     print(f"\n| {' | '.join([*head, *COLUMNS])} |\n|{'---|' * (len(head) + len(COLUMNS))}")
 
 
-def compare_sizes(sizes: Any, payloads: Any, rounds: int, limit_s: float) -> None:
+def compare_sizes(names: Any, sizes: Any, payloads: Any, rounds: int, limit_s: float) -> None:
     """Print the table of sizes."""
     header(["network", "devices", "kB a message"])
-    for name in NETWORKS:
+    for name in names:
         for n in sizes:
             scenario = make_mesh(n, name=name)
             for payload_bytes in payloads:
@@ -196,13 +198,18 @@ def compare_dense(rounds: int, limit_s: float) -> None:
 def main() -> int:
     """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
+    half = parser.add_mutually_exclusive_group()
+    half.add_argument("--quick", action="store_true")
+    half.add_argument("--large", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--limit-s", type=float, default=120.0)
     options = parser.parse_args()
     small = 2 if options.quick else 4
     limits = (options.rounds, options.limit_s)
-    compare_sizes(SIZES[:small], PAYLOADS_BYTES[:small], *limits)
+    if options.large:
+        compare_sizes(NETWORKS[1:], LARGE, LARGE_PAYLOADS_BYTES, *limits)
+        return 0
+    compare_sizes(NETWORKS, SIZES[:small], PAYLOADS_BYTES[:small], *limits)
     compare_settings(9 if options.quick else 25, 100_000, SENDING, *limits)
     compare_settings(25 if options.quick else 100, 10_000, HEARING, *limits)
     if not options.quick:

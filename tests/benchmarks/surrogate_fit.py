@@ -45,14 +45,16 @@ ALLOWED = {
     "rx_s": 0.1,
     "above_idle_j": 0.1,
 }
+# Networks that kept their bounds (surrogate_judge.py); smaller ones are refused.
+JUDGED_DEVICES = {"mesh80211": [25, 100], "adhoc80211": [9, 100]}
 Rounds = list[dict[str, Any]]
 
 
 def surrogate_rounds(case: Case, rounds: Rounds, fit: Fit | None = None) -> Rounds:
-    """Play a case over the surrogate, in the time that the packets had."""
+    """Play a case over the surrogate, as many rounds, and cut after the same time, as packets."""
     scenario = scenario_of(case)
-    period_s = next(each["duration_s"] for each in rounds if each["is_cut"])
-    return list(play(case, scenario, SurrogateNetwork(scenario, fit), period_s))
+    cut_s = [each["duration_s"] for each in rounds if each["is_cut"]]
+    return list(play(case, scenario, SurrogateNetwork(scenario, fit), len(cut_s), cut_s[0]))
 
 
 def errors(packets: Rounds, mine: Rounds) -> dict[str, float]:
@@ -122,7 +124,7 @@ def ranges(cases: dict[Case, Rounds]) -> dict[str, list[float]]:
     return {what: [round(min(x), 2), round(max(x), 2)] for what, x in found.items()}
 
 
-def written(tables: dict[str, tuple[Coefficients, dict[str, list[float]]]], judged: int) -> str:
+def written(tables: dict[str, tuple[Coefficients, dict[str, list[float]]]]) -> str:
     """Put the fits into TOML."""
     lines = [
         "# Made by tests/benchmarks/surrogate_fit.py; judged by surrogate_judge.py.",
@@ -130,7 +132,8 @@ def written(tables: dict[str, tuple[Coefficients, dict[str, list[float]]]], judg
     ]
     for name, (coefficients, of) in tables.items():
         forwards = str(fitted.is_forwarding(name)).lower()
-        lines += ["", f"[scenarios.{name}]", f"forwards = {forwards}", f"judged_devices = {judged}"]
+        lines += ["", f"[scenarios.{name}]", f"forwards = {forwards}"]
+        lines += [f"judged_devices = {JUDGED_DEVICES[name]}"]
         lines += ["", f"[scenarios.{name}.coefficients]"]
         lines += [f"{key} = {value}" for key, value in asdict(coefficients).items()]
         lines += ["", f"[scenarios.{name}.ranges]", *(f"{k} = {v}" for k, v in of.items())]
@@ -158,7 +161,7 @@ def main() -> int:
         )
         print(name, best)
         tables[name] = best, ranges(cases)
-    fitted.FILE.write_text(written(tables, 100), encoding="utf-8")
+    fitted.FILE.write_text(written(tables), encoding="utf-8")
     return 0
 
 

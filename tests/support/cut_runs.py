@@ -43,7 +43,7 @@ class Failing:
 
 def fail_in(round_index: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the networks that a run would have die when they are asked for a round."""
-    for name in ("IdealNetwork", "AnalyticNetwork"):
+    for name in ("IdealNetwork", "AnalyticNetwork", "SurrogateNetwork"):
         network_type = getattr(assemble, name)
         monkeypatch.setattr(assemble, name, partial(make_failing, network_type, round_index))
 

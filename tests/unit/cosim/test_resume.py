@@ -47,6 +47,11 @@ pytestmark = pytest.mark.usefixtures("only_the_run")
         (*(*SMALL, *FEW, "--network.kind=analytic"), "--policy=power_control"),
         # Codecs of their choice, where one remembers what was sent before.
         (*IDEAL, "--policy=random_codec", "--learning.payload_codec=top_k"),
+        # Frames left in queues, of devices some of which die.
+        (
+            *(*SMALL, *FEW, "--scenario=adhoc80211", "--network.kind=surrogate"),
+            *("--network.num_devices=9", "--energy.battery_j=8", "--energy.reserve_j=0"),
+        ),
         # Which rounds are trained in, and what is harvested, is known from those before.
         (
             *IDEAL,

@@ -77,7 +77,7 @@ def test_the_text_gives_accuracy_time_and_wall_time() -> None:
     text = render_summary(summarise(run.rounds, run.devices, run.flows, run.manifest))
     assert "50.0 % mean over devices, 25.0 % to 75.0 %, in round 3" in text
     assert "40.0 s in 4 rounds, 9 of 9 devices alive" in text
-    assert "50.0 s: ns-3 30.0 s (60.0 %), learning 15.0 s (30.0 %), rest 5.0 s (10.0 %)" in text
+    assert "50.0 s: network 30.0 s (60.0 %), learning 15.0 s (30.0 %), rest 5.0 s (10.0 %)" in text
     assert "Deaths     none" in text
 
 

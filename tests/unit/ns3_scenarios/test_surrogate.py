@@ -39,9 +39,9 @@ def play(scenario: NetworkScenario, rounds: int = 1, **traffic: Any) -> list[Rou
     return [network.run_round(make_traffic(scenario, i, **traffic)) for i in range(rounds)]
 
 
-@pytest.mark.parametrize("name", ["mesh80211", "adhoc80211"])
-def test_it_keeps_the_promises_of_a_network(name: str) -> None:
-    findings = check_network(SurrogateNetwork, make_mesh(9, name=name))
+@pytest.mark.parametrize(("name", "n"), [("mesh80211", 25), ("adhoc80211", 9)])
+def test_it_keeps_the_promises_of_a_network(name: str, n: int) -> None:
+    findings = check_network(SurrogateNetwork, make_mesh(n, name=name))
     assert [each for each in findings if not each.ok] == []
 
 
@@ -152,11 +152,21 @@ def test_what_is_left_in_the_queues_goes_on_the_air_a_round_later() -> None:
 )
 def test_it_refuses_what_it_was_not_fitted_to(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ScenarioError, match=said):
-        SurrogateNetwork(change(make_mesh(9), **changes))
+        SurrogateNetwork(change(make_mesh(25), **changes))
+
+
+def test_it_refuses_fewer_devices_than_kept_their_bounds() -> None:
+    with pytest.raises(ScenarioError, match="num_devices: expected 25 or more of mesh80211"):
+        SurrogateNetwork(make_mesh(24))
+    with pytest.raises(ScenarioError, match="num_devices: expected 9 or more of adhoc80211"):
+        SurrogateNetwork(make_mesh(8, name="adhoc80211"))
 
 
 def test_a_run_is_refused_before_it_begins_and_its_manifest_says_what_the_fit_is_worth() -> None:
     flags = ["--network.kind", "surrogate", "--learning.method", "none"]
+    with pytest.raises(ScenarioError, match="expected 25 or more"):
+        make_scenario(load(flags, None, None))
+    flags += ["--network.num_devices", "25"]
     with pytest.raises(ScenarioError, match="expected 32 with network.kind surrogate"):
         make_scenario(load([*flags, "--network.max_window_segments", "8"], None, None))
     config = load([*flags, "--learning.message_bytes", "5000000"], None, None)
