@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from itertools import product
 from types import EllipsisType
 
@@ -22,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from learning.errors import LearningError
+from learning.model.pooling import largest
 from learning.model.products import multiply
 
 Stack = dict[str, Tensor]
@@ -128,7 +128,7 @@ def _convolutional(
         h = x.transpose(1, 2)
         for layer, pool in zip(("conv1", "conv2"), pools, strict=True):
             h = _convolve(h, parameters[f"{layer}_weight"], parameters[f"{layer}_bias"])
-            h = functional.relu(_pool(h, pool))  # the same as of ReLU pooled, on fewer numbers
+            h = functional.relu(largest(h, pool))  # the same as of ReLU pooled, on fewer numbers
         return functional.relu(_linear(parameters, "linear", h.transpose(1, 2).flatten(2)))
 
     flat = second * math.prod(end)
@@ -170,18 +170,3 @@ def _convolve(h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 def _shifts(extent: Sequence[int]) -> list[tuple[EllipsisType | slice, ...]]:
     each = [[slice(tap, tap + length) for tap in range(KERNEL)] for length in extent]
     return [(..., *shift) for shift in product(*each)]
-
-
-def _pool(h: Tensor, size: int) -> Tensor:
-    """Take the largest of each `size` neighbours along every dimension behind the batch."""
-    if torch.is_grad_enabled():
-        if h.dim() == 4:
-            return functional.max_pool2d(h, (1, size))
-        return functional.max_pool3d(h, (1, size, size))
-    # The same values, several times as fast on a CPU; its gradient is not.
-    for dim in range(3, h.dim()):
-        count = h.shape[dim] // size
-        whole = h.narrow(dim, 0, count * size)
-        apart = whole.reshape(*h.shape[:dim], count, size, *h.shape[dim + 1 :])
-        h = reduce(torch.maximum, apart.unbind(dim + 1))
-    return h

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 class _Product(torch.autograd.Function):
@@ -23,6 +24,7 @@ class _Product(torch.autograd.Function):
         return _multiplied(a, b)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
         (a, b), (g,) = ctx.saved_tensors, gradients
         of_a = _multiplied(g, b.transpose(-1, -2)) if ctx.needs_input_grad[0] else None
