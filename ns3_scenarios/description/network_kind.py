@@ -42,7 +42,7 @@ NETWORK_KINDS = {
     ),
     "surrogate": NetworkKind(
         "exchanges of frames in place of packets, fitted to runs of packets (mesh80211 and"
-        " adhoc80211 as the presets have them); to 1000 devices",
+        " adhoc80211 as the presets have them), of 25 (mesh) or 9 (ad hoc) to 1000 devices",
         has_radios=True,
         has_channel=True,
         contends=True,

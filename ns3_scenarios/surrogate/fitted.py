@@ -58,7 +58,7 @@ class Coefficients:
 class Fit:
     """The fit of one scenario: coefficients, and [least, most] of what they were fitted to.
 
-    judged_devices: [fewest, most] of the networks that kept their bounds on held-out runs.
+    judged_devices: [fewest, most] of the networks judged on held-out runs; fewer are refused.
     """
 
     coefficients: Coefficients
@@ -122,7 +122,8 @@ def check(scenario: NetworkScenario) -> Fit:
     if scenario.num_devices < fewest:
         raise ScenarioError(
             f"network.num_devices: expected {fewest} or more of {scenario.name} with {KIND} (fewer"
-            f" missed its bounds), got {scenario.num_devices}; use --network.kind ns3"
+            " were not judged, or missed its bounds), got"
+            f" {scenario.num_devices}; use --network.kind ns3"
         )
     for what, value in described(scenario).items():
         _check_range(fit, what, value)

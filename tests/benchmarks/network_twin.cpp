@@ -19,6 +19,7 @@
 
 #include "ns3/config.h"
 #include "ns3/mesh-helper.h"
+#include "ns3/object-factory.h"
 #include "ns3/rng-seed-manager.h"
 #include "ns3/simulator.h"
 #include "ns3/string.h"
@@ -192,6 +193,9 @@ Attach(const Scenario& scenario, const Devices& devices)
     auto network = std::make_unique<Network>(devices.ip.GetN(),
                                              transport,
                                              Band{band[0], band[1], band[2], band[3]});
+    ObjectFactory map; // as ns-3 does; the network has taken another
+    map.SetTypeId("ns3::MapScheduler");
+    Simulator::SetScheduler(map);
     const double batteryJ = scenario.Number("battery_j");
     const Reals statePowerW{scenario.Words("radio_states"), scenario.Numbers("state_power_w")};
     for (uint32_t i = 0; i < devices.ip.GetN(); ++i)

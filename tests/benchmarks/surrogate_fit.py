@@ -45,7 +45,7 @@ ALLOWED = {
     "rx_s": 0.1,
     "above_idle_j": 0.1,
 }
-# Networks that kept their bounds (surrogate_judge.py); smaller ones are refused.
+# Fewest and most devices that are accepted by what surrogate_judge.py came to; set by hand.
 JUDGED_DEVICES = {"mesh80211": [25, 100], "adhoc80211": [9, 100]}
 Rounds = list[dict[str, Any]]
 

@@ -61,7 +61,7 @@ def row(case: Case, packets: Rounds, mine: Rounds) -> dict[str, Any]:
             key = f"cut_{name}" if is_cut else name
             values = [float(each.mean()) for each in of]
             found[f"{key}_packets"], found[f"{key}_surrogate"] = values
-            off, chance = difference(of) if "share" in name else difference(of, values[0])
+            off, chance = difference(*of, is_ratio="share" not in name)
             found[f"{key}_error"], found[f"{key}_chance"] = 100 * off, 100 * chance
     each_j = [
         np.mean([r["devices_above_idle_j"] for r in rounds if not r["is_cut"]], axis=0)
@@ -71,17 +71,17 @@ def row(case: Case, packets: Rounds, mine: Rounds) -> dict[str, Any]:
     return found
 
 
-def difference(of: list[np.ndarray], unit: float = 1.0) -> tuple[float, float]:
-    """Return the second mean minus the first, and its standard error, both over a unit.
+def difference(one: np.ndarray, other: np.ndarray, is_ratio: bool) -> tuple[float, float]:
+    """Return the other's mean minus the first's, and its standard error; by the first's if asked.
 
-    The error of a ratio has that of its unit too: of first order, as its means stand.
+    Rounds count as independent; the error of a ratio is of first order (delta method).
     """
-    first, second = (float(each.mean()) for each in of)
-    slopes = (1.0, 1.0) if unit == 1.0 else (second / first, 1.0)
-    parts = [
-        slope**2 * each.var(ddof=1) / len(each) for slope, each in zip(slopes, of, strict=True)
-    ]
-    return (second - first) / unit, float(np.sqrt(sum(parts))) / unit
+    first, second = float(one.mean()), float(other.mean())
+    variances = one.var(ddof=1) / len(one), other.var(ddof=1) / len(other)
+    if not is_ratio:
+        return second - first, float(np.sqrt(sum(variances)))
+    variance = ((second / first) ** 2 * variances[0] + variances[1]) / first**2
+    return second / first - 1, float(np.sqrt(variance))
 
 
 def refusal(case: Case) -> str:
@@ -116,14 +116,14 @@ def summary(table: pd.DataFrame) -> list[str]:
                 values = of[f"{key}_error"].to_numpy()
                 if not len(values):
                     continue
-                low, high = interval(values)
+                between = "{:+.1f} to {:+.1f}".format(*interval(values)) if len(values) >= 5 else ""
                 bound = BOUNDS.get(key)
                 kept = int((np.abs(values) <= bound).sum()) if bound else 0
                 said = f"{kept} of {len(values)} (to {bound:g})" if bound else ""
                 worst = values[np.abs(values).argmax()]
                 lines.append(
                     f"| {name} | {label} | {len(of)} | {words} | {values.mean():+.1f} % |"
-                    f" {low:+.1f} to {high:+.1f} | {np.abs(values).mean():.1f} | {worst:+.1f} |"
+                    f" {between} | {np.abs(values).mean():.1f} | {worst:+.1f} |"
                     f" {said} |"
                 )
     return lines

@@ -1,4 +1,4 @@
-"""The network of exchanges of frames, held against packets."""
+"""The network of exchanges of frames, ad hoc, held against packets."""
 
 from pathlib import Path
 
