@@ -1,5 +1,6 @@
 """One function per figure: tables in, Axes out; figure_files.py writes them."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,7 @@ from cosim.report.summary import modalities_of
 
 STYLE = Path(__file__).with_name("paper.mplstyle")
 LONGEST_NAME = 24
+MOST_NUMBERED = 100  # devices with a number of their own in a figure
 
 BLUE, VERMILION, DARK, LIGHT = "#0072B2", "#D55E00", "0.25", "0.80"
 
@@ -256,7 +258,9 @@ def draw_partition(partition: pd.DataFrame, ax: Axes) -> Axes:
     if not has.all():
         own = [_shortened(", ".join(np.compress(mask, modalities))) for mask in has]
         names = [f"{k} ({which})" for k, which in zip(names, own, strict=True)]
-    ax.set_yticks(range(len(names)), names, fontsize=float(np.clip(250 / len(names), 3, 8)))
+    step = math.ceil(len(names) / MOST_NUMBERED)
+    size_pt = float(np.clip(250 * step / len(names), 3, 8))
+    ax.set_yticks(range(0, len(names), step), names[::step], fontsize=size_pt)
     classes = [_shortened(name) for name in counts.columns]
     ax.set_xticks(range(counts.shape[1]), classes, rotation=90, parse_math=False)
     ax.set_xlim(-0.6, counts.shape[1] - 0.4)
@@ -292,12 +296,16 @@ def _mean_links(links: pd.DataFrame) -> pd.DataFrame:
 
 def _draw_devices(position_m: pd.DataFrame, dead: pd.Series, ax: Axes) -> None:
     x, y = position_m["x_m"], position_m["y_m"]
-    few = len(position_m) <= 25
-    ax.scatter(x, y, s=90 if few else 30, color="white", edgecolors=DARK, linewidths=0.8, zorder=3)
-    size = 6 if few else 4
-    for device, at in zip(position_m.index, zip(x, y, strict=True), strict=True):
-        ax.annotate(str(device), at, ha="center", va="center_baseline", fontsize=size, zorder=4)
-    cross = 70 if few else 25
+    n = len(position_m)
+    if n > MOST_NUMBERED:  # circles with numbers would hide the links
+        ax.scatter(x, y, s=400.0 / n, color=DARK, linewidths=0.0, zorder=3)
+    else:
+        area = 90 if n <= 25 else 30
+        ax.scatter(x, y, s=area, color="white", edgecolors=DARK, linewidths=0.8, zorder=3)
+        size = 6 if n <= 25 else 4
+        for device, at in zip(position_m.index, zip(x, y, strict=True), strict=True):
+            ax.annotate(str(device), at, ha="center", va="center_baseline", fontsize=size, zorder=4)
+    cross = 70 if n <= 25 else 25
     ax.scatter(x[dead], y[dead], marker="x", s=cross, color=VERMILION, linewidths=1.4, zorder=5)
     ax.set_aspect("equal", adjustable="datalim")
     ax.margins(0.12)

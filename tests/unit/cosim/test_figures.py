@@ -244,6 +244,17 @@ def test_the_partition_has_a_dot_per_device_and_class_whose_area_is_its_samples(
     assert ax.get_title() == "600 training samples, largest 80"  # 20 (1 + 2 2 + 3 3 + 4 4)
 
 
+@pytest.mark.parametrize(("n", "numbered"), [(100, 100), (101, 0)])
+def test_of_many_devices_the_map_has_dots_and_the_data_every_other_number(
+    n: int, numbered: int
+) -> None:
+    run = made_run(devices=n, rounds=1)
+    ax = draw_topology(run.devices, run.links, empty_axes())
+    assert len(ax.texts) == numbered
+    ticks = draw_partition(run.partition, empty_axes()).get_yticks().tolist()
+    assert ticks == list(range(0, n, 1 if numbered else 2))
+
+
 def test_modalities_are_read_from_the_column_names() -> None:
     assert modalities_of(made_run(rounds=1, modalities=("b", "a_c")).devices) == ["b", "a_c"]
 
