@@ -296,16 +296,15 @@ def _mean_links(links: pd.DataFrame) -> pd.DataFrame:
 
 def _draw_devices(position_m: pd.DataFrame, dead: pd.Series, ax: Axes) -> None:
     x, y = position_m["x_m"], position_m["y_m"]
-    n = len(position_m)
+    n, few = len(position_m), len(position_m) <= 25
     if n > MOST_NUMBERED:  # circles with numbers would hide the links
         ax.scatter(x, y, s=400.0 / n, color=DARK, linewidths=0.0, zorder=3)
     else:
-        area = 90 if n <= 25 else 30
+        area, size = (90, 6) if few else (30, 4)
         ax.scatter(x, y, s=area, color="white", edgecolors=DARK, linewidths=0.8, zorder=3)
-        size = 6 if n <= 25 else 4
         for device, at in zip(position_m.index, zip(x, y, strict=True), strict=True):
             ax.annotate(str(device), at, ha="center", va="center_baseline", fontsize=size, zorder=4)
-    cross = 70 if n <= 25 else 25
+    cross = 70 if few else 25
     ax.scatter(x[dead], y[dead], marker="x", s=cross, color=VERMILION, linewidths=1.4, zorder=5)
     ax.set_aspect("equal", adjustable="datalim")
     ax.margins(0.12)

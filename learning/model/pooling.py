@@ -20,9 +20,12 @@ def largest(h: Tensor, size: int) -> Tensor:
     out. The gradient goes to the first of equals.
     """
     if torch.is_grad_enabled():
-        if h.dim() == 4:
-            return _pool_rows(h, size)
-        return functional.max_pool3d(h, (1, size, size))
+        if h.dim() == 5:
+            return functional.max_pool3d(h, (1, size, size))
+        if not h.is_cpu:
+            return functional.max_pool2d(h, (1, size))
+        pooled: Tensor = _RowPool.apply(h, size)  # type: ignore[no-untyped-call]
+        return pooled
     # The same values, several times as fast on a CPU; its gradient is not.
     for dim in range(3, h.dim()):
         count = h.shape[dim] // size
@@ -30,13 +33,6 @@ def largest(h: Tensor, size: int) -> Tensor:
         apart = whole.reshape(*h.shape[:dim], count, size, *h.shape[dim + 1 :])
         h = reduce(torch.maximum, apart.unbind(dim + 1))
     return h
-
-
-def _pool_rows(h: Tensor, size: int) -> Tensor:
-    if not h.is_cpu:
-        return functional.max_pool2d(h, (1, size))
-    pooled: Tensor = _RowPool.apply(h, size)  # type: ignore[no-untyped-call]
-    return pooled
 
 
 class _RowPool(torch.autograd.Function):

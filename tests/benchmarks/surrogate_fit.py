@@ -45,8 +45,6 @@ ALLOWED = {
     "rx_s": 0.1,
     "above_idle_j": 0.1,
 }
-# Fewest and most devices that are accepted by what surrogate_judge.py came to; set by hand.
-JUDGED_DEVICES = {"mesh80211": [25, 100], "adhoc80211": [9, 100]}
 Rounds = list[dict[str, Any]]
 
 
@@ -127,13 +125,14 @@ def ranges(cases: dict[Case, Rounds]) -> dict[str, list[float]]:
 def written(tables: dict[str, tuple[Coefficients, dict[str, list[float]]]]) -> str:
     """Put the fits into TOML."""
     lines = [
-        "# Made by tests/benchmarks/surrogate_fit.py; judged by surrogate_judge.py.",
+        "# Made by tests/benchmarks/surrogate_fit.py; judged by surrogate_judge.py, after which",
+        "# judged_devices are set by hand: the fit keeps them.",
         f'code_version = "{code_version()}"',
     ]
     for name, (coefficients, of) in tables.items():
         forwards = str(fitted.is_forwarding(name)).lower()
         lines += ["", f"[scenarios.{name}]", f"forwards = {forwards}"]
-        lines += [f"judged_devices = {JUDGED_DEVICES[name]}"]
+        lines += [f"judged_devices = {list(fitted.fit_of(name).judged_devices)}"]
         lines += ["", f"[scenarios.{name}.coefficients]"]
         lines += [f"{key} = {value}" for key, value in asdict(coefficients).items()]
         lines += ["", f"[scenarios.{name}.ranges]", *(f"{k} = {v}" for k, v in of.items())]

@@ -27,6 +27,7 @@ SETTLED = ("duration_s", "delay_median_s", "delay_p90_s", "joules", "above_idle_
 CUT = ("delivered_share", "joules")
 # What the errors are to be at most, in percent; of shares in points.
 BOUNDS = {"joules": 10.0, "cut_joules": 10.0, "cut_delivered_share": 10.0, "duration_s": 20.0}
+COLOURS = ("#0072b2", "#d55e00", "0.6")  # of groups
 WORDS = {
     "duration_s": "duration until all is settled",
     "delay_median_s": "median delay",
@@ -100,6 +101,12 @@ def interval(values: np.ndarray) -> tuple[float, float]:
     return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
 
 
+def groups(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return which cases each group has: accepted ones by size, and what a run refuses."""
+    is_large, is_in = table["devices"] == 100, table["refused"] == ""
+    return {"to 49": is_in & ~is_large, "100": is_in & is_large, "refused": ~is_in}
+
+
 def summary(table: pd.DataFrame) -> list[str]:
     """Say errors by scenario and size in rows of Markdown."""
     lines = [
@@ -107,10 +114,8 @@ def summary(table: pd.DataFrame) -> list[str]:
         " | within bounds |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    is_large, is_in = table["devices"] == 100, table["refused"] == ""
-    parts = (("to 49", is_in & ~is_large), ("100", is_in & is_large), ("refused", ~is_in))
     for name in table["scenario"].unique():
-        for label, part in parts:
+        for label, part in groups(table).items():
             of = table[(table["scenario"] == name) & part]
             for key, words in WORDS.items():
                 values = of[f"{key}_error"].to_numpy()
@@ -161,15 +166,10 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         width = np.full(2, bound) if "share" in key else bound * line
         axis.fill_between(line, line - width, line + width, color="0.9", lw=0)
         axis.plot(line, line, color="0.5", lw=0.8)
-        is_large, is_refused = table["devices"] == 100, table["refused"] != ""
-        parts = (
-            ("to 49 devices", "#0072b2", ~is_large & ~is_refused),
-            ("100 devices", "#d55e00", is_large & ~is_refused),
-            ("refused", "0.6", is_refused),
-        )
         for name, marker in (("mesh80211", "o"), ("adhoc80211", "^")):
-            for said, color, part in parts:
-                of, label = (table["scenario"] == name) & part, f"{name}, {said}"
+            for color, (said, part) in zip(COLOURS, groups(table).items(), strict=True):
+                label = f"{name}, {said}" + (" devices" if said != "refused" else "")
+                of = (table["scenario"] == name) & part
                 axis.plot(x[of], y[of], marker, ms=4, color=color, label=label)
         axis.set(title=WORDS[key], xlabel="packets", ylabel="surrogate")
         axis.title.set_fontsize(8)

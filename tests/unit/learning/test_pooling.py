@@ -10,9 +10,7 @@ from learning.model.pooling import largest
 def values_of(shape: tuple[int, ...]) -> torch.Tensor:
     """Few different values, so that many neighbours are equal, and zeros of both signs."""
     torch.manual_seed(3)
-    return (
-        torch.randint(-2, 3, shape).float() * torch.tensor([1.0, -1.0])[torch.randint(0, 2, (1,))]
-    )
+    return torch.randint(-2, 3, shape) * (2.0 * torch.randint(0, 2, shape) - 1.0)
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 5, 16), (1, 1, 1, 4), (3, 2, 4, 30)])
