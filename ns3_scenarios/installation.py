@@ -13,6 +13,8 @@ from ns3_scenarios.errors import NetworkUnavailableError
 
 NS3_RELEASE = "3.44"
 NATIVE = Path(__file__).parent / "native"
+REPLACED = NATIVE / "replaced"  # functions that stand in for ns-3's own
+REPLACED_SUFFIX = "-replaced.so"
 CHECKSUM = ".crc32"
 # Variables by which a user's other work would change what Cling compiles or cppyy loads.
 FOREIGN = ("CLING_", "CPPYY_", "EXTRA_CLING_", "ROOTSYS", "CPATH", "C_INCLUDE_", "CPLUS_INCLUDE_")
@@ -48,7 +50,7 @@ def check_installation() -> Path:
 def native_build(suffix: str) -> Path:
     """Return where `precompile` puts a file made from the native part."""
     digest = hashlib.sha256()
-    for source in sorted([*NATIVE.glob("*.h"), *NATIVE.glob("*.cpp")]):
+    for source in sorted([*NATIVE.glob("*.h"), *NATIVE.glob("*.cpp"), *REPLACED.glob("*.cpp")]):
         digest.update(source.read_bytes())
     # Of no use to another version of the compiler or of the native part.
     version = f"{metadata.version('cppyy-cling')}-{digest.hexdigest()[:12]}"

@@ -2,10 +2,11 @@
 
 python -m ns3_scenarios.precompile
 
-Makes two files in native/built, used as long as the native part stays as it is: a library of
-native/*.cpp, by the C++ compiler of the machine ($CXX, by default g++), and a precompiled header of
-native/api.h and the ns-3 headers that it includes (75 MB), by cppyy's own tool. A run works without
-either; cppyy then compiles the same sources at each start.
+Makes three files in native/built, used as long as the native part stays as it is: a library of
+native/*.cpp and one of native/replaced/*.cpp, by the C++ compiler of the machine ($CXX, by default
+g++), and a precompiled header of native/api.h and the ns-3 headers that it includes (75 MB), by
+cppyy's own tool. A run works without any of them, with the same tables: cppyy then compiles
+native/*.cpp at each start, and nothing takes the place of ns-3's own functions.
 """
 
 import importlib.util
@@ -20,6 +21,9 @@ from ns3_scenarios.errors import NetworkUnavailableError
 from ns3_scenarios.installation import (
     CHECKSUM,
     NATIVE,
+    NS3_RELEASE,
+    REPLACED,
+    REPLACED_SUFFIX,
     check_installation,
     checksum,
     clean_environment,
@@ -32,24 +36,24 @@ TARGET = "TARGET"  # in a command: the file to make
 
 
 def main() -> int:
-    """Build both files; return the exit code."""
+    """Build the files; return the exit code."""
     try:
-        include = check_installation() / "include"
+        wheel = check_installation()
     except NetworkUnavailableError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     clean_environment(header=None)
-    library, header = native_build(".so"), native_build(".pch")
+    names = [native_build(suffix) for suffix in (".so", ".pch", REPLACED_SUFFIX)]
+    library, header, replaced = names
     try:
         library.parent.mkdir(exist_ok=True)
         for outdated in library.parent.iterdir():
-            if not outdated.name.startswith((library.name, header.name)):
+            if not outdated.name.startswith(tuple(path.name for path in names)):
                 outdated.unlink()
     except OSError as error:
         print(f"error: expected a folder to write into, got {error}", file=sys.stderr)
         return 2
-    paths = [f"-I{include}", f"-I{NATIVE}"]
-    sources = [str(source) for source in sorted(NATIVE.glob("*.cpp"))]
+    paths = [f"-I{wheel / 'include'}", f"-I{NATIVE}"]
     compiler = os.environ.get("CXX", "g++")
     backend = importlib.util.find_spec("cppyy_backend")
     if backend is None or backend.origin is None:
@@ -59,13 +63,33 @@ def main() -> int:
     tool = [sys.executable, "etc/dictpch/makepch.py", TARGET, *paths, str(NATIVE / "api.h")]
     with ThreadPoolExecutor(os.cpu_count()) as pool, TemporaryDirectory() as folder:
         has_header = pool.submit(_make, header, tool, Path(backend.origin).parent)
-        objects = [f"{folder}/{Path(source).stem}.o" for source in sources]
+        objects = {
+            source: f"{folder}/{source.parent.name}-{source.stem}.o"
+            for source in [*NATIVE.glob("*.cpp"), *REPLACED.glob("*.cpp")]
+        }
         compiling = [compiler, *FLAGS, *paths, "-c", "-o"]
-        each = zip(objects, sources, strict=True)
         # What does not compile is missed by the linker, and the compiler has said why.
-        wait([pool.submit(_run, [*compiling, *names], NATIVE) for names in each])
-        has_library = _make(library, [compiler, "-shared", *objects, "-o", TARGET], NATIVE)
-    return 0 if has_header.result() and has_library else 2
+        wait([pool.submit(_run, [*compiling, o, str(s)], NATIVE) for s, o in objects.items()])
+        has_library, has_replaced = (
+            _make(path, [compiler, "-shared", *own, *linked, "-o", TARGET], NATIVE)
+            for path, own, linked in [
+                (library, [o for s, o in objects.items() if s.parent == NATIVE], []),
+                (replaced, [o for s, o in objects.items() if s.parent == REPLACED], needs(wheel)),
+            ]
+        )
+    return 0 if has_header.result() and has_library and has_replaced else 2
+
+
+def needs(wheel: Path) -> list[str]:
+    """Return the linker's words for a library that is loaded before ns-3, and loads it.
+
+    Of the wheel, whatever LD_LIBRARY_PATH has of that name: that needs the older kind of path.
+    """
+    folder = wheel / "lib64"
+    return [
+        *("-Wl,--no-as-needed", f"-L{folder}", f"-lns{NS3_RELEASE}-wifi"),
+        *(f"-Wl,-rpath,{folder}", "-Wl,--disable-new-dtags", f"-Wl,-rpath-link,{folder}"),
+    ]
 
 
 def _run(command: list[str], folder: Path) -> bool:

@@ -7,6 +7,7 @@ a child process.
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import math
 import signal
@@ -24,9 +25,11 @@ from ns3_scenarios.description.energy import RADIO_PROFILES, RADIO_STATES
 from ns3_scenarios.description.mobility import contact_s
 from ns3_scenarios.description.radio import ACCESS_CATEGORIES
 from ns3_scenarios.description.scenario import NetworkScenario
+from ns3_scenarios.errors import NetworkUnavailableError
 from ns3_scenarios.installation import (
     NATIVE,
     NS3_RELEASE,
+    REPLACED_SUFFIX,
     check_installation,
     clean_environment,
     is_built,
@@ -62,15 +65,18 @@ NS3_MODULES = [
 ]
 
 
-def load_ns3(headers: Sequence[str] = ()) -> Any:
+def load_ns3(headers: Sequence[str] = (), is_replaced: bool = False) -> Any:
     """Load ns-3, more of its headers, and the native part; return the C++ namespace ns3.
 
-    Without the files that `precompile` makes, cppyy compiles the native part now.
+    Without the files that `precompile` makes, cppyy compiles the native part now. is_replaced: the
+    functions of native/replaced take the place of ns-3's own, where they are compiled.
     """
     folder = check_installation()
     header, library = native_build(".pch"), native_build(".so")
     has_header, has_library = is_built(header), is_built(library)
     clean_environment(header if has_header else None)
+    if is_replaced and is_built(replaced := native_build(REPLACED_SUFFIX)):
+        _load_first(replaced)
     import cppyy
     import libcppyy
 
@@ -94,6 +100,17 @@ def load_ns3(headers: Sequence[str] = ()) -> Any:
     return ns
 
 
+def _load_first(library: Path) -> None:
+    """Load a library before ns-3, which then calls its functions in place of its own."""
+    try:
+        ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
+    except OSError as error:
+        raise NetworkUnavailableError(
+            f"ns-3: expected {library} to load, got {error}; build it again with:"
+            " python -m ns3_scenarios.precompile"
+        ) from None
+
+
 def _die_of_crashes() -> None:
     """Take back cppyy's handlers, which run a debugger for half a minute before the process ends.
 
@@ -111,7 +128,8 @@ class Session:
     def __init__(self, scenario: NetworkScenario, folder: Path) -> None:
         """Build the network; folder is for the files that it records."""
         self._scenario = scenario
-        self._ns = ns = load_ns3(catalogue.headers(scenario.name))
+        headers = catalogue.headers(scenario.name)
+        self._ns = ns = load_ns3(headers, is_replaced=scenario.channel.is_lean)
         ns.RngSeedManager.SetSeed(scenario.rng_seed)
         ns.RngSeedManager.SetRun(scenario.rng_run)
         # Held for as long as the session: the C++ side keeps no reference to Python's objects.

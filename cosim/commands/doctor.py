@@ -23,7 +23,12 @@ from cosim.program import PROGRAM, ROOT
 from cosim.records import paths
 from cosim.records.origin import PACKAGES, processor
 from learning.device import name_of
-from ns3_scenarios.installation import check_installation, is_built, native_build
+from ns3_scenarios.installation import (
+    REPLACED_SUFFIX,
+    check_installation,
+    is_built,
+    native_build,
+)
 from ns3_scenarios.worker import Ns3Network
 
 # Measured: the run and its ns-3 child together, and the files of a virtual environment.
@@ -80,7 +85,7 @@ def _packages() -> Iterator[Line]:
 
 def _ns3() -> Iterator[Line]:
     check_installation()
-    built = all(is_built(native_build(suffix)) for suffix in (".so", ".pch"))
+    built = all(is_built(native_build(suffix)) for suffix in (".so", ".pch", REPLACED_SUFFIX))
     remedy = "" if built else "python -m ns3_scenarios.precompile saves some 7 s at each start"
     yield Line("native part", "compiled" if built else "compiled at each start", remedy)
     named = os.environ.get("CXX", "g++")

@@ -16,7 +16,7 @@ def make_phy(ns: Any, scenario: NetworkScenario, nodes: Any) -> Any:
     """Return a WifiPhyHelper on one channel with the losses of the scenario."""
     native, channel = ns.cosim_native, scenario.channel
     losses = make_losses(native, scenario, nodes)
-    if channel.phy == "yans" and channel.air == "lean":
+    if channel.is_lean:
         stays = not scenario.mobility.moves and channel.fading == "none" and channel.trace is None
         return native.LeanPhyOn(losses[0], stays)
     return native.PhyOn(losses[0], channel.phy == "spectrum")

@@ -126,7 +126,8 @@ class ChannelSettings(Settings):
         "lean",
         "How phy yans carries frames: stock, as ns-3 does; lean, the same results with less work:"
         " losses kept between devices that stay, arrivals below rx_sensitivity_dbm left out, those"
-        " below preamble_detection_dbm put off until a radio hears more (in 20 MHz)",
+        " below preamble_detection_dbm put off until a radio hears more (in 20 MHz), sums of power"
+        " read in place",
         when={"kind": RUNS_NS3, "phy": ["yans"]},
     )
 
@@ -171,6 +172,11 @@ class Channel(ChannelSettings):
                 f" none else, got {self.shadowing_model}"
             )
         return self
+
+    @property
+    def is_lean(self) -> bool:
+        """Whether ns-3 carries frames with less work than its own channel."""
+        return self.phy == "yans" and self.air == "lean"
 
     def check(self, heights_m: FloatArray, links: BoolArray) -> None:
         """Refuse heights (n, 2), lowest and highest of each device, that the model is not for."""

@@ -113,7 +113,8 @@ LeanPhy::Begin()
     GetAttribute("FrameCaptureModel", capture);
     m_faintBelowDbm = -std::numeric_limits<double>::infinity();
     auto threshold = detection.Get<ThresholdPreambleDetectionModel>();
-    if (threshold && !capture.GetObject())
+    m_capturesFrames = capture.GetObject() != nullptr;
+    if (threshold && !m_capturesFrames)
     {
         DoubleValue leastDbm;
         threshold->GetAttribute("MinimumRssi", leastDbm);
@@ -139,26 +140,49 @@ LeanPhy::Arrive(const Ptr<const WifiPpdu>& ppdu, Time duration, double powerW, b
         m_faint.Note({ppdu, now, now + duration, powerW});
         return;
     }
+    if (IsReceiving(*ppdu))
+    {
+        const Time now = Simulator::Now();
+        Sums().Append(nullptr, now, now + duration, powerW);
+        return;
+    }
     Replay();
     RxPowerWattPerChannelBand powersW{{Sums().Band(), powerW}};
     StartReceivePreamble(ppdu, powersW, duration);
 }
 
+// Wider channels than 20 MHz tell of each 20 MHz; a truncated PPDU is told of where it arrives.
+bool
+LeanPhy::HasOneBandAndUser(const WifiPpdu& ppdu) const
+{
+    return GetChannelWidth() == MHz_u{20} && ppdu.GetType() == WIFI_PPDU_TYPE_SU &&
+           !ppdu.IsTruncatedTx();
+}
+
+// Whether all that comes of an arrival is its power beside that of a payload under way: a radio that
+// has begun with one does not leave it for another, and is busy anyway.
+bool
+LeanPhy::IsReceiving(const WifiPpdu& ppdu) const
+{
+    return m_state->IsStateRx() && m_currentEvent && !m_capturesFrames &&
+           HasOneBandAndUser(*m_currentEvent->GetPpdu()) && HasOneBandAndUser(ppdu) &&
+           Sums().IsReceiving(GetCurrentFrequencyRange());
+}
+
 // Whether all that comes of an arrival, if nothing else comes, is that it was not detected: the
 // radio waits for preambles, detects none now, and the power of all that is on the air leaves the
-// medium idle. Wider channels than 20 MHz tell of each 20 MHz.
+// medium idle.
 bool
 LeanPhy::CanWait(const Ptr<const WifiPpdu>& ppdu, double powerW) const
 {
     const auto state = m_state->GetState();
     if ((state != WifiPhyState::IDLE && state != WifiPhyState::CCA_BUSY) || m_currentEvent ||
-        !m_currentPreambleEvents.empty() || GetChannelWidth() != MHz_u{20})
+        !m_currentPreambleEvents.empty())
     {
         return false;
     }
     const auto modulation = ppdu->GetModulation();
-    if (ppdu->GetType() != WIFI_PPDU_TYPE_SU || ppdu->IsTruncatedTx() ||
-        modulation > GetMaxModulationClassSupported() || !m_phyEntities.contains(modulation) ||
+    if (!HasOneBandAndUser(*ppdu) || modulation > GetMaxModulationClassSupported() || !m_phyEntities.contains(modulation) ||
         Sums().IsReceiving(GetCurrentFrequencyRange()))
     {
         return false;

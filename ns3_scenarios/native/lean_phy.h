@@ -30,6 +30,8 @@ class LeanPhy : public YansWifiPhy
     void Arrive(const Ptr<const WifiPpdu>& ppdu, Time duration, double powerW, bool isFaint);
 
   private:
+    bool HasOneBandAndUser(const WifiPpdu& ppdu) const;
+    bool IsReceiving(const WifiPpdu& ppdu) const;
     bool CanWait(const Ptr<const WifiPpdu>& ppdu, double powerW) const;
     void Replay();
     LateSums& Sums() const;
@@ -37,6 +39,7 @@ class LeanPhy : public YansWifiPhy
 
     FaintArrivals m_faint;
     std::shared_ptr<WifiPhyListener> m_listener;
+    bool m_capturesFrames{true};
     double m_faintBelowDbm{0};
     double m_busyFromW{0};
 };

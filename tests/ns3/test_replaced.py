@@ -1,0 +1,116 @@
+"""ns-3 calls the functions that take the place of its own, and they give what its own give.
+
+That they do for frames to one receiver is what test_air.py shows: its stock channel has ns-3's own.
+"""
+
+import pickle
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mesh import change, make_mesh, make_traffic
+
+from cosim.config.sources import load
+from cosim.config.to_scenario import make_scenario
+from ns3_scenarios.installation import REPLACED_SUFFIX, native_build
+from ns3_scenarios.worker import Ns3Network
+
+pytestmark = [pytest.mark.ns3, pytest.mark.timeout(300)]
+
+REPLACED = {
+    "InterferenceHelper3Add",
+    "InterferenceHelper12CalculateSnr",
+    "InterferenceHelper22CalculatePayloadSnrPer",
+    "InterferenceHelper24CalculatePhyHeaderSnrPer",
+    "WifiMode11GetDataRate",
+}
+
+# An access point and stations whose frames arrive with some 20 dB; with a scheduler it sends to
+# several at once and they to it (802.11ax OFDMA), which ns-3 has on its spectrum channel only.
+OFDMA = """
+import cppyy
+
+def build(ns, scenario):
+    cppyy.include("ns3/multi-model-spectrum-channel.h")
+    cppyy.include("ns3/rr-multi-user-scheduler.h")
+    nodes = ns.NodeContainer()
+    nodes.Create(scenario.num_devices)
+    places = ns.CreateObject[ns.ListPositionAllocator]()
+    for x, y, z in scenario.position_m:
+        places.Add(ns.Vector(float(x), float(y), float(z)))
+    mobility = ns.MobilityHelper()
+    mobility.SetPositionAllocator(places)
+    mobility.Install(nodes)
+    channel = ns.CreateObject[ns.MultiModelSpectrumChannel]()
+    channel.AddPropagationLossModel(ns.CreateObject[ns.FriisPropagationLossModel]())
+    phy = ns.SpectrumWifiPhyHelper()
+    phy.SetChannel(channel)
+    phy.Set("TxPowerStart", ns.DoubleValue(4.0))
+    phy.Set("TxPowerEnd", ns.DoubleValue(4.0))
+    wifi = ns.WifiHelper()
+    wifi.SetStandard(ns.WIFI_STANDARD_80211ax)
+    rate = "DataMode", ns.StringValue("HeMcs5")
+    wifi.SetRemoteStationManager("ns3::ConstantRateWifiManager", *rate)
+    mac = ns.WifiMacHelper()
+    mac.SetType("ns3::ApWifiMac")
+    SCHEDULED
+    devices = wifi.Install(phy, mac, nodes.Get(0))
+    mac = ns.WifiMacHelper()
+    mac.SetType("ns3::StaWifiMac")
+    for i in range(1, scenario.num_devices):
+        devices.Add(wifi.Install(phy, mac, nodes.Get(i)))
+    ns.WifiHelper.AssignStreams(devices, 0)
+    return [devices.Get(i) for i in range(scenario.num_devices)]
+"""
+UPLINK = '"EnableUlOfdma", ns.BooleanValue(True), "EnableBsrp", ns.BooleanValue(False)'
+SCHEDULED = f'mac.SetMultiUserScheduler("ns3::RrMultiUserScheduler", {UPLINK})'
+
+
+def play(file: Path, air: str) -> tuple[bytes, int]:
+    """Return the report of a round, and its number of events."""
+    scenario = make_scenario(load(["--scenario", str(file), "--network.num_devices=4"], None, None))
+    network = Ns3Network(change(scenario, air=air), file.with_suffix(".log"))
+    try:
+        report = network.run_round(make_traffic(scenario, 0, payload_bytes=8_000, period_s=1.0))
+    finally:
+        network.close()
+    assert report.flows.delivered_bytes.sum() > 0
+    return pickle.dumps(replace(report, num_events=0)), report.num_events
+
+
+def test_frames_to_and_from_several_stations_at_once_are_judged_by_ns3_itself(
+    tmp_path: Path,
+) -> None:
+    several, one = tmp_path / "several.py", tmp_path / "one.py"
+    several.write_text(OFDMA.replace("SCHEDULED", SCHEDULED))
+    one.write_text(OFDMA.replace("SCHEDULED", ""))
+    stock, lean = play(several, "stock"), play(several, "lean")
+    assert lean == stock
+    assert stock[1] != play(one, "stock")[1]  # the scheduler was at work
+
+
+def test_the_wifi_of_a_lean_network_calls_what_replaces_its_functions_and_no_other_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not native_build(REPLACED_SUFFIX).exists():
+        pytest.skip("python -m ns3_scenarios.precompile has built nothing")
+    monkeypatch.setenv("LD_DEBUG", "bindings")
+    called = {}
+    for air in ("lean", "stock"):
+        folder = tmp_path / air
+        folder.mkdir()
+        monkeypatch.setenv("LD_DEBUG_OUTPUT", str(folder / "bound"))
+        network = Ns3Network(make_mesh(2, name="adhoc80211", air=air), folder / "ns3.log")
+        try:
+            network.run_round(make_traffic(make_mesh(2), 0, payload_bytes=5_000))
+        finally:
+            network.close()
+        bound = re.compile(
+            r"binding file \S*libns3\S*-wifi\.so \[0\] to \S*"
+            rf"{re.escape(REPLACED_SUFFIX)} \[0\]: normal symbol `_ZNK?3ns3\d\d?(\w+?)E"
+        )
+        lines = "".join(path.read_text() for path in folder.glob("bound.*"))
+        called[air] = set(bound.findall(lines))
+    assert {name for name in REPLACED if any(name in each for each in called["lean"])} == REPLACED
+    assert called["stock"] == set()
