@@ -43,12 +43,12 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     clean_environment(header=None)
-    names = [native_build(suffix) for suffix in (".so", ".pch", REPLACED_SUFFIX)]
-    library, header, replaced = names
+    made = [native_build(suffix) for suffix in (".so", ".pch", REPLACED_SUFFIX)]
+    library, header, replaced = made
     try:
         library.parent.mkdir(exist_ok=True)
         for outdated in library.parent.iterdir():
-            if not outdated.name.startswith(tuple(path.name for path in names)):
+            if not outdated.name.startswith(tuple(path.name for path in made)):
                 outdated.unlink()
     except OSError as error:
         print(f"error: expected a folder to write into, got {error}", file=sys.stderr)
@@ -63,24 +63,24 @@ def main() -> int:
     tool = [sys.executable, "etc/dictpch/makepch.py", TARGET, *paths, str(NATIVE / "api.h")]
     with ThreadPoolExecutor(os.cpu_count()) as pool, TemporaryDirectory() as folder:
         has_header = pool.submit(_make, header, tool, Path(backend.origin).parent)
-        objects = {
-            source: f"{folder}/{source.parent.name}-{source.stem}.o"
-            for source in [*NATIVE.glob("*.cpp"), *REPLACED.glob("*.cpp")]
-        }
-        compiling = [compiler, *FLAGS, *paths, "-c", "-o"]
-        # What does not compile is missed by the linker, and the compiler has said why.
-        wait([pool.submit(_run, [*compiling, o, str(s)], NATIVE) for s, o in objects.items()])
-        has_library, has_replaced = (
-            _make(path, [compiler, "-shared", *own, *linked, "-o", TARGET], NATIVE)
-            for path, own, linked in [
-                (library, [o for s, o in objects.items() if s.parent == NATIVE], []),
-                (replaced, [o for s, o in objects.items() if s.parent == REPLACED], needs(wheel)),
-            ]
+        own, others = (
+            {
+                f"{folder}/{where.name}-{source.stem}.o": str(source)
+                for source in where.glob("*.cpp")
+            }
+            for where in (NATIVE, REPLACED)
         )
+        compiling = [compiler, *FLAGS, *paths, "-c", "-o"]
+        each = (own | others).items()
+        # What does not compile is missed by the linker, and the compiler has said why.
+        wait([pool.submit(_run, [*compiling, *names], NATIVE) for names in each])
+        linking = [compiler, "-shared", "-o", TARGET]
+        has_library = _make(library, [*linking, *own], NATIVE)
+        has_replaced = _make(replaced, [*linking, *others, *_needs(wheel)], NATIVE)
     return 0 if has_header.result() and has_library and has_replaced else 2
 
 
-def needs(wheel: Path) -> list[str]:
+def _needs(wheel: Path) -> list[str]:
     """Return the linker's words for a library that is loaded before ns-3, and loads it.
 
     Of the wheel, whatever LD_LIBRARY_PATH has of that name: that needs the older kind of path.

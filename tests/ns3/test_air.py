@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mesh import change, make_traffic
+from mesh import change, make_traffic, play
 
 from cosim.config.sources import load
 from cosim.config.to_scenario import make_scenario
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.reports import RoundReport
 from ns3_scenarios.traffic import RoundTraffic, Transmit
-from ns3_scenarios.worker import Ns3Network
 
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(300)]
 
@@ -65,14 +64,6 @@ CASES = {
 def scenario_of(name: str, flags: str, air: str, **changes: Any) -> NetworkScenario:
     scenario = make_scenario(load(flags.split(), None, name))
     return change(scenario, air=air, **changes)
-
-
-def play(scenario: NetworkScenario, folder: Path, rounds: list[RoundTraffic]) -> list[RoundReport]:
-    network = Ns3Network(scenario, folder / "ns3.log")
-    try:
-        return [network.run_round(each) for each in rounds]
-    finally:
-        network.close()
 
 
 def same_rounds(

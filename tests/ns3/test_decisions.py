@@ -5,25 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mesh import make_mesh, make_traffic
+from mesh import make_mesh, make_traffic, play
 
 from ns3_scenarios.conformance import check_network
 from ns3_scenarios.description.energy import RADIO_STATES
-from ns3_scenarios.reports import OUTCOMES, RoundReport
-from ns3_scenarios.traffic import RoundTraffic, Transmit
+from ns3_scenarios.reports import OUTCOMES
+from ns3_scenarios.traffic import Transmit
 from ns3_scenarios.worker import Ns3Network
 
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(120)]
 
 TX, IDLE, SLEEP = (RADIO_STATES.index(name) for name in ("tx", "idle", "sleep"))
-
-
-def play(scenario, folder: Path, rounds: list[RoundTraffic]) -> list[RoundReport]:
-    network = Ns3Network(scenario, folder / "ns3.log")
-    try:
-        return [network.run_round(each) for each in rounds]
-    finally:
-        network.close()
 
 
 @pytest.mark.parametrize(("name", "phy"), [("mesh80211", "yans"), ("adhoc80211", "spectrum")])

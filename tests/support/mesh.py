@@ -87,15 +87,20 @@ def make_traffic(
     )
 
 
+def play(scenario: NetworkScenario, folder: Path, rounds: list[RoundTraffic]) -> list[RoundReport]:
+    """The reports of rounds in a network of its own."""
+    network = Ns3Network(scenario, folder / "ns3.log")
+    try:
+        return [network.run_round(each) for each in rounds]
+    finally:
+        network.close()
+
+
 def run_mesh(
     scenario: NetworkScenario, folder: Path, rounds: int, **traffic: Any
 ) -> list[RoundReport]:
     """Run rounds of equal traffic in a child process of their own."""
-    network = Ns3Network(scenario, folder / "ns3.log")
-    try:
-        return [network.run_round(make_traffic(scenario, i, **traffic)) for i in range(rounds)]
-    finally:
-        network.close()
+    return play(scenario, folder, [make_traffic(scenario, i, **traffic) for i in range(rounds)])
 
 
 def traffic_of_three(messages: list[tuple[int, int, int]], **changes: Any) -> RoundTraffic:
