@@ -14,7 +14,7 @@ from cosim.arithmetic import lacks
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 TINY = ("--network.kind=ideal", "--learning.dataset=made", "--network.num_devices=3")
-TINY += ("--learning.rounds=1", "--iteration.max_iterations=1")
+TINY += ("--learning.rounds=1", "--iteration.max_iterations=1", "--no-figures")
 
 
 @pytest.mark.skipif(bool(lacks()), reason="this processor has no portable arithmetic")

@@ -127,7 +127,7 @@ def test_a_killed_run_taken_up_again_ends_with_the_bytes_of_one_that_was_left_al
     # Movement and fading: all that ns-3 draws has to come out again.
     d2d = ("--scenario=d2d", "--network.fading=nakagami", "--network.disc_radius_m=40")
     made = ("--learning.dataset=made", "--network.num_devices=4", "--iteration.max_iterations=4")
-    words = (*d2d, *made, *segments, "--learning.rounds=5")
+    words = (*d2d, *made, *segments, "--learning.rounds=5", "--no-figures")
     done = run_script(tmp_path, *words, "--output", "whole")
     assert done.returncode == 0, done.stderr
     process = subprocess.Popen(

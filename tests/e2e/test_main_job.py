@@ -187,7 +187,7 @@ def test_every_scenario_runs_by_its_name(
     tmp_path: Path, scenario: str, flags: tuple[str, ...]
 ) -> None:
     made = ("--learning.dataset=made", "--network.num_devices=4", "--iteration.max_iterations=4")
-    words = ("--scenario", scenario, "--learning.rounds=2", *made, *flags)
+    words = ("--scenario", scenario, "--learning.rounds=2", *made, *flags, "--no-figures")
     done = run_script(tmp_path, *words, "--output", "run")
     assert done.returncode == 0, done.stderr
     rounds, devices, links, *_ = (
