@@ -10,10 +10,8 @@ Every device has its own parameters, and all devices run in one batched product:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import product
-from types import EllipsisType
 
 import numpy as np
 import torch
@@ -21,12 +19,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from learning.errors import LearningError
-from learning.model.pooling import largest
+from learning.model.convolution import KERNEL, convolve_and_pool
 from learning.model.products import multiply
 
 Stack = dict[str, Tensor]
 
-KERNEL = 5
 CONV_CHANNELS = (8, 16)
 POOLS_1D = (4, 4)
 POOLS_2D = (4, 2)
@@ -127,8 +124,9 @@ def _convolutional(
         # [a, channels, B, *extent]: a convolution is then one batched product over all samples
         h = x.transpose(1, 2)
         for layer, pool in zip(("conv1", "conv2"), pools, strict=True):
-            h = _convolve(h, parameters[f"{layer}_weight"], parameters[f"{layer}_bias"])
-            h = functional.relu(largest(h, pool))  # the same as of ReLU pooled, on fewer numbers
+            weight, bias = parameters[f"{layer}_weight"], parameters[f"{layer}_bias"]
+            # The same as of ReLU pooled, on fewer numbers.
+            h = functional.relu(convolve_and_pool(h, weight, bias, pool))
         return functional.relu(_linear(parameters, "linear", h.transpose(1, 2).flatten(2)))
 
     flat = second * math.prod(end)
@@ -147,26 +145,3 @@ def _linear(parameters: Stack, layer: str, x: Tensor) -> Tensor:
     """X (a, B, in) -> (a, B, out), each device with its own weights."""
     weight, bias = parameters[f"{layer}_weight"], parameters[f"{layer}_bias"]
     return multiply(x, weight.transpose(1, 2)).add_(bias[:, None, :])
-
-
-def _convolve(h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Convolve, zero-padded to the same extent, each device with its own weights.
-
-    h (a, c_in, B, *extent), weight (a, c_out, c_in, *kernel), bias (a, c_out)
-    -> (a, c_out, B, *extent).
-    """
-    extent, size = h.shape[3:], (len(h), weight.shape[1], *h.shape[2:])
-    # Expanded over the devices: all see the same samples, as in an evaluation.
-    same = h.stride(0) == 0 and len(h) > 1
-    padded = functional.pad(h[:1] if same else h, (KERNEL // 2, KERNEL // 2) * len(extent))
-    # [a or 1, taps c_in, B, *extent], tap by tap
-    taps = torch.cat([padded[shift] for shift in _shifts(extent)], dim=1).flatten(2)
-    kernel = weight.flatten(3).transpose(2, 3).flatten(2)
-    if same:
-        return multiply(kernel.flatten(0, 1), taps[0]).add_(bias.reshape(-1, 1)).view(size)
-    return multiply(kernel, taps).add_(bias[:, :, None]).view(size)
-
-
-def _shifts(extent: Sequence[int]) -> list[tuple[EllipsisType | slice, ...]]:
-    each = [[slice(tap, tap + length) for tap in range(KERNEL)] for length in extent]
-    return [(..., *shift) for shift in product(*each)]

@@ -18,7 +18,7 @@ from learning.model.stack import Forward, Model, encoder_part, forward, part_of,
 
 # Samples of a chunk times devices: few enough for the activations to stay in a core's cache; on a
 # GPU enough to keep it busy, in some 2 GB.
-_CHUNK_PASSES = 1152
+_CHUNK_PASSES = 2304
 _CHUNK_PASSES_OF_GPU = 16384
 # With more modalities than this, subsets are too many for a column each.
 MOST_NAMED_MODALITIES = 3

@@ -21,14 +21,14 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
         ctx.save_for_backward(a, b)
-        return _multiplied(a, b)
+        return multiplied(a, b)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
         (a, b), (g,) = ctx.saved_tensors, gradients
-        of_a = _multiplied(g, b.transpose(-1, -2)) if ctx.needs_input_grad[0] else None
-        of_b = _multiplied(a.transpose(-1, -2), g) if ctx.needs_input_grad[1] else None
+        of_a = multiplied(g, b.transpose(-1, -2)) if ctx.needs_input_grad[0] else None
+        of_b = multiplied(a.transpose(-1, -2), g) if ctx.needs_input_grad[1] else None
         return of_a, of_b
 
 
@@ -43,6 +43,9 @@ def multiply(a: Tensor, b: Tensor) -> Tensor:
     return result
 
 
-def _multiplied(a: Tensor, b: Tensor) -> Tensor:
+def multiplied(a: Tensor, b: Tensor) -> Tensor:
+    """Multiply matrices as `multiply` does, without a gradient."""
+    if not a.is_cpu:
+        return a @ b
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found by its loss
         return torch.from_numpy(np.matmul(a.detach().numpy(), b.detach().numpy()))

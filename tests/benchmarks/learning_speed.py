@@ -2,6 +2,7 @@
 
 python tests/benchmarks/learning_speed.py [--data-path uci_har.npz] [--repeats 5]
     [--devices 9 25 50] [--workers 1 2] [--on cpu | cuda] [--rounds 60]
+    [--arithmetic fast | portable]
 
 The loop is the twin of the tests (tests/support/learning_reference.py): ordinary modules, one
 optimizer a device, on one thread of the processor. Both train `dmml` (fused loss) in turns, batch
@@ -9,7 +10,8 @@ optimizer a device, on one thread of the processor. Both train `dmml` (fused los
 product that was measured in the same run (of one thread), how far the parameters are apart after 20
 steps at a learning rate of 0.01, and what an evaluation costs. Without --data-path: made data. With
 --rounds last a run's learning: so many rounds of the default method and data, each with an
-evaluation, of the largest number of devices.
+evaluation, of the largest number of devices. Arithmetic is fast, the better one for the loop, with
+one thread a product; runs have portable unless they ask for the other.
 """
 
 import argparse
@@ -19,12 +21,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
+
+from cosim.arithmetic import may_start_again  # before anything that computes is imported
+
+may_start_again()
+
 import numpy as np
 import pandas as pd
 import torch
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
-
 from learning_reference import (
     Device,
     everything_arrives,
@@ -33,6 +38,7 @@ from learning_reference import (
     train_device,
 )
 
+from cosim import arithmetic
 from learning.data.batches import draw_batch
 from learning.data.catalogue import load as load_data
 from learning.data.samples import MultiModalData
@@ -163,7 +169,9 @@ def main() -> int:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--on", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--arithmetic", choices=arithmetic.ARITHMETICS, default="fast")
     options = parser.parse_args()
+    arithmetic.ensure(options.arithmetic)
     torch.set_num_threads(1)
     data = make_data(num_subjects=60, windows_per_recording=16)
     if options.data_path:

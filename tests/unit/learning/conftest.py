@@ -11,7 +11,7 @@ from learning.data.catalogue import FROM_PATH
 from learning.data.samples import TEST, TRAIN, MultiModalData
 from learning.data.sets.made import make_data
 from learning.data.sets.watch import load_watch
-from learning.model import encoders
+from learning.model import convolution, encoders
 
 
 def pytest_configure(config):
@@ -31,6 +31,7 @@ def _one_thread():
 def torch_counts(monkeypatch):
     """Leave products to PyTorch, whose counter of FLOP sees its own alone."""
     monkeypatch.setattr(encoders, "multiply", torch.matmul)
+    monkeypatch.setattr(convolution, "multiplied", torch.matmul)
 
 
 @pytest.fixture(scope="session")
