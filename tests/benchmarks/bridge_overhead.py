@@ -23,6 +23,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from cosim.arithmetic import may_start_again  # before anything that computes is imported
+
+may_start_again()
+
 from stopwatch import spent_s, timed
 
 from ns3_scenarios import worker
@@ -75,15 +79,16 @@ def run_loop(flags: list[str], folder: Path) -> tuple[list[dict[str, float]], in
     """Return the seconds of each round by part, and the messages of a round."""
     import torch
 
-    from cosim import ask_policy, bridge, loop
+    from cosim import arithmetic, ask_policy, bridge, loop
     from cosim.config import to_scenario
     from cosim.config.assemble import make_learner
     from cosim.config.sources import load
     from cosim.records.folder import RunFolder
     from cosim.records.tables import to_tables
 
-    torch.set_num_threads(1)
     config = load(flags, None, None)
+    arithmetic.ensure(config.learning.arithmetic)
+    torch.set_num_threads(1)
     scenario = to_scenario.make_scenario(config)
     data, learner = make_learner(config)
     record = RunFolder(folder / "run", config, data)
