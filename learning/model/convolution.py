@@ -1,16 +1,16 @@
 """A convolution and the largest of neighbours in its result, every device with its own weights.
 
-What is pooled together is one place of each of `pool` phases: place pool q + r of the result is
-place q of phase r. Of the padded input, plane j has the places pool q + j, so that phase r is one
-product of the weights with planes r to r + KERNEL - 1. They lie side by side, and the largest is
-taken of whole phases: nothing is copied tap by tap, and no number is looked for among others.
+What is pooled together is one place of each of `pool` phases (along each dimension): place
+pool q + r of the result is place q of phase r. Of the padded input, plane j has the places
+pool q + j, so that phase r is one product of the weights with planes r to r + KERNEL - 1, and the
+largest is taken of whole phases. Of signals these planes lie side by side: nothing is copied tap by
+tap; of images the taps of one phase are copied at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
-from math import prod
 from types import EllipsisType
 from typing import Any
 
@@ -30,7 +30,7 @@ def convolve_and_pool(h: Tensor, weight: Tensor, bias: Tensor, pool: int) -> Ten
 
     h (a, c_in, B, *extent), weight (a, c_out, c_in, *kernel), bias (a, c_out)
     -> (a, c_out, B, *(extent // pool)); what fills no `pool` is left out. The gradient goes to the
-    first of equals, and of what is no number to any of the neighbours.
+    first of those that are equal before the bias, of what is no number to any of the neighbours.
     """
     largest: Tensor = _Largest.apply(h, weight, bias, pool)  # type: ignore[no-untyped-call]
     return largest
@@ -43,20 +43,13 @@ class _Largest(torch.autograd.Function):
     def forward(ctx: Any, h: Tensor, weight: Tensor, bias: Tensor, pool: int) -> Tensor:
         # Expanded over the devices: all see the same samples, as in an evaluation.
         same = h.stride(0) == 0 and len(h) > 1
-        planes = _planes(h[:1] if same else h, pool)
-        kernel = _by_taps(weight)
-        learns, best = any(ctx.needs_input_grad), torch.empty(0)
-        which = torch.empty(0, dtype=torch.int8)
-        for r, taps in enumerate(_phases(planes, pool)):
-            if same:
-                phase = multiplied(kernel.flatten(0, 1), taps[0]).view(*kernel.shape[:2], -1)
-            else:
-                phase = multiplied(kernel, taps)
-            if r == 0:
-                best, which = phase, which.new_zeros(phase.shape if learns else 0)
-                continue
+        planes, kernel = _planes(h[:1] if same else h, pool), _by_taps(weight)
+        phases = (phase for taps in _taps(planes, pool) for phase in _phases(kernel, taps, same))
+        best, learns = next(phases).contiguous(), any(ctx.needs_input_grad)
+        which = best.new_zeros(best.shape if learns else 0, dtype=torch.int8)
+        for r, phase in enumerate(phases, start=1):
             if learns:
-                which += _is_larger(phase, best) * (r - which)
+                torch.maximum(which, _is_larger(phase, best) * r, out=which)  # r only grows
             torch.maximum(best, phase, out=best)
         ctx.save_for_backward(planes, weight, which)
         ctx.pool, ctx.extent = pool, h.shape[3:]
@@ -70,32 +63,53 @@ class _Largest(torch.autograd.Function):
         kernel, g = _by_taps(weight), g.flatten(2)
         needs_h = ctx.needs_input_grad[0]
         of_kernel = torch.zeros_like(kernel)
-        of_planes = planes.new_zeros(len(g), *planes.shape[1:]) if needs_h else planes[:0]
-        windows = _windows(of_planes, ctx.pool)
-        for r, taps in enumerate(_phases(planes, ctx.pool)):
-            mine = _where(which, r, g)
-            of_kernel += multiplied(mine, taps.transpose(1, 2))
+        of_planes = planes.new_zeros(len(g) if needs_h else 0, *planes.shape[1:])
+        windows, first = _windows(of_planes, ctx.pool), 0
+        for taps in _taps(planes, ctx.pool):
+            mine = _apart(g, which, range(first, first + taps.shape[1]))
+            of_kernel += multiplied(mine, taps.transpose(2, 3)).sum(1)
+            first += taps.shape[1]
             if needs_h:
-                window = next(windows)
-                window += multiplied(kernel.transpose(1, 2), mine).view(window.shape)
-        of_weight = of_kernel.view(*kernel.shape[:2], -1, weight.shape[2]).transpose(2, 3)
+                back = multiplied(kernel.transpose(1, 2)[:, None], mine)
+                for each in back.unbind(1):
+                    window = next(windows)
+                    window.add_(each.view(window.shape))
+        taps_of_kernel = KERNEL ** len(ctx.extent)
+        of_weight = of_kernel.view(*kernel.shape[:2], taps_of_kernel, weight.shape[2])
         of_h = _joined(of_planes, ctx.pool, ctx.extent) if needs_h else None
-        return of_h, of_weight.reshape(weight.shape), g.sum(2), None
+        return of_h, of_weight.transpose(2, 3).reshape(weight.shape), g.sum(2), None
+
+
+def _phases(kernel: Tensor, taps: Tensor, same: bool) -> Iterator[Tensor]:
+    """Multiply (a, c_out, taps c) with some phases' factors, (a, c_out, N) each.
+
+    same: these are of all devices, (1, R, taps c, N).
+    """
+    if not same:
+        return iter(multiplied(kernel[:, None], taps).unbind(1))
+    together = multiplied(kernel.flatten(0, 1), taps[0])
+    return iter(together.view(len(together), *kernel.shape[:2], taps.shape[3]).unbind(0))
 
 
 def _is_larger(a: Tensor, b: Tensor) -> Tensor:
-    """Compare, into int8: PyTorch takes four times as long on a CPU."""
+    """Compare, into int8: PyTorch takes several times as long on a CPU."""
     if not a.is_cpu:
         return (a > b).to(torch.int8)
     return torch.from_numpy((a.numpy() > b.numpy()).view(np.int8))
 
 
-def _where(which: Tensor, r: int, g: Tensor) -> Tensor:
-    """Keep what belongs to a phase, 0 elsewhere: PyTorch takes seven times as long on a CPU."""
+def _apart(g: Tensor, which: Tensor, phases: range) -> Tensor:
+    """Give some phases what belongs to each, 0 elsewhere: (a, c_out, N) -> (a, R, c_out, N).
+
+    PyTorch takes several times as long on a CPU.
+    """
     if not g.is_cpu:
-        return g * (which == r)
+        return torch.stack([g * (which == r) for r in phases], dim=1)
+    numbers = np.array(phases, dtype=np.int8)[:, np.newaxis, np.newaxis]
     with np.errstate(invalid="ignore"):  # what is not finite is found by its loss
-        return torch.from_numpy(g.numpy() * (which.numpy() == r))
+        return torch.from_numpy(
+            g.numpy()[:, np.newaxis] * (which.numpy()[:, np.newaxis] == numbers)
+        )
 
 
 def _by_taps(weight: Tensor) -> Tensor:
@@ -108,8 +122,6 @@ def _planes(h: Tensor, pool: int) -> Tensor:
     extent = h.shape[3:]
     padded = functional.pad(h, (KERNEL // 2, KERNEL // 2) * len(extent))
     for dim in range(3, h.dim()):
-        count = h.shape[dim] // pool
-        padded = padded.narrow(dim, 0, pool * count + KERNEL - 1)
         padded = padded.unfold(dim, pool + KERNEL - 1, pool)
     last = range(h.dim(), padded.dim())
     return padded.permute(0, *last, *range(1, h.dim())).contiguous()
@@ -131,7 +143,7 @@ def _joined(planes: Tensor, pool: int, extent: Sequence[int]) -> Tensor:
 
 
 def _cut(h: Tensor, at: list[slice]) -> Tensor:
-    """Return the last dimensions cut."""
+    """Cut the last dimensions."""
     index: tuple[EllipsisType | slice, ...] = (..., *at)
     return h[index]
 
@@ -145,9 +157,14 @@ def _windows(planes: Tensor, pool: int) -> Iterator[Tensor]:
         yield window
 
 
-def _phases(planes: Tensor, pool: int) -> Iterator[Tensor]:
-    """Give the factor of each phase, (a, taps c, B prod(count)); along one dimension, a view."""
+def _taps(planes: Tensor, pool: int) -> Iterator[Tensor]:
+    """Give the factors of some phases at a time, (a, R, taps c, B prod(count)).
+
+    Of signals all, which is a view and takes few calls; of images one, which is copied.
+    """
     dims = (planes.dim() - 3) // 2
+    if dims == 1:
+        yield planes.unfold(1, KERNEL, 1).movedim(-1, 2).flatten(2, 3).flatten(3)
+        return
     for window in _windows(planes, pool):
-        size = window.shape
-        yield window.reshape(size[0], prod(size[1 : 2 + dims]), -1)
+        yield window.flatten(1, 1 + dims).flatten(2)[:, None]

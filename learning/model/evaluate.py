@@ -16,8 +16,8 @@ from learning.data.normalise import Scale, seen_by
 from learning.model.encoders import Stack, as_rows
 from learning.model.stack import Forward, Model, encoder_part, forward, part_of, take
 
-# Samples of a chunk times devices: few enough for the activations to stay in a core's cache; on a
-# GPU enough to keep it busy, in some 2 GB.
+# Samples of a chunk times devices: few enough for the activations to stay in the cache (found by
+# trying); on a GPU enough to keep it busy, in some 2 GB.
 _CHUNK_PASSES = 2304
 _CHUNK_PASSES_OF_GPU = 16384
 # With more modalities than this, subsets are too many for a column each.

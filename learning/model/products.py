@@ -44,7 +44,7 @@ def multiply(a: Tensor, b: Tensor) -> Tensor:
 
 
 def multiplied(a: Tensor, b: Tensor) -> Tensor:
-    """Multiply matrices as `multiply` does, without a gradient."""
+    """Multiply matrices without a gradient, also of more dimensions, as @ does."""
     if not a.is_cpu:
         return a @ b
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found by its loss

@@ -29,6 +29,8 @@ may_start_again()
 
 from stopwatch import spent_s, timed
 
+from cosim import arithmetic
+from cosim.config.sources import load
 from ns3_scenarios import worker
 
 SHARE_LIMIT = 0.01
@@ -79,16 +81,14 @@ def run_loop(flags: list[str], folder: Path) -> tuple[list[dict[str, float]], in
     """Return the seconds of each round by part, and the messages of a round."""
     import torch
 
-    from cosim import arithmetic, ask_policy, bridge, loop
+    from cosim import ask_policy, bridge, loop
     from cosim.config import to_scenario
     from cosim.config.assemble import make_learner
-    from cosim.config.sources import load
     from cosim.records.folder import RunFolder
     from cosim.records.tables import to_tables
 
-    config = load(flags, None, None)
-    arithmetic.ensure(config.learning.arithmetic)
     torch.set_num_threads(1)
+    config = load(flags, None, None)
     scenario = to_scenario.make_scenario(config)
     data, learner = make_learner(config)
     record = RunFolder(folder / "run", config, data)
@@ -149,6 +149,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=6)
     options, flags = parser.parse_known_args()
+    arithmetic.ensure(load(flags, None, None).learning.arithmetic)
     with tempfile.TemporaryDirectory() as name:
         flags = ["--learning.rounds", str(options.rounds), *flags]
         rounds, num_messages = run_loop(flags, Path(name))
