@@ -126,13 +126,15 @@ def written(tables: dict[str, tuple[Coefficients, dict[str, list[float]]]]) -> s
     """Put the fits into TOML."""
     lines = [
         "# Made by tests/benchmarks/surrogate_fit.py; judged by surrogate_judge.py, after which",
-        "# judged_devices are set by hand: the fit keeps them.",
+        "# judged_devices and share_error_points are set by hand: the fit keeps them.",
         f'code_version = "{code_version()}"',
     ]
     for name, (coefficients, of) in tables.items():
         forwards = str(fitted.is_forwarding(name)).lower()
         lines += ["", f"[scenarios.{name}]", f"forwards = {forwards}"]
-        lines += [f"judged_devices = {list(fitted.fit_of(name).judged_devices)}"]
+        fit = fitted.fit_of(name)
+        lines += [f"judged_devices = {list(fit.judged_devices)}"]
+        lines += [f"share_error_points = {list(fit.share_error_points)}"]
         lines += ["", f"[scenarios.{name}.coefficients]"]
         lines += [f"{key} = {value}" for key, value in asdict(coefficients).items()]
         lines += ["", f"[scenarios.{name}.ranges]", *(f"{k} = {v}" for k, v in of.items())]

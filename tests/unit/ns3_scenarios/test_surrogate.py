@@ -2,9 +2,11 @@
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from mesh import change, make_mesh, make_traffic
 
@@ -190,3 +192,14 @@ def test_it_refuses_too_dense_a_place_and_too_long_a_message() -> None:
 def test_what_it_is_worth_is_said_and_that_nobody_judged_a_thousand() -> None:
     assert "untested" not in fitted.remark("mesh80211", 100)
     assert "of 1000 devices no packets were run: untested" in fitted.remark("mesh80211", 1000)
+
+
+@pytest.mark.parametrize("name", ["mesh80211", "adhoc80211"])
+def test_the_error_of_the_delivered_share_that_it_tells_is_that_of_its_report(name: str) -> None:
+    report = Path(__file__).resolve().parents[3] / "results" / "reference" / "surrogate"
+    cases = pd.read_csv(report / "errors.csv")
+    of = cases[(cases["scenario"] == name) & (cases["devices"] <= 49) & cases["refused"].isna()]
+    points = of["cut_delivered_share_error"]
+    mean, worst = fitted.fit_of(name).share_error_points
+    assert (mean, worst) == pytest.approx((points.mean(), points[points.abs().idxmax()]), abs=0.05)
+    assert f"{mean:+g} points on average, {worst:+g} at worst" in fitted.remark(name, 36)
