@@ -30,6 +30,7 @@ may_start_again()
 from stopwatch import spent_s, timed
 
 from cosim import arithmetic
+from cosim.config.model import RunConfig
 from cosim.config.sources import load
 from ns3_scenarios import worker
 
@@ -77,7 +78,7 @@ class ChildOfOurs(subprocess.Popen):  # type: ignore[type-arg]
         super().__init__([command[0], __file__, command[-1]], **options)
 
 
-def run_loop(flags: list[str], folder: Path) -> tuple[list[dict[str, float]], int]:
+def run_loop(config: RunConfig, folder: Path) -> tuple[list[dict[str, float]], int]:
     """Return the seconds of each round by part, and the messages of a round."""
     import torch
 
@@ -88,7 +89,6 @@ def run_loop(flags: list[str], folder: Path) -> tuple[list[dict[str, float]], in
     from cosim.records.tables import to_tables
 
     torch.set_num_threads(1)
-    config = load(flags, None, None)
     scenario = to_scenario.make_scenario(config)
     data, learner = make_learner(config)
     record = RunFolder(folder / "run", config, data)
@@ -149,10 +149,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=6)
     options, flags = parser.parse_known_args()
-    arithmetic.ensure(load(flags, None, None).learning.arithmetic)
+    config = load(["--learning.rounds", str(options.rounds), *flags], None, None)
+    arithmetic.ensure(config.learning.arithmetic)
     with tempfile.TemporaryDirectory() as name:
-        flags = ["--learning.rounds", str(options.rounds), *flags]
-        rounds, num_messages = run_loop(flags, Path(name))
+        rounds, num_messages = run_loop(config, Path(name))
     every = [parts_s(spent) for spent in rounds]
     total_s = sum(parts["round"] for parts in every[1:])
     print(f"{len(every) - 1} rounds after the first, {num_messages} messages in the last\n")

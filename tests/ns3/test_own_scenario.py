@@ -31,16 +31,7 @@ def check_spoilt(folder: Path, old: str, new: str) -> subprocess.CompletedProces
 
 def test_the_example_runs_from_another_folder_and_keeps_every_promise(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(EXAMPLE)
-    words = [
-        "--scenario",
-        "mine.py",
-        *FLAGS,
-        "--learning.rounds",
-        "2",
-        "--no-figures",
-        "--output",
-        "out",
-    ]
+    words = ["--scenario=mine.py", *FLAGS, "--learning.rounds=2", "--no-figures", "--output=out"]
     run = cosim(tmp_path, *words)
     assert run.returncode == 0, run.stderr
     assert "Delivered  100.0 % of bytes" in run.stdout

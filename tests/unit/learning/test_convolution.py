@@ -12,8 +12,8 @@ POOL = {1: functional.max_pool1d, 2: functional.max_pool2d}
 
 
 def whole(*shape: int) -> Tensor:
-    """Small whole numbers: every sum is exact, and many neighbours are equal."""
-    return torch.randint(-2, 3, shape).float()
+    """Small whole numbers, zeros of both signs: sums are exact, and many neighbours are equal."""
+    return torch.randint(-2, 3, shape) * (2.0 * torch.randint(0, 2, shape) - 1.0)
 
 
 def layers(h: Tensor, weight: Tensor, bias: Tensor, pool: int) -> Tensor:
@@ -33,10 +33,11 @@ def test_values_and_gradients_are_those_of_pytorch_with_the_first_of_equals(
 ) -> None:
     torch.manual_seed(3)
     kernel = (5,) * len(extent)
-    given = whole(3, 2, 4, *extent), whole(3, 6, 2, *kernel), whole(3, 6)
+    given = whole(3, 2, 4, *extent), whole(3, 6, 2, *kernel), whole(3, 6) + 0.0
     mine, usual = ([x.clone().requires_grad_() for x in given] for _ in range(2))
     result, expected = convolve_and_pool(*mine, pool), layers(*usual, pool)
     assert torch.equal(result, expected)
+    assert not torch.signbit(result[result == 0]).any()
     weight = whole(*expected.shape)
     (result * weight).sum().backward()
     (expected * weight).sum().backward()
