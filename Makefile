@@ -36,7 +36,7 @@ install: ns3_scenarios/native/built/.stamp
 	touch $@
 
 # Shortens every start of ns-3 by some seconds; runs work without.
-ns3_scenarios/native/built/.stamp: .venv/.installed ns3_scenarios/precompile.py $(wildcard ns3_scenarios/native/*.* ns3_scenarios/native/*/*.cpp)
+ns3_scenarios/native/built/.stamp: .venv/.installed ns3_scenarios/precompile.py $(wildcard ns3_scenarios/native/*.* ns3_scenarios/native/replaced/*.*)
 	-$(PY) -m ns3_scenarios.precompile
 	@mkdir -p $(@D) && touch $@
 

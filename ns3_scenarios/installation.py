@@ -50,7 +50,8 @@ def check_installation() -> Path:
 def native_build(suffix: str) -> Path:
     """Return where `precompile` puts a file made from the native part."""
     digest = hashlib.sha256()
-    for source in sorted([*NATIVE.glob("*.h"), *NATIVE.glob("*.cpp"), *REPLACED.glob("*.cpp")]):
+    folders = (NATIVE, REPLACED)
+    for source in sorted(path for each in folders for path in each.glob("*.[hc]*")):
         digest.update(source.read_bytes())
     # Of no use to another version of the compiler or of the native part.
     version = f"{metadata.version('cppyy-cling')}-{digest.hexdigest()[:12]}"

@@ -2,6 +2,7 @@
 
 #include "hook.h"
 #include "lean_phy.h"
+#include "table_error_rate.h"
 
 #include "ns3/abort.h"
 #include "ns3/constant-position-mobility-model.h"
@@ -141,6 +142,7 @@ class LeanPhyHelper : public YansWifiPhyHelper
     {
         m_phys.front().SetTypeId(LeanPhy::GetTypeId());
         SetInterferenceHelper(LateSums::GetTypeId().GetName());
+        SetErrorRateModel(TableErrorRate::GetTypeId().GetName());
         SetChannel(channel);
     }
 };

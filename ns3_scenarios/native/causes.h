@@ -18,12 +18,12 @@
 #include <vector>
 
 #include "ns3/ipv4-address.h"
-#include "ns3/mac48-address.h"
 #include "ns3/mgt-action-headers.h"
 #include "ns3/wifi-phy.h"
 #include "ns3/wifi-ppdu.h"
 #include "ns3/wifi-psdu.h"
 
+#include "by_mac.h"
 #include "hook.h"
 #include "message_ends.h"
 #include "radio_battery.h"
@@ -140,7 +140,7 @@ class RadioCauses
     {
         const int node = static_cast<int>(m_nodes.size());
         m_nodes.push_back(Node{std::move(battery)});
-        m_nodeOf[mac] = node;
+        m_nodeOf.Add(mac, node);
         phy->TraceConnectWithoutContext(
             "PhyTxPsduBegin",
             Hook<void, WifiConstPsduMap, WifiTxVector, double>(
@@ -367,8 +367,7 @@ class RadioCauses
 
     int NodeAt(Mac48Address mac) const
     {
-        const auto found = m_nodeOf.find(mac);
-        return found == m_nodeOf.end() ? EVERYBODY : found->second;
+        return m_nodeOf.Find(mac, EVERYBODY);
     }
 
     size_t Link(int src, int dst) const
@@ -377,7 +376,7 @@ class RadioCauses
     }
 
     std::vector<Node> m_nodes;
-    std::map<Mac48Address, int> m_nodeOf;
+    ByMac m_nodeOf;
     std::map<uint32_t, int> m_deviceOf;
     std::unordered_map<const WifiPsdu*, int> m_onAir;
     std::map<std::pair<int, int>, Shares> m_lastData;

@@ -3,6 +3,7 @@
 #include "ns3/simulator.h"
 #include "ns3/wifi-phy.h"
 
+#include <algorithm>
 #include <iterator>
 #include <map>
 #include <utility>
@@ -73,6 +74,10 @@ LateSums::GetTypeId()
 double
 LateSums::PowerAtW(Time instant) const
 {
+    if (instant >= m_silentFrom)
+    {
+        return 0;
+    }
     const auto& steps = m_niChanges.begin()->second;
     return std::prev(steps.upper_bound(instant))->second.GetPower();
 }
@@ -94,14 +99,23 @@ void
 LateSums::Append(Ptr<Event> event, Time start, Time end, double powerW)
 {
     auto& steps = m_niChanges.begin()->second;
-    const double atStartW = PowerAtW(start);
-    const double atEndW = PowerAtW(end);
-    auto step = steps.insert(steps.upper_bound(start), {start, NiChange(atStartW, event)});
-    const auto last = steps.insert(steps.upper_bound(end), {end, NiChange(atEndW, event)});
+    const auto afterStart = steps.upper_bound(start);
+    const auto afterEnd = steps.upper_bound(end);
+    const double atStartW = std::prev(afterStart)->second.GetPower();
+    const double atEndW = std::prev(afterEnd)->second.GetPower();
+    auto step = steps.emplace_hint(afterStart, start, NiChange(atStartW, event));
+    const auto last = steps.emplace_hint(afterEnd, end, NiChange(atEndW, event));
     for (; step != last; ++step)
     {
         step->second.AddPower(powerW);
     }
+    Expect(end);
+}
+
+void
+LateSums::Expect(Time end)
+{
+    m_silentFrom = std::max(m_silentFrom, end);
 }
 
 void

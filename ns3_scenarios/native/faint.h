@@ -24,6 +24,7 @@ class LateSums : public InterferenceHelper
   public:
     static TypeId GetTypeId();
 
+    // Of all that is on the air; what rounding left of sums that cancel counts as nothing.
     double PowerAtW(Time instant) const;
     bool IsReceiving(const FrequencyRange& range) const;
     const WifiSpectrumBandInfo& Band() const;
@@ -32,8 +33,14 @@ class LateSums : public InterferenceHelper
     // event: none where nobody will ask for it.
     void Append(Ptr<Event> event, Time start, Time end, double powerW);
 
+    // That InterferenceHelper::Add is to follow.
+    void Expect(Time end);
+
     // After the first append of a reception: it began with what was there.
     void Begin(Time start);
+
+  private:
+    Time m_silentFrom;
 };
 
 struct Faint

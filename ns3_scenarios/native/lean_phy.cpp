@@ -147,6 +147,7 @@ LeanPhy::Arrive(const Ptr<const WifiPpdu>& ppdu, Time duration, double powerW, b
         return;
     }
     Replay();
+    Sums().Expect(Simulator::Now() + duration);
     RxPowerWattPerChannelBand powersW{{Sums().Band(), powerW}};
     StartReceivePreamble(ppdu, powersW, duration);
 }

@@ -7,12 +7,14 @@
 #include <utility>
 #include <vector>
 
+#include "ns3/abort.h"
 #include "ns3/simulator.h"
 #include "ns3/wifi-phy.h"
 #include "ns3/wifi-ppdu.h"
 #include "ns3/wifi-psdu.h"
 #include "ns3/wifi-utils.h"
 
+#include "by_mac.h"
 #include "hook.h"
 
 namespace cosim_native
@@ -36,7 +38,7 @@ class LinkProbe
 
     void Attach(int device, Ptr<WifiPhy> phy, Mac48Address address)
     {
-        m_deviceOf[address] = device;
+        m_deviceOf.Add(address, device);
         phy->TraceConnectWithoutContext(
             "PhyTxPsduBegin",
             Hook<void, WifiConstPsduMap, WifiTxVector, double>(
@@ -86,7 +88,9 @@ class LinkProbe
     // Of the last frame that was received, beacons too; UNHEARD_DBM before the first.
     double ReceivedPowerDbm(Mac48Address from, int device) const
     {
-        return m_powerDbm[Link(m_deviceOf.at(from), device)];
+        const int sender = DeviceOf(from);
+        NS_ABORT_MSG_IF(sender == RELAY, "expected the address of a device, got " << from);
+        return m_powerDbm[Link(sender, device)];
     }
 
     // Whether a frame of any kind that names its sender was received, by anybody's address.
@@ -121,8 +125,7 @@ class LinkProbe
 
     int DeviceOf(Mac48Address address) const
     {
-        const auto found = m_deviceOf.find(address);
-        return found == m_deviceOf.end() ? RELAY : found->second;
+        return m_deviceOf.Find(address, RELAY);
     }
 
     // The ends of a data frame; RELAY where it is for all, or no device's.
@@ -271,7 +274,7 @@ class LinkProbe
     }
 
     bool m_countsBroadcasts;
-    std::map<Mac48Address, int> m_deviceOf;
+    ByMac m_deviceOf;
     std::vector<Time> m_lastSentAt;
     Time m_relaySentAt;
     std::vector<double> m_powerDbm;

@@ -5,6 +5,8 @@ That they do for frames to one receiver is what test_air.py shows: its stock cha
 
 import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,12 +19,19 @@ from ns3_scenarios.reports import RoundReport
 
 pytestmark = [pytest.mark.ns3, pytest.mark.timeout(300)]
 
+MODES = Path(__file__).parents[1] / "support" / "modes.h"
+
 REPLACED = {
     "InterferenceHelper3Add",
     "InterferenceHelper12CalculateSnr",
     "InterferenceHelper22CalculatePayloadSnrPer",
     "InterferenceHelper24CalculatePhyHeaderSnrPer",
-    "WifiMode11GetDataRate",
+    "OfdmPpdu13GetTxDuration",
+    "PhyEntity37CalculatePhyPreambleAndHeaderDuration",
+    "WifiMode11GetDataRateERKNS_12WifiTxVector",
+    "WifiMode11GetDataRateEd",
+    "WifiMode16IsHigherDataRate",
+    "int64x64_t3Div",
 }
 
 # An access point and stations whose frames arrive with some 20 dB; with a scheduler it sends to
@@ -94,9 +103,32 @@ def test_the_wifi_of_a_lean_network_calls_what_replaces_its_functions_and_no_oth
         run_mesh(scenario, folder, 1, payload_bytes=5_000)
         bound = re.compile(
             r"binding file \S*libns3\S*-wifi\.so \[0\] to \S*"
-            rf"{re.escape(REPLACED_SUFFIX)} \[0\]: normal symbol `_ZNK?3ns3\d\d?(\w+?)E"
+            rf"{re.escape(REPLACED_SUFFIX)} \[0\]: normal symbol `_ZNK?3ns3\d\d?(\w+)"
         )
         lines = "".join(path.read_text() for path in folder.glob("bound.*"))
         called[air] = set(bound.findall(lines))
     assert {name for name in REPLACED if any(name in each for each in called["lean"])} == REPLACED
     assert called["stock"] == set()
+
+
+def ask(question: str, is_replaced: bool) -> str:
+    program = (
+        f"from ns3_scenarios.session import load_ns3\nload_ns3(is_replaced={is_replaced})\n"
+        f"import cppyy\ncppyy.include({str(MODES)!r})\nprint(cppyy.gbl.{question}())\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return answer.stdout
+
+
+def test_modes_have_the_rates_the_order_and_the_preambles_that_ns3_gives_them() -> None:
+    own = ask("Answers", is_replaced=False)
+    assert len(own.splitlines()) == 2 * 91 + 1
+    assert ask("Answers", is_replaced=True) == own
+
+
+def test_the_tables_of_the_lean_air_give_the_chances_of_ns3s_to_the_last_bit() -> None:
+    asked, uncertain, unequal = map(int, ask("Unequal", is_replaced=False).split())
+    assert unequal == 0
+    assert uncertain > asked / 100

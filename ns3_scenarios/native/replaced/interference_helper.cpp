@@ -9,8 +9,6 @@
 // of functions: loaded before it, this library's are called (session.py). A PPDU to or from several
 // stations at once goes to ns-3's own.
 #include <cmath>
-#include <cstring>
-#include <dlfcn.h>
 #include <iterator>
 #include <limits>
 
@@ -18,27 +16,12 @@
 #include "ns3/simulator.h"
 #include "ns3/wifi-phy.h"
 #include "ns3/wifi-ppdu.h"
+#include "own.h"
 
 namespace ns3
 {
 namespace
 {
-constexpr const char* WIFI = "libns3.44-wifi.so";
-
-// ns-3's own member function by its symbol, as Itanium's C++ ABI has it: an address and no offset.
-template <typename Method>
-Method
-Own(const char* symbol)
-{
-    void* address = dlsym(dlopen(WIFI, RTLD_LAZY | RTLD_NOLOAD), symbol);
-    NS_ABORT_MSG_UNLESS(address, "no " << symbol << " in " << WIFI);
-    const void* representation[] = {address, nullptr};
-    Method method;
-    static_assert(sizeof(method) == sizeof(representation));
-    std::memcpy(&method, representation, sizeof(method));
-    return method;
-}
-
 bool
 HasOneUser(const Event& event)
 {
