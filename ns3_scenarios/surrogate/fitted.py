@@ -33,14 +33,15 @@ MOST = 0.9
 class Coefficients:
     """What the exchanges leave open, fitted to packets.
 
-    rts_snr_db: signal over noise and interference that RTS, CTS and acknowledgements take;
-    margin_db: how far below the SNR from which a rate is taken its frames still arrive;
-    preamble_snr_db: what detecting a preamble takes; overheard_snr_db: below which a frame counts
-    as cca_busy with those who have detected it, not as received; noise_loss: share of frames lost
-    without interference; edge_mpdus: frames lost besides those that interference covers;
-    access_us: time between two exchanges besides AIFS and backoff; stray_loss: share of datagrams
-    that the MAC counts as delivered and that are lost; answer_every: segments an answer of the
-    transport.
+    rts_snr_db: signal over noise and interference that an RTS, or a request for a BlockAck,
+    takes at its end; margin_db: how far below the SNR from which a rate is taken its frames
+    still arrive; preamble_snr_db: what detecting a preamble takes, and an answer;
+    overheard_snr_db: below which a frame counts as cca_busy with those who have detected it,
+    not as received; noise_loss: share of frames lost without interference; edge_mpdus: frames
+    lost besides those that interference covers; access_us: time between two exchanges besides
+    AIFS and backoff; stray_loss: share of datagrams that the MAC counts as delivered and that
+    are lost; answer_every: segments an answer of the transport; detour_share: share of paths,
+    drawn anew each round, whose first link is lost (to beacons and requests that collided).
     """
 
     rts_snr_db: float
@@ -52,6 +53,7 @@ class Coefficients:
     access_us: float
     stray_loss: float
     answer_every: float
+    detour_share: float
 
 
 @dataclass(frozen=True)

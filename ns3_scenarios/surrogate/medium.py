@@ -4,10 +4,11 @@
   |-------|s: =====|  r:  ===|  s: ================|  r: ==|
            who hears s waits   who hears r waits, too
 
-A device waits while the powers that it receives add up to the threshold of ns-3, or while an RTS or
-CTS that it has received says so; whoever begins meanwhile is hidden to the sender, and what it adds
-at the receiver decides which frames are lost. The devices' state is in lists: numpy is slower for
-the handful that an exchange concerns.
+A sender that gets no BlockAck asks for it until it comes, before it sends on. A device waits while
+the powers that it receives add up to the threshold of ns-3, or while an RTS or CTS that it has
+received says so; whoever begins meanwhile is hidden to the sender, and what it adds at the receiver
+decides which frames are lost. The devices' state is in lists: numpy is slower for the handful that
+an exchange concerns.
 
 Left out: each frame's own noise, EIFS, beacons and path requests, capture, the order of segments.
 Source: IEEE 802.11-2020, 10.3 (DCF) and 10.23.2 (EDCA); ns-3.44's PHY where it says "ns-3".
@@ -25,8 +26,9 @@ from typing import Any
 import numpy as np
 
 from ns3_scenarios.surrogate import air as times
+from ns3_scenarios.surrogate import exchange
 from ns3_scenarios.surrogate.air import Air
-from ns3_scenarios.surrogate.exchange import Exchange, spend, take_arrived
+from ns3_scenarios.surrogate.exchange import Exchange
 from ns3_scenarios.surrogate.fitted import Coefficients
 from ns3_scenarios.surrogate.radios import Radios
 from ns3_scenarios.surrogate.transfers import Batch
@@ -44,9 +46,9 @@ class Medium:
     what a device's MAC gave up or what came to nothing.
     """
 
-    def __init__(self, air: Air, of: Coefficients, mpdu_bytes: float, rng: np.random.Generator):
+    def __init__(self, air: Air, of: Coefficients, header_bytes: float, rng: np.random.Generator):
         n = len(air.snr)
-        self._air, self._of, self._rng, self._mpdu_bytes = air, of, rng, mpdu_bytes
+        self._air, self._of, self._rng, self._header_bytes = air, of, rng, header_bytes
         self._draws: list[float] = []
         self._rts_snr, self._margin = 10 ** (0.1 * of.rts_snr_db), 10 ** (-0.1 * of.margin_db)
         self._aifs_s = times.AIFS_S + 1e-6 * of.access_us
@@ -58,6 +60,8 @@ class Medium:
         self._events: list[tuple[float, int, Callable[[Any], None], Any]] = []
         self._queues: list[dict[int, deque[Batch]]] = [{} for _ in range(n)]
         self._fails, self._window = [0] * n, [times.CW_MIN] * n
+        # Receivers of whom a BlockAck is missing, which senders ask for before they send on.
+        self._owing: list[list[int]] = [[] for _ in range(n)]
         self._wants = [False] * n
         self._last_end_s, self._backoff_s, self._expiry_s = [-1.0] * n, [0.0] * n, [INF] * n
         detected, kept = 10 ** (0.1 * of.preamble_snr_db), 10 ** (0.1 * of.overheard_snr_db)
@@ -97,6 +101,7 @@ class Medium:
         self.radios.alive[device] = self._wants[device] = False
         self._expiry_s[device] = INF
         self._queues[device].clear()
+        self._owing[device].clear()
 
     def run(self, until_s: float) -> None:
         """Play until an instant, or until `is_over`."""
@@ -108,8 +113,6 @@ class Medium:
             self.now_s, _, what, argument = heapq.heappop(events)
             radios.now_s = self.now_s
             what(argument)
-
-    # -- backoff
 
     def _expect(self, device: int, at_s: float) -> None:
         self._expiry_s[device] = at_s
@@ -131,7 +134,8 @@ class Medium:
     def _contend(self, device: int, after_s: float) -> None:
         """Let a device whose exchange is over want the medium again."""
         self.radios.engaged[device] = False
-        if not self.radios.alive[device] or not any(self._queues[device].values()):
+        waiting = self._owing[device] or any(self._queues[device].values())
+        if not self.radios.alive[device] or not waiting:
             return
         self._wants[device] = True
         if not self.radios.is_blocked(device):
@@ -143,8 +147,6 @@ class Medium:
         self._last_end_s[s] = self.now_s + after_s
         self._contend(s, after_s)
 
-    # -- one exchange
-
     def _begin(self, s: int) -> None:
         if self._expiry_s[s] != self.now_s:
             return  # put off meanwhile
@@ -155,17 +157,24 @@ class Medium:
         radios = self.radios
         radios.engaged[s] = True
         x.locked = radios.lock(s)
-        x.free = x.r in x.locked and radios.nav[x.r] == 0
+        # Data are answered whoever else has announced what; an RTS is not.
+        x.free = x.r in x.locked and (x.is_direct or radios.nav[x.r] == 0)
         radios.begin(s, x.locked)
         if x.is_direct:
             x.hearing = x.locked
             self._send_data(x)
         else:
-            spend(x, times.RTS_S, times.RTS_S, 0.0)
-            self.call(self.now_s + times.RTS_S + times.SIFS_S, self._after_rts, x)
+            rts_s = x.control.rts_s
+            exchange.spend(x, rts_s, rts_s, 0.0)
+            self.call(self.now_s + rts_s + times.SIFS_S, self._after_rts, x)
 
     def _next_exchange(self, s: int) -> Exchange | None:
         """Take the frames of one A-MPDU to the receiver that has waited longest."""
+        if self._owing[s]:
+            x = Exchange(s, self._owing[s][0], is_direct=True, is_request=True)
+            x.control = times.control_at(self._told_snr(s, x.r))
+            x.needed, x.data_s = self._rts_snr, x.control.bar_s
+            return x
         queues = self._queues[s]
         while True:
             heads = [(queue[0].queued_s, r) for r, queue in queues.items() if queue]
@@ -178,12 +187,14 @@ class Medium:
             old = queue.popleft()
             self.drop(old, s, old.segments)
         x = Exchange(s, r)
-        snr = self._seen_snr.get((s, r), self._air.rows[s][r])
+        snr = self._told_snr(s, r)
+        x.control = times.control_at(snr)
         mcs = max(bisect_right(self._air.mcs_snr, snr) - 1, 0)
         x.needed = self._air.mcs_snr[mcs] * self._margin
         x.rate_bps = self._air.rates_bps[mcs]
         longest_s = times.MAX_PPDU_S - times.PREAMBLE_S
-        most = int(longest_s * x.rate_bps / 8 / self._mpdu_bytes)
+        mpdu_bytes = self._header_bytes + queue[0].transfer.segment_bytes
+        most = int(longest_s * x.rate_bps / 8 / mpdu_bytes)
         most = max(1, min(most, times.MOST_MPDUS))
         size = 0.0
         while queue and x.mpdus < most:
@@ -194,23 +205,32 @@ class Medium:
                 fit = min(batch.segments, most - x.mpdus)
                 if fit < batch.segments:
                     queue.appendleft(batch.split(fit))
-                size += fit * self._mpdu_bytes
+                size += fit * (self._header_bytes + batch.transfer.segment_bytes)
             x.batches.append(batch)
             x.mpdus += batch.segments
+        x.mpdu_bytes = size / x.mpdus
         x.data_s = times.data_s(size, x.rate_bps)
-        x.is_direct = size <= times.RTS_BYTES
+        x.is_direct = size <= times.UNPROTECTED_BYTES
         return x
+
+    def _told_snr(self, s: int, r: int) -> float:
+        """Return the SNR that a receiver told its sender last: ns-3's Ideal rates go by it."""
+        return self._seen_snr.get((s, r), self._air.rows[s][r])
+
+    def _is_answered(self, x: Exchange) -> bool:
+        """Whether a control frame from the receiver reaches the sender."""
+        radios, snr = self.radios, self._air.rows[x.r][x.s]
+        clear = snr >= radios.detected * (1.0 + float(radios.power[x.s]))
+        return radios.alive[x.s] and radios.alive[x.r] and clear
 
     def _after_rts(self, x: Exchange) -> None:
         s, r, radios = x.s, x.r, self.radios
-        radios.count_received(s, x.locked, times.RTS_S, times.HEAD_S)
+        radios.count_received(s, x.locked, x.control.rts_s, times.HEAD_S)
         radios.let_go(x.locked)
-        radios.tx_s[s] += times.RTS_S
+        radios.tx_s[s] += x.control.rts_s
         snr, seen = self._air.rows[s][r], radios.sinr(s, r)
-        clear = seen >= self._rts_snr
-        clear &= self._air.rows[r][s] >= self._rts_snr * (1.0 + float(radios.power[s]))
-        if x.free and clear and radios.alive[r] and radios.alive[s] and not radios.engaged[r]:
-            # ns-3's Ideal rates go by the last SNR that was told, be it that of an RTS.
+        clear = seen >= self._rts_snr and self._is_answered(x)
+        if x.free and clear and not radios.engaged[r]:
             self._seen_snr[s, r] = min(seen, snr)
             self._send_data(x)
             return
@@ -222,15 +242,17 @@ class Medium:
     def _send_data(self, x: Exchange) -> None:
         """Send the data: after a CTS, which all that hear the receiver heed, or without."""
         s, r, radios = x.s, x.r, self.radios
-        x.lasts_s = x.data_s + times.SIFS_S + times.ACK_S
+        cts_s = x.control.cts_s
+        x.ack_s = cts_s if x.mpdus == 1 else x.control.block_ack_s
+        x.lasts_s = x.data_s + times.SIFS_S + x.ack_s
         if not x.is_direct:
-            x.lasts_s += times.CTS_S + times.SIFS_S
+            x.lasts_s += cts_s + times.SIFS_S
         if x.free:
             radios.engaged[r], self._wants[r] = True, False
             self._stop(r)
             self._expiry_s[r] = INF
             if not x.is_direct:
-                radios.disturb(r)
+                radios.disturb(r, cts_s)
                 known = set(x.locked)
                 more = [j for j in {*radios.lock(r), *radios.lock(s)} if j not in known]
                 x.locked = [*x.locked, *sorted(more)]
@@ -242,77 +264,86 @@ class Medium:
 
     def _end(self, x: Exchange) -> None:
         s, r, radios = x.s, x.r, self.radios
-        lost, answers_s, heads_s = x.mpdus, times.ACK_S, times.HEAD_S
-        if not x.is_direct:
-            answers_s, heads_s = times.CTS_S + times.ACK_S, 2 * times.HEAD_S
-        seen = radios.sinr(s, r)
-        radios.tx_s[s] += x.data_s
-        radios.count_received(s, x.hearing, x.data_s, times.PREAMBLE_S)
-        if x.free:
-            radios.disturb(r)
-            radios.tx_s[r] += answers_s
-            hears_r = radios.hears_set[r]
-            hearing = [s, *(j for j in x.locked if j in hears_r)]
-            radios.count_short(hearing, answers_s, heads_s)
-            covered_s = radios.end_reception(r)
-            answered = self._air.rows[r][s] >= self._rts_snr * (1.0 + float(radios.power[s]))
-            if radios.alive[s] and radios.alive[r] and answered and not x.is_void:
-                lost = self._lost_mpdus(x, covered_s)
-        spend(x, x.data_s, x.data_s if x.free else 0.0, answers_s if x.free else 0.0)
+        seen = min(radios.sinr(s, r), self._air.rows[s][r])
+        arrived, is_answered = self._end_on_air(x)
         radios.let_go(x.hearing)
         radios.fall_silent(s)
         radios.release(x.locked)
         if x.free:
             self._contend(r, 0.0)
-        self._count(x, lost)
-        if lost == x.mpdus:
-            self._fail(x, 0.0)
-            return
-        self._seen_snr[s, r] = self.sinr[s, r] = min(seen, self._air.rows[s][r])
-        self._fails[s], self._window[s] = 0, times.CW_MIN
-        told = take_arrived(x, x.mpdus - lost)
-        self._queues[s].setdefault(r, deque()).extendleft(reversed(x.batches))
-        self._draw_backoff(s, 0.0)
+        if is_answered:
+            self._seen_snr[s, r] = seen
+        told = [] if x.is_request else self._take(x, arrived, is_answered)
+        if arrived:
+            self.sinr[s, r] = seen
+        (self._go_on if is_answered else self._fail)(x, 0.0)
+        share = self._of.stray_loss
         for batch in told:
-            astray = self._astray(batch)
+            # Acknowledged, and come to nothing all the same.
+            astray = sum(self.uniform() < share for _ in range(batch.segments)) if share > 0 else 0
             if astray:
                 self.drop(batch, s, astray)
             batch.segments -= astray
             if batch.segments:
                 self.deliver(batch, r, batch.segments)
 
-    def _lost_mpdus(self, x: Exchange, covered_s: float) -> int:
-        """Count what interference covers; of an MPDU that it touches nothing is left."""
-        lost = x.mpdus * self._of.noise_loss
-        if covered_s > 0:
-            lost += covered_s / (x.data_s - times.PREAMBLE_S) * x.mpdus + self._of.edge_mpdus
-        return min(int(lost + self.uniform()), x.mpdus)
+    def _take(self, x: Exchange, arrived: int, is_answered: bool) -> list[Batch]:
+        """Count an exchange of data; return what has arrived, of which s may not know yet."""
+        if not is_answered and x.mpdus > 1:
+            self._owing[x.s].append(x.r)
+        elif not is_answered:
+            arrived = 0  # it is sent again: then it counts
+        exchange.count_frames(self.links, x, x.mpdus - arrived)
+        return exchange.take_arrived(x, arrived)
 
-    def _astray(self, batch: Batch) -> int:
-        """Draw how many of a batch that was acknowledged come to nothing all the same."""
-        share = self._of.stray_loss
-        return sum(self.uniform() < share for _ in range(batch.segments)) if share > 0 else 0
+    def _end_on_air(self, x: Exchange) -> tuple[int, bool]:
+        """Count what was on the air; return how many MPDUs arrived, and whether s was told."""
+        s, r, radios = x.s, x.r, self.radios
+        radios.tx_s[s] += x.data_s
+        head_s = times.HEAD_S if x.is_request else times.PREAMBLE_S
+        radios.count_received(s, x.hearing, x.data_s, head_s)
+        answers_s = x.ack_s + (0.0 if x.is_direct else x.control.cts_s)
+        exchange.spend(x, x.data_s, x.data_s if x.free else 0.0, answers_s if x.free else 0.0)
+        if not x.free:
+            return 0, False
+        radios.disturb(r, x.ack_s)
+        radios.tx_s[r] += answers_s
+        hears_r = radios.hears_set[r]
+        hearing = [s, *(j for j in x.locked if j in hears_r)]
+        radios.count_short(hearing, answers_s, (1 if x.is_direct else 2) * times.HEAD_S)
+        covered_s = radios.end_reception(r)
+        if x.is_void or not (radios.alive[s] and radios.alive[r]):
+            return 0, False
+        if x.is_request:
+            return 0, covered_s == 0.0 and self._is_answered(x)
+        arrived = x.mpdus - exchange.lost_mpdus(x, covered_s, self._of, self.uniform())
+        return arrived, arrived > 0 and self._is_answered(x)
+
+    def _go_on(self, x: Exchange, after_s: float) -> None:
+        """Put back what has not arrived, after an exchange that was answered."""
+        if x.is_request:
+            self._owing[x.s].pop(0)
+        self._fails[x.s], self._window[x.s] = 0, times.CW_MIN
+        self._put_back(x, after_s)
 
     def _fail(self, x: Exchange, after_s: float) -> None:
         """Try again with a wider window, or give the frames up."""
-        s = x.s
+        s, given_up = x.s, []
         self._fails[s] += 1
         if self._fails[s] < times.RETRY_LIMIT:
             self._window[s] = min(2 * self._window[s] + 1, times.CW_MAX)
         else:
             # Of a block acknowledgement agreement, ns-3 gives nothing up but what is too old.
             self._fails[s], self._window[s] = 0, times.CW_MIN
-            if x.r not in self.radios.hears_set[s]:
-                self._draw_backoff(s, after_s)
-                for batch in x.batches:
-                    self.drop(batch, s, batch.segments)
-                return
-        self._queues[s].setdefault(x.r, deque()).extendleft(reversed(x.batches))
-        self._draw_backoff(s, after_s)
+            if x.is_request:
+                self._owing[s].pop(0)
+            elif x.r not in self.radios.hears_set[s]:
+                given_up, x.batches = x.batches, []
+        self._put_back(x, after_s)
+        for batch in given_up:
+            self.drop(batch, s, batch.segments)
 
-    def _count(self, x: Exchange, lost: int) -> None:
-        books = self.links.setdefault((x.s, x.r), [0.0] * 5)
-        arrived_bytes = (x.mpdus - lost) * self._mpdu_bytes
-        news = (x.mpdus, lost, x.data_s, x.mpdus * x.rate_bps, arrived_bytes)
-        for i, value in enumerate(news):
-            books[i] += value
+    def _put_back(self, x: Exchange, after_s: float) -> None:
+        if x.batches:
+            self._queues[x.s].setdefault(x.r, deque()).extendleft(reversed(x.batches))
+        self._draw_backoff(x.s, after_s)

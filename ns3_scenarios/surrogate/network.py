@@ -17,7 +17,7 @@ from ns3_scenarios.surrogate import fitted
 from ns3_scenarios.surrogate.air import HEADER_BYTES, MESH_BYTES, air_of
 from ns3_scenarios.surrogate.fitted import Fit
 from ns3_scenarios.surrogate.medium import Medium
-from ns3_scenarios.surrogate.paths import before, path
+from ns3_scenarios.surrogate.paths import before, detour, link_metric, path
 from ns3_scenarios.surrogate.round import Round, Rules
 from ns3_scenarios.surrogate.tell import read_causes, read_flows
 from ns3_scenarios.surrogate.transfers import Transfer
@@ -28,6 +28,8 @@ TX, RX, IDLE, CCA_BUSY, OFF = (
 )
 # Batteries are looked at so often at least; where one may run empty, the more often.
 STEP_S, LEAST_STEP_S = 0.1, 1e-3
+Pair = tuple[int, int]
+Way = tuple[int, ...]
 
 
 class SurrogateNetwork:
@@ -36,7 +38,8 @@ class SurrogateNetwork:
     Powers, who hears whom, rates and airtimes follow from link budgets and the standard; medium
     access, hidden senders, retries, windows and time-outs are played (`medium`, `round`); what they
     leave open are coefficients, fitted to runs of packets of 9 to 49 devices (`fitted`), which also
-    says of which networks: others are refused.
+    says of which networks: others are refused. In a mesh some paths, drawn anew each round, go
+    without the first link of the cheapest: packets lose links to beacons and requests that collide.
 
     Radios send, receive or find the medium busy by what they hear. Batteries are looked at every
     1 to 100 ms, so that a device that runs empty may be noticed to be dead up to 1 ms late.
@@ -61,11 +64,16 @@ class SurrogateNetwork:
         self._batteries = Batteries(scenario)
         rng = np.random.default_rng([scenario.rng_run, zlib.crc32(b"surrogate")])
         self._forwards = fitted.is_forwarding(scenario.name)
-        mpdu_bytes = scenario.transport.segment_bytes + HEADER_BYTES + MESH_BYTES * self._forwards
-        self._medium = Medium(self._air, of.coefficients, mpdu_bytes, rng)
-        self._before = before(self._air, scenario.radio.bandwidth_hz) if self._forwards else None
-        self._ways: dict[tuple[int, int], tuple[int, ...]] = {}
-        self._known: dict[tuple[int, int], Transfer] = {}
+        header_bytes = HEADER_BYTES + MESH_BYTES * self._forwards
+        self._medium = Medium(self._air, of.coefficients, header_bytes, rng)
+        bandwidth_hz = scenario.radio.bandwidth_hz
+        self._before = before(self._air, bandwidth_hz) if self._forwards else None
+        self._metric = link_metric(self._air, bandwidth_hz)
+        self._detour_share = of.coefficients.detour_share
+        self.ways: dict[Pair, Way] = {}  # of this round
+        self._usual: dict[Pair, Way] = {}
+        self._detours: dict[Pair, Way] = {}
+        self._known: dict[Pair, Transfer] = {}
 
     def wait_ready(self) -> None:
         """Do nothing: it stands when made."""
@@ -76,13 +84,12 @@ class SurrogateNetwork:
         medium, scenario = self._medium, self._scenario
         self._batteries.begin_round(traffic)
         medium.begin_books()
+        pairs = zip(traffic.src.tolist(), traffic.dst.tolist(), strict=True)
+        self.ways = {pair: self._way(*pair) for pair in dict.fromkeys(pairs)}
         current = Round(
             medium,
             traffic,
-            {
-                pair: self._way(*pair)
-                for pair in zip(traffic.src.tolist(), traffic.dst.tolist(), strict=True)
-            },
+            self.ways,
             self._known,
             self._rules,
         )
@@ -108,11 +115,18 @@ class SurrogateNetwork:
             num_events=0,
         )
 
-    def _way(self, src: int, dst: int) -> tuple[int, ...]:
-        if (src, dst) not in self._ways:
-            found = () if self._before is None else path(self._before, src, dst)
-            self._ways[src, dst] = found or (src, dst)
-        return self._ways[src, dst]
+    def _way(self, src: int, dst: int) -> Way:
+        """Return over whom a device's messages for another go in this round."""
+        if self._before is None:
+            return src, dst
+        pair = src, dst
+        if pair not in self._usual:
+            self._usual[pair] = path(self._before, src, dst) or pair
+        if self._medium.uniform() >= self._detour_share:
+            return self._usual[pair]
+        if pair not in self._detours:
+            self._detours[pair] = detour(self._metric, self._usual[pair])
+        return self._detours[pair]
 
     def _live_through(self, traffic: RoundTraffic, current: Round) -> None:
         """Drain the batteries step by step, each by what the radios did in it."""
@@ -184,7 +198,9 @@ class SurrogateNetwork:
             sinr_db[pair] = 10 * np.log10(sinr)
         next_hop = np.full((n, n), -1)
         if self._forwards:
-            for (_, dst), way in self._ways.items():
+            # Of a device that several ways to one other go through, the usual one is told.
+            ways = sorted(self.ways.items(), key=lambda each: each[1] == self._usual[each[0]])
+            for (_, dst), way in ways:
                 for here, there in itertools.pairwise(way):
                     next_hop[here, dst] = there
         return LinkReport(

@@ -33,6 +33,17 @@ def before(air: Air, bandwidth_hz: float) -> IntArray:
     return found
 
 
+def detour(metric: FloatArray, way: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the cheapest path without the first link of this one; this one where there is none."""
+    graph = csr_matrix(metric)
+    graph[way[0], way[1]] = 0.0
+    graph.eliminate_zeros()
+    found = dijkstra(graph, indices=[way[0]], return_predecessors=True)[1].astype(np.int64)
+    rows = np.full((way[0] + 1, len(metric)), -1)
+    rows[way[0]] = found[0]
+    return path(rows, way[0], way[-1]) or way
+
+
 def path(before_of: IntArray, src: int, dst: int) -> tuple[int, ...]:
     """Return the devices from src to dst, both included; empty where there is no path."""
     devices = [dst]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ns3_scenarios.arrays import FloatArray
-from ns3_scenarios.surrogate.air import SHORT_S, Air
+from ns3_scenarios.surrogate.air import Air
 
 INF = float("inf")
 
@@ -177,12 +177,12 @@ class Radios:
         self._limit[receiver], self._is_bad[receiver] = INF, False
         return self._bad_s[receiver]
 
-    def disturb(self, device: int) -> None:
+    def disturb(self, device: int, lasts_s: float) -> None:
         """Let the short frame of a device, a CTS or an acknowledgement, meet what is received."""
         hit = (self.power + self._air.snr[device] > self._limit) & ~self._is_bad
         for j in hit.nonzero()[0].tolist():
             if j != device:
-                self._bad_s[j] += SHORT_S
+                self._bad_s[j] += lasts_s
 
     def states_s(self) -> FloatArray:
         """Return seconds so far, (3, n): sending, receiving, cca_busy."""

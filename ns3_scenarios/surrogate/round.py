@@ -76,14 +76,17 @@ class Round:
     ) -> None:
         segments = -(-traffic.payload_bytes // self._rules.segment_bytes)
         pairs = zip(traffic.src.tolist(), traffic.dst.tolist(), strict=True)
-        for pair, count in zip(pairs, segments.tolist(), strict=True):
+        sizes = traffic.payload_bytes.tolist()
+        for pair, count, size in zip(pairs, segments.tolist(), sizes, strict=True):
             transfer = self.transfers.get(pair)
             if transfer is None:
-                transfer = Transfer(*pair, 0, ways[pair])
+                transfer = Transfer(*pair, 0, ways[pair], 0.0)
                 if pair in known:
                     transfer.take_over(known[pair])
                 self.transfers[pair] = known[pair] = transfer
+            before = transfer.total * transfer.segment_bytes
             transfer.total += count
+            transfer.segment_bytes = (before + size) / transfer.total
             transfer.ends.append(transfer.total)
 
     def end(self) -> None:

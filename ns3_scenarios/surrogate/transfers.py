@@ -43,14 +43,16 @@ class Batch:
 class Transfer:
     """All messages of one round from src to dst, one after the other, total segments long.
 
-    way: the devices from src to dst. handed: segments sent at least once; flying: taken to be under
-    way; missing: dropped by a MAC and not sent again yet; resend: to be sent again, with missing.
+    way: the devices from src to dst. segment_bytes: mean, the last of a message is shorter.
+    handed: segments sent at least once; flying: taken to be under way; missing: dropped by a
+    MAC and not sent again yet; resend: to be sent again, with missing.
     """
 
     src: int
     dst: int
     total: int
     way: tuple[int, ...]
+    segment_bytes: float
     handed: int = 0
     delivered: int = 0
     acked: int = 0

@@ -21,6 +21,10 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+from cosim.arithmetic import may_start_again  # before anything that computes is imported
+
+may_start_again()
+
 import numpy as np
 import pandas as pd
 import torch

@@ -1,18 +1,21 @@
 """Fits the coefficients of the network of kind surrogate to runs of packets.
 
-python tests/benchmarks/surrogate_fit.py [--folder DIR] [--designs 14] [--largest 36]
+python tests/benchmarks/surrogate_fit.py [--folder DIR] [--designs 18] [--largest 36]
 
 From DIR/fit.jsonl (surrogate_packets.py fit). Errors of every case are worked out at coefficients
-drawn around those in use (a Latin hypercube), and taken as linear in them; the coefficients of the
-least squares are written to ns3_scenarios/surrogate/fitted.toml, with the ranges of what they were
-fitted to. An error of 10 % of joules above idle, tx and rx seconds or delivered share counts as one
-of 20 % of durations and delays. Cases of more than `largest` devices are left out of the fit, for
-its time, but not of the ranges. Takes 5 to 10 minutes of one core; `surrogate_judge.py` follows.
+drawn from BOXES (a Latin hypercube), and taken as linear in them; the coefficients of the least
+squares are written to ns3_scenarios/surrogate/fitted.toml, with the ranges of what they were fitted
+to. An error of 10 % of joules above idle, tx and rx seconds or delivered share counts as one of 20
+% of durations and delays. Cases of more than `largest` devices are left out of the fit, for its
+time, but not of the ranges. Takes some 25 minutes of processor time, on all cores;
+`surrogate_judge.py` follows.
 """
 
 import argparse
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +29,25 @@ from ns3_scenarios.surrogate import fitted
 from ns3_scenarios.surrogate.fitted import Coefficients, Fit
 from ns3_scenarios.surrogate.network import SurrogateNetwork
 
-# Half of the width in which each is looked for, and least values.
-AROUND = {
-    "rts_snr_db": (2.0, 1.0),
-    "margin_db": (1.0, 0.0),
-    "preamble_snr_db": (2.0, 2.0),
-    "overheard_snr_db": (3.0, 0.0),
-    "edge_mpdus": (0.5, 0.0),
-    "access_us": (40.0, 0.0),
-    "stray_loss": (0.001, 0.0),
+# Where each is looked for; the others are what fitted.toml has.
+BOXES = {
+    "mesh80211": {
+        "rts_snr_db": (0.0, 5.0),
+        "margin_db": (0.5, 3.5),
+        "preamble_snr_db": (3.0, 7.0),
+        "overheard_snr_db": (0.0, 4.0),
+        "edge_mpdus": (0.3, 1.5),
+        "access_us": (0.0, 50.0),
+        "stray_loss": (0.0, 0.0015),
+    },
+    "adhoc80211": {
+        "rts_snr_db": (0.0, 5.0),
+        "margin_db": (0.5, 3.5),
+        "preamble_snr_db": (3.0, 7.0),
+        "overheard_snr_db": (0.0, 4.0),
+        "edge_mpdus": (0.3, 1.5),
+        "access_us": (0.0, 50.0),
+    },
 }
 # Largest error that is to be: of ratios as logarithms.
 ALLOWED = {
@@ -84,21 +97,19 @@ def residuals(cases: dict[Case, Rounds], fit: Fit) -> np.ndarray:
 def fit_scenario(name: str, cases: dict[Case, Rounds], designs: int) -> Coefficients:
     """Return the coefficients of the least squares, by a model that is linear in them."""
     fit = fitted.fit_of(name)
-    names = [each for each in AROUND if getattr(fit.coefficients, each) > 0 or each != "stray_loss"]
-    start = np.array([getattr(fit.coefficients, each) for each in names])
-    half, least = (np.array([AROUND[each][i] for each in names]) for i in (0, 1))
-    low, high = np.maximum(start - half, least), start + half
+    names = list(BOXES[name])
+    low, high = np.array(list(BOXES[name].values())).T
     unit = qmc.LatinHypercube(len(names), seed=1).random(designs)
-    rows = []
-    for point in low + unit * (high - low):
-        own = replace(fit.coefficients, **dict(zip(names, point.tolist(), strict=True)))
-        rows.append(residuals(cases, replace(fit, coefficients=own)))
-        print(
-            name,
-            np.round(point, 4).tolist(),
-            f"rms {np.sqrt(np.mean(rows[-1] ** 2)):.3f}",
-            flush=True,
-        )
+    points, rows = low + unit * (high - low), []
+    fits = [
+        replace(fit, coefficients=replace(fit.coefficients, **dict(zip(names, point, strict=True))))
+        for point in points.tolist()
+    ]
+    with ProcessPoolExecutor() as pool:
+        for point, row in zip(points, pool.map(partial(residuals, cases), fits), strict=True):
+            rows.append(row)
+            rms = np.sqrt(np.mean(row**2))
+            print(name, np.round(point, 4).tolist(), f"rms {rms:.3f}", flush=True)
     model = np.linalg.lstsq(np.column_stack([np.ones(designs), unit]), np.array(rows), rcond=None)[
         0
     ]
@@ -145,7 +156,7 @@ def main() -> int:
     """Fit both scenarios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=FOLDER)
-    parser.add_argument("--designs", type=int, default=14)
+    parser.add_argument("--designs", type=int, default=18)
     parser.add_argument("--largest", type=int, default=36)
     parser.add_argument("--only", default="", help="fit this scenario alone")
     options = parser.parse_args()

@@ -5,7 +5,7 @@ python tests/benchmarks/surrogate_packets.py fit|held_out [--folder DIR]
 Each case is a network without learning: a round that is not counted, some until all is settled
 (oracle), then some of 0.6 of the mean length of those, at whose end messages are late. Of each
 counted round one record goes into DIR/fit.jsonl or held_out.jsonl (results/reference/surrogate);
-cases that are there are left out. `fit` takes some 15 minutes of one core, `held_out` some 25:
+cases that are there are left out. `fit` takes some 15 minutes of one core, `held_out` some 35:
 small networks have more rounds, whose chance would else pass for an error of the surrogate.
 """
 
@@ -52,8 +52,8 @@ class Case:
 
 def rounds_of(which: str, case: Case) -> int:
     """Return how many rounds of each kind are counted: of meshes many, whose rounds differ most."""
-    if case.scenario == "mesh80211" and case.devices <= 49:
-        return 20 if which == "fit" else 40
+    if case.scenario == "mesh80211":
+        return 8 if case.devices > 49 else 20 if which == "fit" else 40
     if which == "fit" or case.devices > 49:
         return 3 if case.devices <= 25 else 2
     return 12 if case.devices <= 25 else 6
@@ -122,7 +122,7 @@ def play(
         is_cut = i > rounds
         if is_cut and not period_s:
             period_s = round(SHARE_OF_ROUND * float(np.mean(settled_s)), 3)
-        traffic = _traffic(case, scenario, i, period_s if is_cut else LONGEST_S, not is_cut)
+        traffic = traffic_of(case, scenario, i, period_s if is_cut else LONGEST_S, not is_cut)
         report = network.run_round(traffic)
         if i > 0 and not is_cut:
             settled_s.append(report.duration_s)
@@ -130,7 +130,7 @@ def play(
             yield {"round": i, "is_cut": is_cut} | measured(scenario, traffic, report)
 
 
-def _traffic(
+def traffic_of(
     case: Case, scenario: NetworkScenario, index: int, period_s: float, is_oracle: bool
 ) -> RoundTraffic:
     src, dst = np.nonzero(scenario.neighbours)

@@ -14,18 +14,29 @@ from cosim.config.assemble import check_load, make_learning_side
 from cosim.config.sources import load
 from cosim.config.to_scenario import make_scenario
 from cosim.records.origin import network_fit
+from ns3_scenarios.arrays import FloatArray
 from ns3_scenarios.conformance import check_network
 from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.reports import OUTCOMES, RoundReport
 from ns3_scenarios.surrogate import fitted
+from ns3_scenarios.surrogate.air import control_at
+from ns3_scenarios.surrogate.medium import Medium
 from ns3_scenarios.surrogate.network import SurrogateNetwork
-from ns3_scenarios.surrogate.paths import before, path
+from ns3_scenarios.surrogate.paths import before, detour, link_metric, path
 from ns3_scenarios.surrogate.places import Places
+from ns3_scenarios.surrogate.transfers import Batch, Transfer
 
 TX, RX, IDLE, CCA_BUSY = 0, 1, 2, 3
+RATE_BPS = 234 * 7.5 / 16e-6
+ONE: dict[str, Any] = {"pairs": [[0], [1]], "compute_s": 0.0, "compute_j": 0.0}
 # Fitted to no packets: frames are lost by interference alone.
-PLAIN: dict[str, float] = {"noise_loss": 0.0, "stray_loss": 0.0, "access_us": 0.0}
+PLAIN: dict[str, float] = {
+    "noise_loss": 0.0,
+    "stray_loss": 0.0,
+    "access_us": 0.0,
+    "detour_share": 0.0,
+}
 
 
 def pair(apart_m: float = 10.0) -> NetworkScenario:
@@ -34,10 +45,14 @@ def pair(apart_m: float = 10.0) -> NetworkScenario:
     return make_mesh(2, name="adhoc80211", position_m=places, shadowing_sigma_db=0.0)
 
 
-def play(scenario: NetworkScenario, rounds: int = 1, **traffic: Any) -> list[RoundReport]:
+def plain_network(scenario: NetworkScenario, **changes: float) -> SurrogateNetwork:
     fit = fitted.fit_of(scenario.name)
-    plain = replace(fit, coefficients=replace(fit.coefficients, **PLAIN))
-    network = SurrogateNetwork(scenario, plain)
+    coefficients = replace(fit.coefficients, **(PLAIN | changes))
+    return SurrogateNetwork(scenario, replace(fit, coefficients=coefficients))
+
+
+def play(scenario: NetworkScenario, rounds: int = 1, **traffic: Any) -> list[RoundReport]:
+    network = plain_network(scenario)
     return [network.run_round(make_traffic(scenario, i, **traffic)) for i in range(rounds)]
 
 
@@ -50,23 +65,70 @@ def test_it_keeps_the_promises_of_a_network(name: str, n: int) -> None:
 def test_a_segment_alone_takes_the_airtime_of_its_exchange() -> None:
     # At 10 m: 33.3 dB, MCS 10 of HE at 20 MHz with a guard interval of 3.2 us, 234 subcarriers of
     # 7.5 bits in 16 us. 1400 bytes with 102 of headers, after 44 us of preamble.
-    data_s = 44e-6 + 8 * 1502 / (234 * 7.5 / 16e-6)
-    pairs = [[0], [1]]
-    (report,) = play(pair(), pairs=pairs, payload_bytes=1400, compute_s=0.0, compute_j=0.0)
+    data_s = 44e-6 + 8 * 1502 / RATE_BPS
+    (report,) = play(pair(), payload_bytes=1400, **ONE)
     state_s = report.energy.state_s
-    # The sender: RTS (52 us), data, and the acknowledgement (32 us) of the answer; the receiver:
-    # CTS (44 us), acknowledgement, and the answer of 126 bytes, which takes no RTS.
-    answer_s = 44e-6 + 8 * 126 / (234 * 7.5 / 16e-6)
-    assert state_s[0, TX] == pytest.approx(52e-6 + data_s + 32e-6, rel=1e-9)
-    assert state_s[1, TX] == pytest.approx(44e-6 + 32e-6 + answer_s, rel=1e-9)
+    # The sender: RTS (28 us), data, and the Ack (28 us) of the answer; the receiver: CTS (28 us),
+    # Ack, and the answer of 126 bytes, which takes no RTS.
+    answer_s = 44e-6 + 8 * 126 / RATE_BPS
+    assert state_s[0, TX] == pytest.approx(28e-6 + data_s + 28e-6, rel=1e-9)
+    assert state_s[1, TX] == pytest.approx(28e-6 + 28e-6 + answer_s, rel=1e-9)
     # Each receives what the other sends, less preambles, which are cca_busy: 20 us of legacy
     # frames, 44 us of others.
     assert state_s[1, RX] == pytest.approx(state_s[0, TX] - (20 + 44 + 20) * 1e-6, rel=1e-6)
     assert state_s[0, RX] == pytest.approx(state_s[1, TX] - (20 + 20 + 44) * 1e-6, rel=1e-6)
     assert state_s.sum(axis=1) == pytest.approx([3.0, 3.0])
     # One start delay, up to 20 ms; SIFS three times, and at most 16 slots and AIFS before.
-    exchange_s = 52e-6 + 44e-6 + data_s + 32e-6 + 3 * 16e-6
-    assert exchange_s - 32e-6 - 16e-6 <= report.flows.delay_s[0] <= 0.0205 + exchange_s
+    exchange_s = 3 * 28e-6 + data_s + 3 * 16e-6
+    assert exchange_s - 28e-6 - 16e-6 <= report.flows.delay_s[0] <= 0.0205 + exchange_s
+
+
+def test_the_bytes_of_a_message_are_sent_once_whatever_is_left_for_its_last_segment() -> None:
+    # 2000 bytes in two segments, one after the other: RTS, data and the Ack of an answer each.
+    (report,) = play(pair(), payload_bytes=2000, **ONE)
+    data_s = 2 * 44e-6 + 8 * (2000 + 2 * 102) / RATE_BPS
+    assert report.energy.state_s[0, TX] == pytest.approx(data_s + 4 * 28e-6, rel=1e-9)
+
+
+def test_control_frames_take_their_symbols_at_the_rate_that_the_last_snr_allows() -> None:
+    # 16 bits of SERVICE and 6 of tail besides the bytes, 24, 48 or 96 bits a symbol of 4 us, 20 us
+    # before: RTS 182 bits, CTS 134, BlockAckReq 214, BlockAck 470.
+    by_hand_us = {0.0: (52, 44, 56, 100), 6.0: (36, 32, 40, 60), 11.0: (28, 28, 32, 40)}
+    for snr_db, us in by_hand_us.items():
+        of = control_at(10 ** (0.1 * snr_db))
+        assert (of.rts_s, of.cts_s, of.bar_s, of.block_ack_s) == pytest.approx(1e-6 * np.array(us))
+
+
+def test_a_block_ack_that_is_lost_is_asked_for_and_nothing_is_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # One segment goes ahead (CTS, Ack) and is answered (Ack); of the seven behind it comes the CTS,
+    # and not the BlockAck.
+    heard = itertools.count(1)
+    monkeypatch.setattr(Medium, "_is_answered", lambda *_: next(heard) != 5)
+    (report,) = play(pair(), payload_bytes=8 * 1400, **ONE)
+    assert report.flows.delivered_bytes.tolist() == [8 * 1400]
+    assert report.links.frames[0, 1] == 8
+    assert report.links.loss_ratio[0, 1] == 0.0
+    # Twice RTS, data and the answer's Ack, and a BlockAckReq; twice CTS and an answer, an Ack, and
+    # two BlockAcks.
+    data_s = 2 * 44e-6 + 8 * 8 * 1502 / RATE_BPS
+    answer_s = 44e-6 + 8 * 126 / RATE_BPS
+    tx_s = report.energy.state_s[:, TX]
+    assert tx_s[0] == pytest.approx(2 * 28e-6 + data_s + 2 * 28e-6 + 32e-6, rel=1e-9)
+    assert tx_s[1] == pytest.approx(2 * 28e-6 + 2 * answer_s + 28e-6 + 2 * 40e-6, rel=1e-9)
+
+
+@pytest.mark.parametrize(("answered", "arrives"), [(0, True), (-1, False)])
+def test_who_waits_for_others_takes_data_but_answers_no_rts(answered: int, arrives: bool) -> None:
+    medium = plain_network(pair())._medium
+    medium.radios.nav[1] = 1
+    got: list[int] = []
+    medium.deliver = lambda _batch, device, _segments: got.append(device)
+    # An answer takes no RTS, a segment does.
+    medium.push(0, 1, Batch(Transfer(0, 1, 1, (0, 1), 1400.0), 1, 0, 0.0, answered=answered))
+    medium.run(0.05)
+    assert (got == [1]) == arrives
 
 
 def test_a_deaf_pair_is_unreachable_and_costs_only_the_calls() -> None:
@@ -104,22 +166,58 @@ def test_a_mesh_goes_round_a_link_that_is_too_weak() -> None:
     assert told.forwarded_j.sum() > 0
 
 
+def lengths(metric: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Costs of links, inf where there is none, and of the cheapest ways (Floyd and Warshall)."""
+    cost = np.where(metric > 0, metric, np.inf)
+    least = cost.copy()
+    for via in range(len(metric)):
+        least = np.minimum(least, least[:, [via]] + least[[via], :])
+    return cost, least
+
+
 def test_the_way_is_the_cheapest_of_all() -> None:
     scenario = make_mesh(16, seed=3)
     network = SurrogateNetwork(scenario, fitted.fit_of("mesh80211"))
-    from ns3_scenarios.surrogate.paths import link_metric
-
-    cost = link_metric(network._air, 20e6)
-    cost = np.where(cost > 0, cost, np.inf)
-    least = cost.copy()
-    for via in range(16):  # Floyd and Warshall
-        least = np.minimum(least, least[:, [via]] + least[[via], :])
+    cost, least = lengths(link_metric(network._air, 20e6))
     before_of = before(network._air, 20e6)
     for src in range(16):
         for dst in set(range(16)) - {src}:
             way = path(before_of, src, dst)
             length = sum(cost[a, b] for a, b in itertools.pairwise(way))
             assert length == pytest.approx(least[src, dst], rel=1e-12)
+
+
+def test_a_detour_is_the_cheapest_way_without_the_first_link() -> None:
+    metric = link_metric(plain_network(make_mesh(9, seed=3))._air, 20e6)
+    before_of = before(plain_network(make_mesh(9, seed=3))._air, 20e6)
+    for src, dst in itertools.permutations(range(9), 2):
+        way = path(before_of, src, dst)
+        without = metric.copy()
+        without[way[0], way[1]] = 0.0
+        cost, least = lengths(without)
+        round_about = detour(metric, way)
+        assert (round_about[0], round_about[-1]) == (src, dst)
+        length = sum(cost[a, b] for a, b in itertools.pairwise(round_about))
+        assert length == pytest.approx(least[src, dst], rel=1e-12)
+    alone = np.array([[0.0, 30.0], [30.0, 0.0]])
+    assert detour(alone, (0, 1)) == (0, 1)
+
+
+def test_paths_go_round_as_often_as_the_share_says() -> None:
+    scenario = make_mesh(25, seed=3)
+    direct = {}
+    for share in (0.0, 0.2, 1.0):
+        network = plain_network(scenario, detour_share=share)
+        pairs = [[int(x) for x in each] for each in np.nonzero(scenario.neighbours)]
+        found = []
+        for i in range(10):
+            network.run_round(make_traffic(scenario, i, pairs=pairs, payload_bytes=1, period_s=0.3))
+            found += [way == network._usual[pair] for pair, way in network.ways.items()]
+        direct[share] = np.mean(found)
+    assert direct[0.0] == 1.0
+    # 800 draws: the standard error is 0.014.
+    assert direct[0.2] == pytest.approx(0.8, abs=0.06)
+    assert direct[1.0] == 0.0
 
 
 def test_who_waits_is_served_in_turn() -> None:
