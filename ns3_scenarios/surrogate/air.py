@@ -25,7 +25,7 @@ CTS_TIMEOUT_S = 16e-6 + 9e-6 + 20e-6
 NAV_RESET_S = 2 * 16e-6 + 44e-6 + 20e-6 + 2 * 9e-6 - 16e-6
 CW_MIN, CW_MAX = 15, 1023
 RETRY_LIMIT = 7
-# Data and their frame headers of less go without an RTS.
+# Data and their frame headers of no more go without an RTS.
 UNPROTECTED_BYTES = 500.0
 MAX_PPDU_S = 5.484e-3
 MOST_MPDUS = 42

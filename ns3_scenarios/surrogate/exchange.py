@@ -51,7 +51,11 @@ def take_arrived(x: Exchange, arrived: int) -> list[Batch]:
 
 
 def spend(x: Exchange, sent_s: float, heard_s: float, answered_s: float) -> None:
-    """Charge frames of an exchange to the transfers whose segments it carries."""
+    """Charge frames of an exchange to the transfers whose segments it carries.
+
+    A request for a BlockAck carries none: its joules are shared out with those of what else its
+    device sent (`tell.read_causes`).
+    """
     for batch in x.batches:
         share, spent_s = batch.segments / x.mpdus, batch.transfer.spent_s
         for device, tx_s, rx_s in ((x.s, sent_s, answered_s), (x.r, answered_s, heard_s)):

@@ -193,7 +193,7 @@ class Medium:
         x.needed = self._air.mcs_snr[mcs] * self._margin
         x.rate_bps = self._air.rates_bps[mcs]
         longest_s = times.MAX_PPDU_S - times.PREAMBLE_S
-        mpdu_bytes = self._header_bytes + queue[0].transfer.segment_bytes
+        mpdu_bytes = self._header_bytes + max(each.transfer.segment_bytes for each in queue)
         most = int(longest_s * x.rate_bps / 8 / mpdu_bytes)
         most = max(1, min(most, times.MOST_MPDUS))
         size = 0.0
@@ -336,7 +336,7 @@ class Medium:
             # Of a block acknowledgement agreement, ns-3 gives nothing up but what is too old.
             self._fails[s], self._window[s] = 0, times.CW_MIN
             if x.is_request:
-                self._owing[s].pop(0)
+                del self._owing[s][:1]  # none is left of a sender that ran empty meanwhile
             elif x.r not in self.radios.hears_set[s]:
                 given_up, x.batches = x.batches, []
         self._put_back(x, after_s)

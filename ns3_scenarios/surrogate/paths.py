@@ -35,10 +35,11 @@ def before(air: Air, bandwidth_hz: float) -> IntArray:
 
 def detour(metric: FloatArray, way: tuple[int, ...]) -> tuple[int, ...]:
     """Return the cheapest path without the first link of this one; this one where there is none."""
-    graph = csr_matrix(metric)
-    graph[way[0], way[1]] = 0.0
-    graph.eliminate_zeros()
-    found = dijkstra(graph, indices=[way[0]], return_predecessors=True)[1].astype(np.int64)
+    without = metric.copy()
+    without[way[0], way[1]] = 0.0
+    found = dijkstra(csr_matrix(without), indices=[way[0]], return_predecessors=True)[1].astype(
+        np.int64
+    )
     rows = np.full((way[0] + 1, len(metric)), -1)
     rows[way[0]] = found[0]
     return path(rows, way[0], way[-1]) or way

@@ -71,6 +71,21 @@ std::string Answers()
             }
             all << '\n';
         }
+        // One mode by turns with other streams, guard intervals and preambles.
+        for (const auto preamble : {ns3::WIFI_PREAMBLE_HE_SU, ns3::WIFI_PREAMBLE_HE_ER_SU})
+        {
+            for (const int streams : {1, 2, 3})
+            {
+                for (const int guardNs : {800, 3200, 1600})
+                {
+                    auto vector = Vector({ns3::WifiMode("HeMcs2"), preamble}, 20);
+                    vector.SetNss(streams);
+                    vector.SetGuardInterval(ns3::NanoSeconds(guardNs));
+                    all << vector.GetMode().GetDataRate(vector) << ' '
+                        << ns3::WifiPhy::CalculatePhyPreambleAndHeaderDuration(vector) << ' ';
+                }
+            }
+        }
         for (const int64_t dividend : {0L, 1L, 2L, 8999L, 9000L, 123456789012345L, -7L})
         {
             for (const int64_t divisor : {1L, 3L, 9000L, 16000L, 1L << 40, -3L})

@@ -60,7 +60,7 @@ WifiMode::GetDataRate(MHz_u channelWidth) const
         known.resize(m_uid + 1);
     }
     auto& last = known[m_uid];
-    if (last.widthMhz != channelWidth)
+    if (last.rateBps == 0 || last.widthMhz != channelWidth)
     {
         last = {channelWidth, GetDataRate(channelWidth, NanoSeconds(800), 1)};
     }

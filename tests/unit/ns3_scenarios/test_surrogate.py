@@ -20,7 +20,7 @@ from ns3_scenarios.description.scenario import NetworkScenario
 from ns3_scenarios.errors import ScenarioError
 from ns3_scenarios.reports import OUTCOMES, RoundReport
 from ns3_scenarios.surrogate import fitted
-from ns3_scenarios.surrogate.air import control_at
+from ns3_scenarios.surrogate.air import MAX_PPDU_S, RETRY_LIMIT, control_at
 from ns3_scenarios.surrogate.medium import Medium
 from ns3_scenarios.surrogate.network import SurrogateNetwork
 from ns3_scenarios.surrogate.paths import before, detour, link_metric, path
@@ -119,6 +119,30 @@ def test_a_block_ack_that_is_lost_is_asked_for_and_nothing_is_sent_again(
     assert tx_s[1] == pytest.approx(2 * 28e-6 + 2 * answer_s + 28e-6 + 2 * 40e-6, rel=1e-9)
 
 
+def test_a_device_may_run_empty_while_it_asks_for_a_block_ack() -> None:
+    medium = plain_network(pair())._medium
+    medium._owing[0], medium._fails[0] = [1], RETRY_LIMIT - 1
+    medium.call(0.0, lambda _: medium._contend(0, 0.0), None)
+    medium.run(60e-6)  # AIFS is 43 us, a request 32
+    assert medium.radios.tx_s[0] == 0.0
+    assert medium.radios.engaged[0]
+    medium.kill(0)
+    medium.run(0.01)
+    assert medium.radios.tx_s[0] == pytest.approx(32e-6)
+
+
+def test_an_aggregate_of_long_and_short_segments_keeps_the_longest_ppdu() -> None:
+    # At the slowest rate; the sender's queue begins with segments of one byte.
+    medium = plain_network(pair())._medium
+    medium._seen_snr[0, 1] = 1.0
+    for segment_bytes in (1.0, 1400.0):
+        transfer = Transfer(0, 1, 40, (0, 1), segment_bytes)
+        medium.push(0, 1, Batch(transfer, 40, 0, 0.0))
+    x = medium._next_exchange(0)
+    assert x is not None
+    assert x.data_s <= MAX_PPDU_S
+
+
 @pytest.mark.parametrize(("answered", "arrives"), [(0, True), (-1, False)])
 def test_who_waits_for_others_takes_data_but_answers_no_rts(answered: int, arrives: bool) -> None:
     medium = plain_network(pair())._medium
@@ -200,7 +224,8 @@ def test_a_detour_is_the_cheapest_way_without_the_first_link() -> None:
         length = sum(cost[a, b] for a, b in itertools.pairwise(round_about))
         assert length == pytest.approx(least[src, dst], rel=1e-12)
     alone = np.array([[0.0, 30.0], [30.0, 0.0]])
-    assert detour(alone, (0, 1)) == (0, 1)
+    for metric in (alone, np.zeros((2, 2))):
+        assert detour(metric, (0, 1)) == (0, 1)
 
 
 def test_paths_go_round_as_often_as_the_share_says() -> None:
