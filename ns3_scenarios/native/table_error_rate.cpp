@@ -1,5 +1,7 @@
 #include "table_error_rate.h"
 
+#include "by_mode.h"
+
 #include "ns3/error-rate-tables.h"
 #include "ns3/pointer.h"
 #include "ns3/uinteger.h"
@@ -27,12 +29,8 @@ CurveOf(WifiMode mode)
         std::optional<uint8_t> curve;
     };
 
-    static std::vector<Known> known; // by mode
-    if (mode.GetUid() >= known.size())
-    {
-        known.resize(mode.GetUid() + 1);
-    }
-    auto& found = known[mode.GetUid()];
+    static ByMode<Known> known;
+    auto& found = known.At(mode.GetUid());
     if (!found.isKnown)
     {
         found = {true, TableBasedErrorRateModel::GetMcsForMode(mode)};

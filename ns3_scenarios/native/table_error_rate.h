@@ -6,7 +6,6 @@
 #include "ns3/table-based-error-rate-model.h"
 
 #include <cstdint>
-#include <optional>
 
 namespace cosim_native
 {

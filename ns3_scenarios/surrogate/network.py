@@ -66,9 +66,8 @@ class SurrogateNetwork:
         self._forwards = fitted.is_forwarding(scenario.name)
         header_bytes = HEADER_BYTES + MESH_BYTES * self._forwards
         self._medium = Medium(self._air, of.coefficients, header_bytes, rng)
-        bandwidth_hz = scenario.radio.bandwidth_hz
-        self._before = before(self._air, bandwidth_hz) if self._forwards else None
-        self._metric = link_metric(self._air, bandwidth_hz)
+        self._metric = link_metric(self._air, scenario.radio.bandwidth_hz)
+        self._before = before(self._metric) if self._forwards else None
         self._detour_share = of.coefficients.detour_share
         self.ways: dict[Pair, Way] = {}  # of this round
         self._usual: dict[Pair, Way] = {}
@@ -121,7 +120,7 @@ class SurrogateNetwork:
             return src, dst
         pair = src, dst
         if pair not in self._usual:
-            self._usual[pair] = path(self._before, src, dst) or pair
+            self._usual[pair] = path(self._before[src], src, dst) or pair
         if self._medium.uniform() >= self._detour_share:
             return self._usual[pair]
         if pair not in self._detours:

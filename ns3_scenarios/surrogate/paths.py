@@ -25,31 +25,30 @@ def link_metric(air: Air, bandwidth_hz: float) -> FloatArray:
     return np.where(air.hears, units, 0.0)
 
 
-def before(air: Air, bandwidth_hz: float) -> IntArray:
-    """Return the device before column on the cheapest path from row, (n, n); negative: no path."""
-    found: IntArray = dijkstra(
-        csr_matrix(link_metric(air, bandwidth_hz)), return_predecessors=True
-    )[1].astype(np.int64)
-    return found
+def before(metric: FloatArray, src: int | None = None) -> IntArray:
+    """Return the device before column on the cheapest path from row, (n, n); negative: no path.
+
+    src: of this row alone, (n).
+    """
+    found: IntArray = dijkstra(csr_matrix(metric), indices=src, return_predecessors=True)[1]
+    return found.astype(np.int64)
+
+
+def path(before_of: IntArray, src: int, dst: int) -> tuple[int, ...]:
+    """Return the devices from src to dst, both included; empty where there is no path.
+
+    before_of: the row of src.
+    """
+    devices = [dst]
+    while devices[-1] != src:
+        devices.append(int(before_of[devices[-1]]))
+        if devices[-1] < 0:
+            return ()
+    return tuple(reversed(devices))
 
 
 def detour(metric: FloatArray, way: tuple[int, ...]) -> tuple[int, ...]:
     """Return the cheapest path without the first link of this one; this one where there is none."""
-    without = metric.copy()
-    without[way[0], way[1]] = 0.0
-    found = dijkstra(csr_matrix(without), indices=[way[0]], return_predecessors=True)[1].astype(
-        np.int64
-    )
-    rows = np.full((way[0] + 1, len(metric)), -1)
-    rows[way[0]] = found[0]
-    return path(rows, way[0], way[-1]) or way
-
-
-def path(before_of: IntArray, src: int, dst: int) -> tuple[int, ...]:
-    """Return the devices from src to dst, both included; empty where there is no path."""
-    devices = [dst]
-    while devices[-1] != src:
-        devices.append(int(before_of[src, devices[-1]]))
-        if devices[-1] < 0:
-            return ()
-    return tuple(reversed(devices))
+    without, src = metric.copy(), way[0]
+    without[src, way[1]] = 0.0
+    return path(before(without, src), src, way[-1]) or way

@@ -30,25 +30,15 @@ from ns3_scenarios.surrogate.fitted import Coefficients, Fit
 from ns3_scenarios.surrogate.network import SurrogateNetwork
 
 # Where each is looked for; the others are what fitted.toml has.
-BOXES = {
-    "mesh80211": {
-        "rts_snr_db": (0.0, 5.0),
-        "margin_db": (0.5, 3.5),
-        "preamble_snr_db": (3.0, 7.0),
-        "overheard_snr_db": (0.0, 4.0),
-        "edge_mpdus": (0.3, 1.5),
-        "access_us": (0.0, 50.0),
-        "stray_loss": (0.0, 0.0015),
-    },
-    "adhoc80211": {
-        "rts_snr_db": (0.0, 5.0),
-        "margin_db": (0.5, 3.5),
-        "preamble_snr_db": (3.0, 7.0),
-        "overheard_snr_db": (0.0, 4.0),
-        "edge_mpdus": (0.3, 1.5),
-        "access_us": (0.0, 50.0),
-    },
+BOX = {
+    "rts_snr_db": (0.0, 5.0),
+    "margin_db": (0.5, 3.5),
+    "preamble_snr_db": (3.0, 7.0),
+    "overheard_snr_db": (0.0, 4.0),
+    "edge_mpdus": (0.3, 1.5),
+    "access_us": (0.0, 50.0),
 }
+BOXES = {"mesh80211": BOX | {"stray_loss": (0.0, 0.0015)}, "adhoc80211": BOX}
 # Largest error that is to be: of ratios as logarithms.
 ALLOWED = {
     "duration_s": 0.2,

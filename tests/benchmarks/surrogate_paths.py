@@ -21,20 +21,11 @@ import numpy as np
 import pandas as pd
 from surrogate_packets import FOLDER, LONGEST_S, Case, cases, scenario_of, traffic_of
 
-from ns3_scenarios.arrays import IntArray
 from ns3_scenarios.surrogate import fitted
 from ns3_scenarios.surrogate.network import Pair, SurrogateNetwork
 from ns3_scenarios.worker import Ns3Network
 
 ROUNDS = 80
-
-
-def hops(next_hop: IntArray, src: int, dst: int) -> int:
-    """Count hops from src to dst; 0 where a device on the way knows no path."""
-    here, count = src, 0
-    while here != dst and here >= 0 and count < len(next_hop):
-        here, count = int(next_hop[here, dst]), count + 1
-    return count if here == dst else 0
 
 
 def surrogate_hops(case: Case, detour_share: float) -> dict[Pair, int]:
@@ -56,8 +47,8 @@ def row(case: Case) -> dict[str, Any]:
         try:
             for i in range(1 + ROUNDS):
                 report = network.run_round(traffic_of(case, scenario, i, LONGEST_S, is_oracle=True))
-                count = {pair: hops(report.links.next_hop, *pair) for pair in usual}
-                more.append(np.mean([n - usual[pair] for pair, n in count.items() if n > 0]))
+                hops = report.links.hops
+                more.append(np.mean([hops[x] - n for x, n in usual.items() if hops[x] > 0]))
         finally:
             network.close()
     detours = np.mean([n - usual[pair] for pair, n in round_about.items()])

@@ -1,10 +1,10 @@
 // Durations that ns-3.44 works out anew for each radio that hears a PPDU.
 #include <typeinfo>
-#include <vector>
 
 #include "ns3/ofdm-ppdu.h"
 #include "ns3/phy-entity.h"
 #include "ns3/wifi-phy.h"
+#include "by_mode.h"
 
 namespace ns3
 {
@@ -35,13 +35,8 @@ PhyEntity::CalculatePhyPreambleAndHeaderDuration(const WifiTxVector& txVector) c
     {
         return ask();
     }
-    static std::vector<Known> known; // by mode
-    const auto mode = txVector.GetMode().GetUid();
-    if (mode >= known.size())
-    {
-        known.resize(mode + 1);
-    }
-    auto& last = known[mode];
+    static cosim_native::ByMode<Known> known;
+    auto& last = known.At(txVector.GetMode().GetUid());
     const auto& entity = typeid(*this);
     const auto preamble = txVector.GetPreambleType();
     const auto widthMhz = txVector.GetChannelWidth();

@@ -2,9 +2,9 @@
 #include "ns3/wifi-mode.h"
 
 #include <optional>
-#include <vector>
 
 #include "ns3/wifi-tx-vector.h"
+#include "by_mode.h"
 #include "own.h"
 
 namespace ns3
@@ -21,8 +21,8 @@ WifiMode::GetDataRate(const WifiTxVector& txVector, uint16_t staId) const
         uint64_t rateBps{0};
     };
 
-    // By mode, of which there are a hundred; the rest of what a rate depends on seldom changes.
-    static std::vector<Known> known;
+    // The rest of what a rate depends on seldom changes.
+    static cosim_native::ByMode<Known> known;
     const auto ask = [&] {
         return WifiModeFactory::GetFactory()->Get(m_uid)->GetDataRateCallback(txVector, staId);
     };
@@ -30,11 +30,7 @@ WifiMode::GetDataRate(const WifiTxVector& txVector, uint16_t staId) const
     {
         return ask();
     }
-    if (m_uid >= known.size())
-    {
-        known.resize(m_uid + 1);
-    }
-    auto& last = known[m_uid];
+    auto& last = known.At(m_uid);
     const auto widthMhz = txVector.GetChannelWidth();
     const auto guard = txVector.GetGuardInterval();
     const auto streams = txVector.GetNss(staId);
@@ -54,12 +50,8 @@ WifiMode::GetDataRate(MHz_u channelWidth) const
         uint64_t rateBps{0};
     };
 
-    static std::vector<Known> known; // by mode
-    if (m_uid >= known.size())
-    {
-        known.resize(m_uid + 1);
-    }
-    auto& last = known[m_uid];
+    static cosim_native::ByMode<Known> known;
+    auto& last = known.At(m_uid);
     if (last.rateBps == 0 || last.widthMhz != channelWidth)
     {
         last = {channelWidth, GetDataRate(channelWidth, NanoSeconds(800), 1)};
@@ -72,17 +64,8 @@ WifiMode::IsHigherDataRate(WifiMode mode) const
 {
     using Method = bool (WifiMode::*)(WifiMode) const;
     static const auto own = Own<Method>("_ZNK3ns38WifiMode16IsHigherDataRateES0_");
-    static std::vector<std::vector<std::optional<bool>>> known; // by modes
-    if (m_uid >= known.size())
-    {
-        known.resize(m_uid + 1);
-    }
-    auto& others = known[m_uid];
-    if (mode.m_uid >= others.size())
-    {
-        others.resize(mode.m_uid + 1);
-    }
-    auto& isHigher = others[mode.m_uid];
+    static cosim_native::ByMode<cosim_native::ByMode<std::optional<bool>>> known;
+    auto& isHigher = known.At(m_uid).At(mode.m_uid);
     if (!isHigher)
     {
         isHigher = (this->*own)(mode);
